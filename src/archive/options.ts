@@ -1,0 +1,36 @@
+/** Options of `archive-push` and `archive-get` as typed values. */
+import type { ClusterConfig } from "../postgres/config.ts";
+import type { RepositoryConfig } from "../repository/config.ts";
+import type { CompressSetting } from "../stream/compress_type.ts";
+
+export interface ArchivePushOptions {
+  readonly stanza: string;
+  /** The command's parameter: `%p` (relative to the data directory) or an absolute path. */
+  readonly walPath: string;
+  /** Absent when no `pg1-path` is configured: only absolute paths work then and the cluster's identity is not compared. */
+  readonly cluster?: ClusterConfig;
+  readonly repositories: readonly RepositoryConfig[];
+  readonly compress: CompressSetting;
+  readonly headerCheck: boolean;
+  /** Warn when a segment is already there with the same checksum. */
+  readonly modeCheck: boolean;
+  /** Bytes of waiting WAL above which segments are dropped; absent = never. */
+  readonly queueMaxBytes?: number;
+  readonly timeoutMs: number;
+  readonly lockPath: string;
+  /** `pg-version-force`. */
+  readonly pgVersionForce?: string;
+}
+
+export interface ArchiveGetOptions {
+  readonly stanza: string;
+  /** `%f`: segment, history or backup file name. */
+  readonly walName: string;
+  /** `%p`: where to put it, relative to the data directory or absolute. */
+  readonly destination: string;
+  readonly cluster: ClusterConfig;
+  readonly repositories: readonly RepositoryConfig[];
+  readonly timeoutMs: number;
+  readonly lockPath: string;
+  readonly pgVersionForce?: string;
+}

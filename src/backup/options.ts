@@ -1,0 +1,36 @@
+/** Options of `backup` as typed values. */
+import type { ClusterConfig } from "../postgres/config.ts";
+import type { RepositoryConfig } from "../repository/config.ts";
+import type { CompressSetting } from "../stream/compress_type.ts";
+
+export type BackupType = "full" | "diff" | "incr";
+
+export interface BackupOptions {
+  readonly stanza: string;
+  readonly type: BackupType;
+  /** Every configured cluster of the stanza; exactly one must be the primary. */
+  readonly clusters: readonly ClusterConfig[];
+  /** The repositories to write to: one by default, several with `--repo=1,2` or `--repo=all`. */
+  readonly repositories: readonly RepositoryConfig[];
+  /** Whether `--repo` was given, and how many repositories are configured: for the message about the default. */
+  readonly repositoryChosen: boolean;
+  readonly configuredRepositories: number;
+  readonly compress: CompressSetting;
+  readonly online: boolean;
+  readonly force: boolean;
+  readonly startFast: boolean;
+  readonly archiveCheck: boolean;
+  readonly archiveCopy: boolean;
+  readonly archiveModeCheck: boolean;
+  readonly archiveTimeoutMs: number;
+  /** Absent = as the cluster's control file says. */
+  readonly checksumPage?: boolean;
+  readonly pageHeaderCheck: boolean;
+  readonly exclude: readonly string[];
+  readonly annotations: ReadonlyMap<string, string>;
+  readonly processMax: number;
+  readonly bufferBytes: number;
+  readonly dbTimeoutMs: number;
+  readonly lockPath: string;
+  readonly pgVersionForce?: string;
+}

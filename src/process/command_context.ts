@@ -1,0 +1,17 @@
+/** What every command gets besides its options: the outside world, passed in so that nothing below reaches for globals. */
+import type { Log } from "../report/log.ts";
+import type { Progress } from "../report/progress.ts";
+import type { Clock } from "./clock.ts";
+
+export interface CommandContext {
+  readonly log: Log;
+  readonly clock: Clock;
+  /** Shows how far a long command is on a terminal; does nothing elsewhere. */
+  readonly progress: Progress;
+  /** Aborts on SIGTERM, SIGINT and SIGHUP with a `Term` error as reason. */
+  readonly signal: AbortSignal;
+  /** Writes a result to standard output, byte for byte. */
+  readonly output: (text: string) => void;
+  /** `<pid>-<8 hex>`: names this run in lock files and logs. */
+  readonly execId: string;
+}

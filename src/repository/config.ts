@@ -1,0 +1,30 @@
+/** What one repository is and how long it keeps things, as plain values that can cross a thread boundary. Made once by `src/cli`. */
+import type { StorageConfig } from "../../backends/config.ts";
+
+/** Encryption of a repository as configured; the passphrase is the user's, which opens the info files only. */
+export type CipherConfig =
+  | { readonly type: "none" }
+  | { readonly type: "aes-256-cbc"; readonly passphrase: string };
+
+/** `repoN-retention-*`. An absent number is "not configured". */
+export interface RetentionConfig {
+  readonly fullType: "count" | "time";
+  /** Number of full backups, or days, by `fullType`. */
+  readonly full?: number;
+  readonly diff?: number;
+  readonly archiveType: "full" | "diff" | "incr";
+  readonly archive?: number;
+  /** Days that manifests of expired backups stay in `backup.history`; absent = for ever, 0 = none. */
+  readonly historyDays?: number;
+}
+
+/** One configured repository (`repoN-...`). */
+export interface RepositoryConfig {
+  /** The N of `repoN`. Ascending keys are the order of use. */
+  readonly key: number;
+  readonly storage: StorageConfig;
+  readonly cipher: CipherConfig;
+  readonly retention: RetentionConfig;
+  /** Make the links `latest` and `pg_tblspc/<oid>` where the store can (`repoN-symlink`). */
+  readonly symlink: boolean;
+}
