@@ -1,0 +1,172 @@
+/**
+ * The syntax that `archive.info`, `backup.info` and `backup.manifest` share: sections, one JSON value a line, and a checksum over
+ * all of it (repository-format §2.1-2.3). What the sections mean is not known here.
+ */
+import { createHash, type Hash } from "node:crypto";
+import { WalferryError } from "../errors.ts";
+import { BACKREST_FORMAT } from "./format_number.ts";
+import { compareBytes, type JsonValue, parseJson, renderString } from "./json.ts";
+
+/** One `key=value` line. */
+export interface InfoLine {
+  readonly section: string;
+  readonly key: string;
+  readonly value: JsonValue;
+  /** 1 for the first line of the file. */
+  readonly line: number;
+}
+
+/** Longest line that is read, in characters. A manifest line of a file with many bad pages is the longest real one. */
+const LINE_MAX = 16 * 1024 * 1024;
+
+/** The running checksum: SHA-1 over a rendering of sections, keys and verbatim value text (§2.3). */
+class InfoChecksum {
+  readonly #hash: Hash = createHash("sha1");
+  #section: string | undefined;
+  #pending = "{";
+
+  add(section: string, key: string, valueText: string): void {
+    if (section === "backrest" && key === "backrest-checksum") return;
+    if (section === this.#section) {
+      this.#pending += `,${renderString(key)}:${valueText}`;
+    } else {
+      this.#pending += `${this.#section === undefined ? "" : "},"}"${section}":{${renderString(key)}:${valueText}`;
+      this.#section = section;
+    }
+    if (this.#pending.length > 65536) this.#flush();
+  }
+
+  digestHex(): string {
+    this.#pending += "}}";
+    this.#flush();
+    return this.#hash.digest("hex");
+  }
+
+  #flush(): void {
+    this.#hash.update(this.#pending, "utf8");
+    this.#pending = "";
+  }
+}
+
+/**
+ * Reads a whole info file, checks its format number and its checksum, and gives its lines (without those of `[backrest]`).
+ *
+ * @throws WalferryError `Format` for bad syntax or another format number, `JsonFormat` for a bad value, `Checksum` when the content
+ * is not what was written.
+ */
+export function parseInfoFile(text: string): { lines: InfoLine[]; backrestVersion: string } {
+  const checksum = new InfoChecksum();
+  const lines: InfoLine[] = [];
+  let section: string | undefined;
+  let format: JsonValue | undefined;
+  let backrestVersion: JsonValue | undefined;
+  let expected: JsonValue | undefined;
+  let number = 0;
+  for (let from = 0; from < text.length;) {
+    const end = text.indexOf("\n", from);
+    const line = text.slice(from, end === -1 ? text.length : end);
+    from = end === -1 ? text.length : end + 1;
+    number += 1;
+    if (line === "") continue;
+    if (line.length > LINE_MAX) {
+      throw new WalferryError("Format", `line ${number} is longer than ${LINE_MAX} characters`);
+    }
+    if (line.startsWith("[") && line.endsWith("]")) {
+      section = line.slice(1, -1);
+      if (section === "") throw new WalferryError("Format", `section has no name at line ${number}`);
+      continue;
+    }
+    if (section === undefined) {
+      throw new WalferryError("Format", `key/value found outside of section at line ${number}: ${printable(line)}`);
+    }
+    const { key, valueText, value } = splitLine(line, number);
+    checksum.add(section, key, valueText);
+    if (section !== "backrest") {
+      lines.push({ section, key, value, line: number });
+    } else if (key === "backrest-format") {
+      if (value !== BACKREST_FORMAT) {
+        throw new WalferryError("Format", `expected format ${BACKREST_FORMAT} but found ${printable(valueText)}`);
+      }
+      format = value;
+    } else if (key === "backrest-version") backrestVersion = value;
+    else if (key === "backrest-checksum") expected = value;
+  }
+  const actual = checksum.digestHex();
+  if (typeof expected !== "string") {
+    throw new WalferryError("Checksum", `invalid checksum, actual '${actual}' but no checksum found`);
+  }
+  if (expected !== actual) {
+    throw new WalferryError("Checksum", `invalid checksum, actual '${actual}' but expected '${printable(expected)}'`);
+  }
+  if (format === undefined) throw new WalferryError("Format", "backrest-format is missing");
+  if (typeof backrestVersion !== "string") throw new WalferryError("Format", "backrest-version is missing");
+  return { lines, backrestVersion };
+}
+
+/** A key may hold `=`: the value begins behind the first `=` after which the rest is JSON (§2.1). */
+function splitLine(line: string, number: number): { key: string; valueText: string; value: JsonValue } {
+  let failure: unknown;
+  for (let at = line.indexOf("="); at !== -1; at = line.indexOf("=", at + 1)) {
+    const valueText = line.slice(at + 1);
+    // Looking at the first character first keeps a name full of `=` from being parsed once per `=`.
+    if (!/^\s*["{\[\d\-tfn]/.test(valueText)) continue;
+    try {
+      const value = parseJson(valueText);
+      if (at === 0) throw new WalferryError("Format", `key is zero-length at line ${number}`);
+      return { key: line.slice(0, at), valueText, value };
+    } catch (error) {
+      if (error instanceof WalferryError && error.kind !== "JsonFormat") throw error;
+      failure ??= error;
+    }
+  }
+  if (!line.includes("=")) {
+    throw new WalferryError("Format", `missing '=' in key/value at line ${number}: ${printable(line)}`);
+  }
+  throw new WalferryError("JsonFormat", `invalid JSON value at line ${number}`, { cause: failure });
+}
+
+/** Sections of a file to be written: name to (key, rendered JSON) pairs. */
+export type InfoSections = Iterable<
+  readonly [section: string, lines: Iterable<readonly [key: string, valueText: string]>]
+>;
+
+/**
+ * Renders an info file in pieces: `[backrest]` first, then the sections in the order given (the caller sorts), then the checksum.
+ * Sections without lines are left out.
+ */
+export function* renderInfoFile(backrestVersion: string, sections: InfoSections): Generator<string> {
+  const checksum = new InfoChecksum();
+  const head: Array<readonly [string, string]> = [
+    ["backrest-format", String(BACKREST_FORMAT)],
+    ["backrest-version", renderString(backrestVersion)],
+  ];
+  let piece = "";
+  let first = true;
+  for (const [section, lines] of [["backrest", head] as const, ...sections]) {
+    let opened = false;
+    for (const [key, valueText] of lines) {
+      if (!opened) piece += `${first ? "" : "\n"}[${section}]\n`;
+      opened = true;
+      first = false;
+      checksum.add(section, key, valueText);
+      piece += `${key}=${valueText}\n`;
+      if (piece.length > 65536) {
+        yield piece;
+        piece = "";
+      }
+    }
+  }
+  yield `${piece}\n[backrest]\nbackrest-checksum="${checksum.digestHex()}"\n`;
+}
+
+/** Sorts keys as the format does. */
+export function sortedByKey<T>(entries: Iterable<readonly [string, T]>): Array<readonly [string, T]> {
+  return [...entries].sort(([a], [b]) => compareBytes(a, b));
+}
+
+/** Text of a foreign file for a message: short and without control characters. */
+function printable(text: string): string {
+  const short = text.length > 60 ? `${text.slice(0, 60)}...` : text;
+  // deno-lint-ignore no-control-regex
+  return short.replace(/[\x00-\x1f\x7f-\x9f]/g, "?");
+}
