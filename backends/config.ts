@@ -10,7 +10,7 @@ export interface PosixStorageConfig {
 /** A store that lives and dies with the process: for tests and simulation. */
 export interface MemoryStorageConfig {
   readonly type: "memory";
-  /** Stores of one name are one store within a process. */
+  /** A name for messages. Every opening makes a store of its own; tests that want to share content construct it themselves. */
   readonly path: string;
 }
 

@@ -1,0 +1,362 @@
+/**
+ * A repository in a directory of this host (also over NFS, or CIFS without links). Calls are synchronous where they touch the file
+ * system: each is then several times cheaper, and it runs in worker threads or in commands that have nothing else to do.
+ */
+import { type ErrorKind, WalferryError } from "../src/errors.ts";
+import type { ByteStream } from "../src/stream/byte_stream.ts";
+import type { PosixStorageConfig } from "./config.ts";
+import type {
+  EntryType,
+  ListOptions,
+  ReadOptions,
+  Storage,
+  StorageEntry,
+  StorageFeatures,
+  WriteOptions,
+} from "./contract.ts";
+import { baseName, checkFilePath, checkPath, parentPath, TEMP_SUFFIX } from "./path_rules.ts";
+
+/** Modes in a repository (repository-format §10). */
+const FILE_MODE = 0o640;
+const PATH_MODE = 0o750;
+/** Chunk of a read in bytes. */
+const READ_BYTES = 512 * 1024;
+
+export class PosixStorage implements Storage {
+  readonly type: "posix" | "cifs";
+  readonly features: StorageFeatures;
+  readonly location: string;
+  /** Directories that this object made or saw: saves a call per file of a backup. */
+  readonly #knownPaths = new Set<string>();
+
+  constructor(config: PosixStorageConfig) {
+    this.type = config.type;
+    this.location = config.path;
+    const links = config.type === "posix";
+    this.features = { directories: true, symlinks: links, hardlinks: links, conditionalWrite: links, removeBatch: 1 };
+  }
+
+  async *list(path: string, options: ListOptions = {}): AsyncGenerator<StorageEntry> {
+    checkPath(path);
+    yield* this.#walk(this.#absolute(path), "", options);
+  }
+
+  *#walk(directory: string, below: string, options: ListOptions): Generator<StorageEntry> {
+    // Entries are read before they are given out, a directory at a time: the iteration may be left, and callers remove while they list.
+    for (const name of this.#namesOf(directory)) {
+      options.signal?.throwIfAborted();
+      if (name.endsWith(TEMP_SUFFIX)) continue;
+      const relative = `${below}${name}`;
+      const prefix = options.prefix ?? "";
+      if (!relative.startsWith(prefix) && !prefix.startsWith(`${relative}/`)) continue;
+      const entry = this.#entryOf(`${directory}/${name}`, relative);
+      if (entry === undefined) continue;
+      if (relative.startsWith(prefix)) yield entry;
+      if (options.recurse && entry.type === "path") yield* this.#walk(`${directory}/${name}`, `${relative}/`, options);
+    }
+  }
+
+  #namesOf(directory: string): string[] {
+    try {
+      return [...Deno.readDirSync(directory)].map(({ name }) => name);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return [];
+      throw mapped("PathOpen", `unable to list path '${directory}'`, error);
+    }
+  }
+
+  /** What stands at an absolute path; `undefined` when it is (no longer) there. */
+  #entryOf(absolute: string, name: string): StorageEntry | undefined {
+    try {
+      const found = Deno.lstatSync(absolute);
+      const type: EntryType = found.isFile ? "file" : found.isDirectory ? "path" : found.isSymlink ? "link" : "special";
+      const modifiedTime = (found.mtime?.getTime() ?? 0) / 1000;
+      const sizeBytes = type === "file" ? found.size : 0;
+      return type === "link"
+        ? { name, type, sizeBytes, modifiedTime, destination: Deno.readLinkSync(absolute) }
+        : { name, type, sizeBytes, modifiedTime };
+    } catch (error) {
+      // A path below something that is a file cannot exist either.
+      if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
+      throw mapped("FileInfo", `unable to get info for path/file '${absolute}'`, error);
+    }
+  }
+
+  async info(path: string): Promise<StorageEntry | undefined> {
+    checkPath(path);
+    return await Promise.resolve(this.#entryOf(this.#absolute(path), baseName(path)));
+  }
+
+  async read(path: string, options: ReadOptions = {}): Promise<ByteStream | undefined> {
+    checkFilePath(path);
+    const absolute = this.#absolute(path);
+    let file: Deno.FsFile;
+    try {
+      file = Deno.openSync(absolute, { read: true });
+      if (options.offsetBytes) file.seekSync(options.offsetBytes, Deno.SeekMode.Start);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
+      throw mapped("FileOpen", `unable to open file '${absolute}' for read`, error);
+    }
+    return await Promise.resolve(new OpenFileStream(file, absolute, options));
+  }
+
+  async write(path: string, source: Uint8Array | ByteStream, options: WriteOptions = {}): Promise<void> {
+    checkFilePath(path);
+    if (options.ifAbsent && !this.features.conditionalWrite) {
+      throw new WalferryError("Assert", `conditional writes do not work on a ${this.type} repository`);
+    }
+    const absolute = this.#absolute(path);
+    const temporary = `${absolute}.${crypto.randomUUID().slice(0, 8)}${TEMP_SUFFIX}`;
+    const parent = parentPath(path);
+    const file = this.#createTemporary(temporary, parent);
+    try {
+      try {
+        await writeAll(file, source, absolute, options);
+        guard("FileSync", `unable to sync file '${temporary}'`, () => file.syncSync());
+      } finally {
+        file.close();
+      }
+      if (options.modifiedTime !== undefined) Deno.utimeSync(temporary, options.modifiedTime, options.modifiedTime);
+      // The content is durable under the temporary name; a crash before the rename leaves the old content, after it the new.
+      if (options.ifAbsent) this.#linkAbsent(temporary, absolute);
+      else {guard("FileMove", `unable to move '${temporary}' to '${absolute}'`, () =>
+          Deno.renameSync(temporary, absolute));}
+    } catch (error) {
+      removeIfThere(temporary);
+      throw error;
+    }
+    if (options.syncDirectory ?? true) await this.syncPath(parent);
+  }
+
+  /** link(2) refuses an existing name atomically, which rename(2) does not. */
+  #linkAbsent(temporary: string, absolute: string): void {
+    try {
+      Deno.linkSync(temporary, absolute);
+    } catch (error) {
+      if (error instanceof Deno.errors.AlreadyExists) {
+        throw new WalferryError("FileExists", `file '${absolute}' exists already`, { cause: error });
+      }
+      throw mapped("FileMove", `unable to create '${absolute}'`, error);
+    }
+    removeIfThere(temporary);
+  }
+
+  #createTemporary(temporary: string, parent: string): Deno.FsFile {
+    const open = () => Deno.openSync(temporary, { write: true, createNew: true, mode: FILE_MODE });
+    try {
+      if (!this.#knownPaths.has(parent)) this.#makeDirectories(parent);
+      return open();
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) {
+        throw mapped("FileOpen", `unable to open file '${temporary}' for write`, error);
+      }
+      // Somebody removed the directory since it was seen.
+      this.#knownPaths.delete(parent);
+      this.#makeDirectories(parent);
+      return guard("FileOpen", `unable to open file '${temporary}' for write`, open);
+    }
+  }
+
+  #makeDirectories(path: string): void {
+    const absolute = this.#absolute(path);
+    if (this.#entryOf(absolute, "")?.type !== "path") {
+      guard("PathCreate", `unable to create path '${absolute}'`, () => this.#makeDurable(absolute));
+    }
+    this.#knownPaths.add(path);
+  }
+
+  /** mkdir -p, each new name made durable in the directory above. */
+  #makeDurable(absolute: string): void {
+    const above = absolute.slice(0, Math.max(1, absolute.lastIndexOf("/")));
+    try {
+      Deno.mkdirSync(absolute, { mode: PATH_MODE });
+    } catch (error) {
+      if (error instanceof Deno.errors.AlreadyExists && Deno.statSync(absolute).isDirectory) return;
+      if (!(error instanceof Deno.errors.NotFound) || above === absolute) throw error;
+      this.#makeDurable(above);
+      return this.#makeDurable(absolute);
+    }
+    if (this.type === "posix") syncDirectory(above);
+  }
+
+  async remove(path: string): Promise<void> {
+    checkFilePath(path);
+    const absolute = this.#absolute(path);
+    try {
+      Deno.removeSync(absolute);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return;
+      throw mapped("FileRemove", `unable to remove '${absolute}'`, error);
+    }
+    return await Promise.resolve();
+  }
+
+  async removeMany(paths: Iterable<string> | AsyncIterable<string>, signal?: AbortSignal): Promise<void> {
+    let first: { readonly error: unknown } | undefined;
+    for await (const path of paths) {
+      signal?.throwIfAborted();
+      try {
+        await this.remove(path);
+      } catch (error) {
+        first ??= { error };
+      }
+    }
+    if (first !== undefined) throw first.error;
+  }
+
+  async removeTree(path: string, signal?: AbortSignal): Promise<void> {
+    checkFilePath(path);
+    this.#knownPaths.clear();
+    signal?.throwIfAborted();
+    const absolute = this.#absolute(path);
+    try {
+      // Links are removed, not followed.
+      Deno.removeSync(absolute, { recursive: true });
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return;
+      throw mapped("PathRemove", `unable to remove path '${absolute}'`, error);
+    }
+    return await Promise.resolve();
+  }
+
+  async makePath(path: string): Promise<void> {
+    checkPath(path);
+    await Promise.resolve(this.#makeDirectories(path));
+  }
+
+  async syncPath(path: string): Promise<void> {
+    checkPath(path);
+    const absolute = this.#absolute(path);
+    if (this.type === "cifs" || this.#entryOf(absolute, "")?.type !== "path") return;
+    await Promise.resolve(guard("PathSync", `unable to sync path '${absolute}'`, () => syncDirectory(absolute)));
+  }
+
+  async symlink(path: string, destination: string): Promise<void> {
+    checkFilePath(path);
+    if (!this.features.symlinks) throw new WalferryError("Assert", `links do not work on a ${this.type} repository`);
+    const absolute = this.#absolute(path);
+    const temporary = `${absolute}.${crypto.randomUUID().slice(0, 8)}${TEMP_SUFFIX}`;
+    this.#makeDirectories(parentPath(path));
+    guard("FileWrite", `unable to create link '${absolute}'`, () => {
+      Deno.symlinkSync(destination, temporary);
+      Deno.renameSync(temporary, absolute);
+    });
+    await this.syncPath(parentPath(path));
+  }
+
+  async hardlink(existing: string, path: string): Promise<void> {
+    checkFilePath(existing);
+    checkFilePath(path);
+    if (!this.features.hardlinks) throw new WalferryError("Assert", `links do not work on a ${this.type} repository`);
+    this.#makeDirectories(parentPath(path));
+    const absolute = this.#absolute(path);
+    guard("FileWrite", `unable to create link '${absolute}'`, () => Deno.linkSync(this.#absolute(existing), absolute));
+    return await Promise.resolve();
+  }
+
+  #absolute(path: string): string {
+    if (path === "") return this.location;
+    return this.location === "/" ? `/${path}` : `${this.location}/${path}`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#knownPaths.clear();
+    await Promise.resolve();
+  }
+}
+
+/** An opened file as a stream; closes itself at the end and when the reader leaves. */
+class OpenFileStream implements ByteStream {
+  readonly #file: Deno.FsFile;
+  readonly #absolute: string;
+  readonly #options: ReadOptions;
+
+  constructor(file: Deno.FsFile, absolute: string, options: ReadOptions) {
+    this.#file = file;
+    this.#absolute = absolute;
+    this.#options = options;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    try {
+      for (let left = this.#options.lengthBytes ?? Infinity; left > 0;) {
+        this.#options.signal?.throwIfAborted();
+        const buffer = new Uint8Array(Math.min(READ_BYTES, left));
+        const count = guard("FileRead", `unable to read '${this.#absolute}'`, () => this.#file.readSync(buffer));
+        if (count === null) return;
+        left -= count;
+        yield buffer.subarray(0, count);
+      }
+    } finally {
+      this.#file.close();
+    }
+  }
+}
+
+async function writeAll(
+  file: Deno.FsFile,
+  source: Uint8Array | ByteStream,
+  absolute: string,
+  options: WriteOptions,
+): Promise<void> {
+  const expected = source instanceof Uint8Array ? undefined : options.lengthBytes;
+  let written = 0;
+  const put = (chunk: Uint8Array) => {
+    options.signal?.throwIfAborted();
+    guard("FileWrite", `unable to write '${absolute}'`, () => {
+      for (let at = 0; at < chunk.length;) at += file.writeSync(chunk.subarray(at));
+    });
+    written += chunk.length;
+    if (expected !== undefined && written > expected) {
+      throw new WalferryError("FileWrite", `unable to write '${absolute}': more than the ${expected} bytes announced`);
+    }
+  };
+  if (source instanceof Uint8Array) put(source);
+  else for await (const chunk of source) put(chunk);
+  if (expected !== undefined && written !== expected) {
+    throw new WalferryError(
+      "FileWrite",
+      `unable to write '${absolute}': ${written} bytes instead of the ${expected} announced`,
+    );
+  }
+}
+
+function syncDirectory(absolute: string): void {
+  using directory = Deno.openSync(absolute, { read: true });
+  directory.syncSync();
+}
+
+/** Cleaning up behind a failure: the failure is what gets reported, so this one's own problems are not. */
+function removeIfThere(absolute: string): void {
+  try {
+    Deno.removeSync(absolute);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+  }
+}
+
+function guard<T>(kind: ErrorKind, what: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    throw mapped(kind, what, error);
+  }
+}
+
+function mapped(kind: ErrorKind, what: string, error: unknown): WalferryError {
+  if (error instanceof WalferryError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  const code = (error as { code?: string } | undefined)?.code;
+  const hints: Readonly<Record<string, string>> = {
+    ENOSPC: "the file system is full: make room, or let expire remove old backups",
+    EROFS: "the file system is mounted read-only",
+    EACCES: "does the account that runs this own the repository?",
+    EPERM: "does the account that runs this own the repository?",
+    ENOTDIR: "a part of this path is a file, not a directory",
+  };
+  return new WalferryError(kind, `${what}: ${message}`, {
+    cause: error,
+    hint: code === undefined ? undefined : hints[code],
+  });
+}

@@ -1,0 +1,149 @@
+/** `backup.info` held against the directories that are really there (repository-format §2.6, end). */
+import { toWalferryError } from "../errors.ts";
+import type { BackupInfo, BackupInfoEntry } from "../format/backup_info.ts";
+import { isBackupLabel } from "../format/label.ts";
+import type { Manifest } from "../format/manifest.ts";
+import type { Log } from "../report/log.ts";
+import type { Repository } from "./repository.ts";
+
+/** A backup directory on disk. */
+export interface BackupDirectory {
+  readonly label: string;
+  /** It has a `backup.manifest`: it is complete. */
+  readonly complete: boolean;
+  /** It has a `backup.manifest.copy` (alone: running, or left behind by a crash). */
+  readonly hasCopy: boolean;
+}
+
+/** Backup directories of a stanza, sorted by label. */
+export async function listBackupDirectories(repository: Repository, stanza: string): Promise<BackupDirectory[]> {
+  const labels: string[] = [];
+  for await (const entry of repository.storage.list(repository.backupPath(stanza))) {
+    if (entry.type === "path" && isBackupLabel(entry.name)) labels.push(entry.name);
+  }
+  return await Promise.all(
+    labels.sort().map(async (label) => {
+      const directory = repository.backupPath(stanza, label);
+      const [manifest, copy] = await Promise.all([
+        repository.storage.info(`${directory}/backup.manifest`),
+        repository.storage.info(`${directory}/backup.manifest.copy`),
+      ]);
+      return { label, complete: manifest !== undefined, hasCopy: copy !== undefined };
+    }),
+  );
+}
+
+/**
+ * `backup.info` made true: complete backups that it does not know are added, backups whose manifest is gone are dropped together with
+ * everything that depends on them. Changes the value given and tells what it did; saving is the caller's.
+ * @returns true when something changed
+ */
+export async function reconcileBackupInfo(
+  repository: Repository,
+  stanza: string,
+  info: BackupInfo,
+  log: Log,
+): Promise<boolean> {
+  const complete = new Set(
+    (await listBackupDirectories(repository, stanza)).filter(({ complete }) => complete).map(({ label }) => label),
+  );
+  let changed = false;
+  for (const label of [...complete].sort()) {
+    if (info.backups.some((entry) => entry.label === label)) continue;
+    const entry = await adoptable(repository, stanza, info, label, log);
+    if (entry === undefined) continue;
+    log.warn(`backup '${label}' found in repository added to backup.info`);
+    info.backups.push(entry);
+    info.backups.sort((a, b) => (a.label < b.label ? -1 : 1));
+    changed = true;
+  }
+  for (const entry of [...info.backups]) {
+    if (complete.has(entry.label) || !info.backups.includes(entry)) continue;
+    for (const gone of withDependants(info.backups, entry.label)) {
+      log.warn(`backup '${gone}' missing manifest removed from backup.info`);
+      info.backups = info.backups.filter(({ label }) => label !== gone);
+      changed = true;
+    }
+  }
+  return changed;
+}
+
+/** A label and every label that needs it, newest first. */
+export function withDependants(backups: readonly BackupInfoEntry[], label: string): string[] {
+  return backups
+    .filter((entry) => entry.label === label || entry.prior === label || entry.references?.includes(label))
+    .map((entry) => entry.label)
+    .sort()
+    .reverse();
+}
+
+async function adoptable(
+  repository: Repository,
+  stanza: string,
+  info: BackupInfo,
+  label: string,
+  log: Log,
+): Promise<BackupInfoEntry | undefined> {
+  let manifest: Manifest;
+  try {
+    manifest = await repository.loadManifest(stanza, label, info.cipherPass);
+  } catch (error) {
+    log.warn(
+      `unable to read the manifest of backup '${label}', it is not added to backup.info: ${
+        toWalferryError(error).message
+      }`,
+    );
+    return undefined;
+  }
+  const known = info.history.some((entry) =>
+    entry.id === manifest.historyId && entry.pgVersion === manifest.pgVersion && entry.systemId === manifest.systemId
+  );
+  const priorKnown = manifest.prior === undefined || info.backups.some((entry) => entry.label === manifest.prior);
+  if (!known || !priorKnown) {
+    log.warn(
+      `backup '${label}' belongs to another cluster or its prior backup is missing: it is not added to backup.info`,
+    );
+    return undefined;
+  }
+  return entryOfManifest(manifest);
+}
+
+/** The line of `backup.info` for a manifest (repository-format §2.6). */
+export function entryOfManifest(manifest: Manifest): BackupInfoEntry {
+  const sum = (of: (file: Manifest["files"][number]) => number, onlyOwn: boolean) =>
+    manifest.files.reduce((total, file) => (onlyOwn && file.reference !== undefined ? total : total + of(file)), 0);
+  const references = new Set(manifest.files.flatMap(({ reference }) => (reference === undefined ? [] : [reference])));
+  const errors = manifest.files.some(({ checksumPage }) => checksumPage === false);
+  return {
+    label: manifest.label,
+    type: manifest.type,
+    backrestFormat: 5,
+    backrestVersion: manifest.backrestVersion,
+    annotations: manifest.annotations.size === 0 ? undefined : manifest.annotations,
+    archiveStart: manifest.archiveStart,
+    archiveStop: manifest.archiveStop,
+    error: errors,
+    repoSizeBytes: sum((file) => file.repoSizeBytes, false),
+    repoSizeDeltaBytes: sum((file) => file.repoSizeBytes, true),
+    repoSizeMapBytes: manifest.blockIncremental ? sum((file) => file.blockMapBytes ?? 0, false) : undefined,
+    repoSizeMapDeltaBytes: manifest.blockIncremental ? sum((file) => file.blockMapBytes ?? 0, true) : undefined,
+    sizeBytes: sum((file) => file.sizeBytes, false),
+    sizeDeltaBytes: sum((file) => file.sizeBytes, true),
+    lsnStart: manifest.lsnStart,
+    lsnStop: manifest.lsnStop,
+    prior: manifest.prior,
+    references: manifest.type === "full" ? undefined : [...references].sort(),
+    timestampStart: manifest.timestampStart,
+    timestampStop: manifest.timestampStop,
+    historyId: manifest.historyId,
+    options: {
+      archiveCheck: manifest.options.archiveCheck,
+      archiveCopy: manifest.options.archiveCopy,
+      backupStandby: manifest.options.backupStandby ?? false,
+      checksumPage: manifest.options.checksumPage ?? false,
+      compress: manifest.options.compressType !== "none",
+      hardlink: manifest.options.hardlink,
+      online: manifest.options.online,
+    },
+  };
+}

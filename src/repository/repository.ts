@@ -1,0 +1,243 @@
+/**
+ * One repository: its store, its encryption, and the files that describe a stanza in it. Which repositories there are and what happens
+ * when one fails is decided above (repository_set.ts and the services).
+ */
+import type { Storage } from "../../backends/contract.ts";
+import { openStorage } from "../../backends/open.ts";
+import { isWalferryError, toWalferryError, WalferryError } from "../errors.ts";
+import { type ArchiveInfo, parseArchiveInfo, renderArchiveInfo } from "../format/archive_info.ts";
+import { type BackupInfo, parseBackupInfo, renderBackupInfo } from "../format/backup_info.ts";
+import type { Manifest } from "../format/manifest.ts";
+import { parseManifest, renderManifest } from "../format/manifest_codec.ts";
+import { type ByteStream, type Filter, pipeline } from "../stream/byte_stream.ts";
+import { decryptFilter, encryptFilter } from "../stream/cipher.ts";
+import { compressFilter } from "../stream/compress.ts";
+import { collect } from "../stream/sources.ts";
+import type { RepositoryConfig } from "./config.ts";
+
+/** Largest `archive.info` or `backup.info` that is read, in bytes: a hundred thousand backups. */
+const INFO_BYTES_MAX = 128 * 1024 * 1024;
+/** Largest manifest that is read, in bytes: some two million files. V8 holds no longer string. */
+const MANIFEST_BYTES_MAX = 500 * 1024 * 1024;
+/** Level of the manifests kept in `backup.history` (repository-format §1.2). */
+const HISTORY_LEVEL = 9;
+
+export class Repository implements AsyncDisposable {
+  readonly config: RepositoryConfig;
+  readonly storage: Storage;
+
+  private constructor(config: RepositoryConfig, storage: Storage) {
+    this.config = config;
+    this.storage = storage;
+  }
+
+  /** Opens a configured repository; nothing is read yet. */
+  static async open(config: RepositoryConfig): Promise<Repository> {
+    return new Repository(config, await openStorage(config.storage));
+  }
+
+  /** A repository over a store that is open already (tests, simulation). */
+  static over(config: RepositoryConfig, storage: Storage): Repository {
+    return new Repository(config, storage);
+  }
+
+  get key(): number {
+    return this.config.key;
+  }
+
+  /** `repo1`, as it is called in messages. */
+  get name(): string {
+    return `repo${this.config.key}`;
+  }
+
+  /** The user's passphrase, which opens the info files; `undefined` when the repository is not encrypted. */
+  get infoPassphrase(): string | undefined {
+    return this.config.cipher.type === "none" ? undefined : this.config.cipher.passphrase;
+  }
+
+  archivePath(stanza: string, ...rest: string[]): string {
+    return ["archive", stanza, ...rest].filter((part) => part !== "").join("/");
+  }
+
+  backupPath(stanza: string, ...rest: string[]): string {
+    return ["backup", stanza, ...rest].filter((part) => part !== "").join("/");
+  }
+
+  /** Path of a stored file as a person would look for it. */
+  display(path: string): string {
+    return `${this.storage.location}/${path}`;
+  }
+
+  /** Content of a file, decrypted when a passphrase is given; `undefined` when it is proved absent. */
+  async readWith(path: string, passphrase: string | undefined): Promise<ByteStream | undefined> {
+    const stream = await this.storage.read(path);
+    if (stream === undefined || passphrase === undefined) return stream;
+    return decryptFilter(passphrase)(stream);
+  }
+
+  /** @throws WalferryError the first failure's kind with both attempts in the message (repository-format §2.4) */
+  async loadArchiveInfo(stanza: string): Promise<ArchiveInfo> {
+    return await this.#load(
+      this.archivePath(stanza, "archive.info"),
+      this.infoPassphrase,
+      INFO_BYTES_MAX,
+      parseArchiveInfo,
+      "info file",
+    );
+  }
+
+  /** Writes `archive.info`, then its copy, from the same bytes. */
+  async saveArchiveInfo(stanza: string, info: ArchiveInfo): Promise<void> {
+    await this.#saveWithCopy(this.archivePath(stanza, "archive.info"), renderArchiveInfo(info));
+  }
+
+  /** @throws WalferryError as {@link loadArchiveInfo} */
+  async loadBackupInfo(stanza: string): Promise<BackupInfo> {
+    return await this.#load(
+      this.backupPath(stanza, "backup.info"),
+      this.infoPassphrase,
+      INFO_BYTES_MAX,
+      parseBackupInfo,
+      "info file",
+    );
+  }
+
+  /** Writes `backup.info`, then its copy, from the same bytes. */
+  async saveBackupInfo(stanza: string, info: BackupInfo): Promise<void> {
+    await this.#saveWithCopy(this.backupPath(stanza, "backup.info"), renderBackupInfo(info));
+  }
+
+  /**
+   * The manifest of a backup, or its copy.
+   * @param passphrase `cipherPass` of `backup.info`
+   * @throws WalferryError `Format` when its label is not the one asked for; otherwise as {@link loadArchiveInfo}
+   */
+  async loadManifest(stanza: string, label: string, passphrase: string | undefined): Promise<Manifest> {
+    const path = this.backupPath(stanza, label, "backup.manifest");
+    const manifest = await this.#load(path, passphrase, MANIFEST_BYTES_MAX, parseManifest, "backup manifest file");
+    if (manifest.label !== label) {
+      throw new WalferryError(
+        "Format",
+        `requested backup '${label}' and manifest label '${manifest.label}' do not match`,
+        {
+          hint: "this indicates some sort of corruption (at the very least paths have been renamed)",
+        },
+      );
+    }
+    return manifest;
+  }
+
+  /** Writes `backup.manifest.copy`: from here on the directory is an unfinished backup. */
+  async saveManifestCopy(stanza: string, manifest: Manifest, passphrase: string | undefined): Promise<void> {
+    const path = this.backupPath(stanza, manifest.label, "backup.manifest.copy");
+    await this.storage.write(path, pipeline(textStream(renderManifest(manifest)), ...encryption(passphrase)));
+  }
+
+  /**
+   * Makes a backup complete. Order (repository-format §1.2): the copy, then the manifest itself as the same bytes (a crash before it
+   * leaves an unfinished backup, behind it a complete one that the next backup adopts), then the history.
+   */
+  async completeManifest(stanza: string, manifest: Manifest, passphrase: string | undefined): Promise<void> {
+    await this.saveManifestCopy(stanza, manifest, passphrase);
+    const directory = this.backupPath(stanza, manifest.label);
+    const copy = await this.storage.read(`${directory}/backup.manifest.copy`);
+    if (copy === undefined) {
+      throw new WalferryError(
+        "FileMissing",
+        `unable to open missing file '${this.display(directory)}/backup.manifest.copy' for read`,
+      );
+    }
+    await this.storage.write(`${directory}/backup.manifest`, copy);
+    await this.storage.write(
+      this.backupPath(stanza, "backup.history", manifest.label.slice(0, 4), `${manifest.label}.manifest.gz`),
+      pipeline(
+        textStream(renderManifest(manifest)),
+        compressFilter({ type: "gz", level: HISTORY_LEVEL }),
+        ...encryption(passphrase),
+      ),
+    );
+  }
+
+  async #saveWithCopy(path: string, text: string): Promise<void> {
+    const stored = await collect(pipeline(textStream([text]), ...encryption(this.infoPassphrase)), INFO_BYTES_MAX);
+    await this.storage.write(path, stored);
+    await this.storage.write(`${path}.copy`, stored);
+  }
+
+  /** Tries the file, then its copy. */
+  async #load<T>(
+    path: string,
+    passphrase: string | undefined,
+    maxBytes: number,
+    parse: (text: string) => T,
+    what: string,
+  ): Promise<T> {
+    const failures: WalferryError[] = [];
+    for (const candidate of [path, `${path}.copy`]) {
+      try {
+        const stream = await this.readWith(candidate, passphrase);
+        if (stream === undefined) {
+          throw new WalferryError("FileMissing", `unable to open missing file '${this.display(candidate)}' for read`);
+        }
+        return parse(decodeText(await collect(stream, maxBytes)));
+      } catch (error) {
+        failures.push(toWalferryError(error));
+      }
+    }
+    throw this.#loadError(path, what, failures);
+  }
+
+  #loadError(path: string, what: string, failures: readonly WalferryError[]): WalferryError {
+    const present = failures.filter((failure) => failure.kind !== "FileMissing");
+    const kinds = new Set(present.map(({ kind }) => kind));
+    const kind = kinds.size === 0 ? "FileMissing" : kinds.size === 1 ? present[0]!.kind : "FileOpen";
+    const lines = failures.map((failure) => `${failure.name}: ${failure.text}`);
+    return new WalferryError(
+      kind,
+      `unable to load ${what} '${this.display(path)}' or '${this.display(path)}.copy':\n${lines.join("\n")}`,
+      {
+        cause: failures[0],
+        hint: kind === "FileMissing"
+          ? `${
+            path.slice(path.lastIndexOf("/") + 1)
+          } cannot be opened but is required to perform a backup.\nhas a stanza-create been performed?`
+          : undefined,
+      },
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.storage[Symbol.asyncDispose]();
+  }
+}
+
+/** Encrypting step of a pipeline, or none. */
+export function encryption(passphrase: string | undefined): Filter[] {
+  return passphrase === undefined ? [] : [encryptFilter(passphrase)];
+}
+
+/** Text pieces as bytes, gathered to chunks. */
+async function* textStream(pieces: Iterable<string>): AsyncGenerator<Uint8Array> {
+  const encoder = new TextEncoder();
+  for (const piece of pieces) yield encoder.encode(piece);
+}
+
+/** @throws WalferryError `Format` for bytes that are not UTF-8, such as encrypted content read without a passphrase */
+function decodeText(bytes: Uint8Array): string {
+  const start = new TextDecoder("latin1").decode(bytes.subarray(0, 8));
+  if (start === "Salted__") {
+    throw new WalferryError("Format", "key/value found outside of section at line 1: Salted__", {
+      hint: "the file is encrypted: is repoN-cipher-type configured for this repository?",
+    });
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (error) {
+    throw new WalferryError("Format", "content is not UTF-8 text", { cause: error });
+  }
+}
+
+/** True for an error that says the file is proved to be missing. */
+export function isMissing(error: unknown): boolean {
+  return isWalferryError(error, "FileMissing");
+}

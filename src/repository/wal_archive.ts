@@ -1,0 +1,106 @@
+/** Finding WAL in the archive of one repository (repository-format §3). */
+import { WalferryError } from "../errors.ts";
+import { type ArchiveHistoryEntry, type ArchiveInfo } from "../format/archive_info.ts";
+import { walDirectory } from "../format/wal_name.ts";
+import type { Clock } from "../process/clock.ts";
+import { type CompressType, compressTypeOfName } from "../stream/compress_type.ts";
+import type { Repository } from "./repository.ts";
+
+/** A segment as it lies in an archive. */
+export interface ArchivedSegment {
+  readonly repositoryKey: number;
+  /** `15-1` */
+  readonly archiveId: string;
+  /** Path in the repository. */
+  readonly path: string;
+  /** Last segment of the path. */
+  readonly name: string;
+  /** SHA-1 of the plain content, told by the name. */
+  readonly checksum: string;
+  readonly compressType: CompressType;
+}
+
+/** What follows a segment's name in the archive: its hash and the extension of its compression. */
+const STORED_SUFFIX = /^-([0-9a-f]{40})(?:\.(?:gz|bz2|lz4|zst))?$/;
+
+/** Archive id of a history entry, `15-1`. */
+export function archiveIdOf(entry: ArchiveHistoryEntry): string {
+  return `${entry.pgVersion}-${entry.id}`;
+}
+
+/** Archive ids of a cluster, newest first: every history entry with its version and system identifier. */
+export function archiveIdsOf(info: ArchiveInfo, pgVersion: string, systemId: bigint): string[] {
+  return info.history.filter((entry) => entry.pgVersion === pgVersion && entry.systemId === systemId).reverse().map(
+    archiveIdOf,
+  );
+}
+
+/** Name under which a segment is stored. */
+export function storedSegmentName(walName: string, checksum: string, extension: string): string {
+  return `${walName}-${checksum}${extension}`;
+}
+
+/** Every stored form of a segment (or partial segment) in one archive id. More than one is an anomaly that the caller judges. */
+export async function findSegments(
+  repository: Repository,
+  stanza: string,
+  archiveId: string,
+  walName: string,
+  signal?: AbortSignal,
+): Promise<ArchivedSegment[]> {
+  const directory = repository.archivePath(stanza, archiveId, walDirectory(walName));
+  const found: ArchivedSegment[] = [];
+  for await (const entry of repository.storage.list(directory, { prefix: `${walName}-`, signal })) {
+    const match = STORED_SUFFIX.exec(entry.name.slice(walName.length));
+    if (match === null || entry.type === "path") continue;
+    found.push({
+      repositoryKey: repository.key,
+      archiveId,
+      path: `${directory}/${entry.name}`,
+      name: entry.name,
+      checksum: match[1]!,
+      compressType: compressTypeOfName(entry.name),
+    });
+  }
+  return found;
+}
+
+/**
+ * Waits until a segment is in the archive of a repository.
+ * @throws WalferryError `ArchiveTimeout`, `ArchiveDuplicate`
+ */
+export async function waitForSegment(
+  repository: Repository,
+  stanza: string,
+  archiveId: string,
+  walName: string,
+  timeoutMs: number,
+  clock: Clock,
+  signal?: AbortSignal,
+): Promise<ArchivedSegment> {
+  const deadline = clock.monotonicMs() + timeoutMs;
+  for (let pauseMs = 50;; pauseMs = Math.min(pauseMs * 1.5, 1000)) {
+    const found = await findSegments(repository, stanza, archiveId, walName, signal);
+    const checksums = new Set(found.map(({ checksum }) => checksum));
+    if (checksums.size > 1) {
+      throw new WalferryError(
+        "ArchiveDuplicate",
+        `duplicates found in archive for WAL segment ${walName}: ${found.map(({ name }) => name).join(", ")}`,
+        { hint: "are multiple primaries archiving to this stanza?" },
+      );
+    }
+    if (found.length > 0) return found[0]!;
+    const leftMs = deadline - clock.monotonicMs();
+    if (leftMs <= 0) {
+      throw new WalferryError(
+        "ArchiveTimeout",
+        `WAL segment ${walName} was not archived before the ${Math.round(timeoutMs)}ms timeout`,
+        {
+          hint: "check the archive_command to ensure that all options are correct (especially --stanza).\n" +
+            "check the PostgreSQL server log for errors.",
+        },
+      );
+    }
+    await clock.sleep(Math.min(pauseMs, leftMs), signal);
+  }
+}

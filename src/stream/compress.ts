@@ -1,0 +1,63 @@
+/** Compression of the repository format (repository-format §8.1) as filters. Codecs are loaded when the first byte needs them. */
+import { WalferryError } from "../errors.ts";
+import type { ByteStream, Filter } from "./byte_stream.ts";
+import type { Framing } from "./cipher.ts";
+import type { CompressSetting, CompressType } from "./compress_type.ts";
+import { collect, streamOf } from "./sources.ts";
+
+/** Levels used where none is configured (repository-format §8.1). */
+export const DEFAULT_LEVELS: Readonly<Record<CompressType, number>> = { none: 0, bz2: 9, gz: 6, lz4: 1, zst: 3 };
+
+/** Compresses a stream; `none` passes it on. Empty input gives the empty stream of the type. */
+export function compressFilter(setting: CompressSetting, framing: Framing = "normal"): Filter {
+  const level = setting.level ?? DEFAULT_LEVELS[setting.type];
+  if (setting.type === "none") return (source) => source;
+  return async function* (source: ByteStream) {
+    yield* (await loadCodec(setting.type)).compress(source, level, framing);
+  };
+}
+
+/**
+ * Decompresses a stream; `none` passes it on.
+ * @throws WalferryError `Format` when the content is damaged, ends early or is something else.
+ */
+export function decompressFilter(type: CompressType, framing: Framing = "normal"): Filter {
+  if (type === "none") return (source) => source;
+  return async function* (source: ByteStream) {
+    yield* (await loadCodec(type)).decompress(source, framing);
+  };
+}
+
+/** What each codec module gives. */
+export interface Codec {
+  compress(source: ByteStream, level: number, framing: Framing): ByteStream;
+  decompress(source: ByteStream, framing: Framing): ByteStream;
+  /** Everything at once, where that is faster than the stream. */
+  compressBytes?(bytes: Uint8Array, level: number): Uint8Array;
+}
+
+async function loadCodec(type: CompressType): Promise<Codec> {
+  switch (type) {
+    case "gz":
+      return (await import("./zlib_codecs.ts")).gzCodec;
+    case "zst":
+      return (await import("./zlib_codecs.ts")).zstCodec;
+    case "lz4":
+      return (await import("./lz4_codec.ts")).lz4Codec;
+    case "bz2":
+      return (await import("./bz2_codec.ts")).bz2Codec;
+    case "none":
+      throw new WalferryError("Assert", "there is no codec for compress-type none");
+  }
+}
+
+/** Compresses bytes at hand in one go: the way of a WAL segment. */
+export async function compressBytes(setting: CompressSetting, bytes: Uint8Array): Promise<Uint8Array> {
+  if (setting.type === "none") return bytes;
+  const codec = await loadCodec(setting.type);
+  if (codec.compressBytes !== undefined) {
+    return codec.compressBytes(bytes, setting.level ?? DEFAULT_LEVELS[setting.type]);
+  }
+  // Incompressible input grows by less than a fiftieth in every one of these formats.
+  return await collect(compressFilter(setting)(streamOf(bytes)), bytes.length + bytes.length / 50 + 65536);
+}

@@ -1,0 +1,37 @@
+/** SHA-1, the hash of the repository format, over streams and over bytes at hand. */
+import { createHash } from "node:crypto";
+import type { ByteStream } from "./byte_stream.ts";
+
+/** SHA-1 of some bytes as 40 lower-case hex digits. */
+export function sha1Hex(bytes: Uint8Array): string {
+  return createHash("sha1").update(bytes).digest("hex");
+}
+
+/** Counts and hashes what flows through its filter. One meter serves one stream. */
+export class Sha1Meter {
+  readonly #hash = createHash("sha1");
+  #sizeBytes = 0;
+  #digest: string | undefined;
+
+  /** Passes every chunk on unchanged. */
+  readonly through = (source: ByteStream): ByteStream => this.#measure(source);
+
+  async *#measure(source: ByteStream): AsyncGenerator<Uint8Array> {
+    for await (const chunk of source) {
+      this.#hash.update(chunk);
+      this.#sizeBytes += chunk.length;
+      yield chunk;
+    }
+  }
+
+  /** Bytes that have passed so far. */
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
+  /** Hash of what has passed, 40 hex digits. The first call ends the measurement. */
+  digestHex(): string {
+    this.#digest ??= this.#hash.digest("hex");
+    return this.#digest;
+  }
+}

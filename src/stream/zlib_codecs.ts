@@ -1,0 +1,109 @@
+/** gz and zst by the runtime's own zlib. */
+import type { Transform } from "node:stream";
+import zlib from "node:zlib";
+import { WalferryError } from "../errors.ts";
+import type { ByteStream } from "./byte_stream.ts";
+import type { Codec } from "./compress.ts";
+
+/** Size of the codec's output pieces in bytes: decompression runs at half speed with the default of 16 KiB. */
+const OUTPUT_BYTES = 256 * 1024;
+
+/** gz: a single gzip member; raw framing is the zlib wrapper of RFC 1950. */
+export const gzCodec: Codec = {
+  compress: (source, level, framing) =>
+    through(
+      source,
+      () =>
+        framing === "raw"
+          ? zlib.createDeflate({ level, chunkSize: OUTPUT_BYTES })
+          : zlib.createGzip({ level, chunkSize: OUTPUT_BYTES }),
+    ),
+  decompress: (source, framing) =>
+    through(
+      nonEmpty(source),
+      () =>
+        framing === "raw"
+          ? zlib.createInflate({ chunkSize: OUTPUT_BYTES })
+          : zlib.createGunzip({ chunkSize: OUTPUT_BYTES }),
+    ),
+  compressBytes: (bytes, level) => zlib.gzipSync(bytes, { level, chunkSize: OUTPUT_BYTES }),
+};
+
+/** zst: one frame with the library's defaults. */
+export const zstCodec: Codec = {
+  compress: (source, level) =>
+    through(source, () => zlib.createZstdCompress({ ...zstdLevel(level), chunkSize: OUTPUT_BYTES })),
+  decompress: (source) => through(nonEmpty(source), () => zlib.createZstdDecompress({ chunkSize: OUTPUT_BYTES })),
+  compressBytes: (bytes, level) => zlib.zstdCompressSync(bytes, { ...zstdLevel(level), chunkSize: OUTPUT_BYTES }),
+};
+
+function zstdLevel(level: number): { params: Record<number, number> } {
+  return { params: { [zlib.constants.ZSTD_c_compressionLevel]: level } };
+}
+
+/** An empty file is not an empty compressed stream, but zlib would take it for one. */
+async function* nonEmpty(source: ByteStream): AsyncGenerator<Uint8Array> {
+  let empty = true;
+  for await (const chunk of source) {
+    empty &&= chunk.length === 0;
+    yield chunk;
+  }
+  if (empty) throw new WalferryError("Format", "unexpected eof in compressed data");
+}
+
+/** Leads a stream through one of the runtime's transforms, with its back-pressure on both sides. */
+async function* through(source: ByteStream, create: () => Transform): AsyncGenerator<Uint8Array> {
+  const transform = create();
+  let sourceError: { readonly error: unknown } | undefined;
+  const feed = async () => {
+    try {
+      for await (const chunk of source) {
+        if (transform.destroyed) return;
+        if (!transform.write(chunk)) await writable(transform);
+      }
+      transform.end();
+    } catch (error) {
+      sourceError = { error };
+      transform.destroy(error instanceof Error ? error : new Error(String(error)));
+    }
+  };
+  const feeding = feed();
+  try {
+    for await (const piece of transform) yield piece as Uint8Array;
+  } catch (error) {
+    if (sourceError !== undefined) throw sourceError.error;
+    throw codecError(error);
+  } finally {
+    transform.destroy();
+    await feeding;
+  }
+  if (sourceError !== undefined) throw sourceError.error;
+}
+
+/** Resolves when the transform takes more, or when it is gone. */
+function writable(transform: Transform): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      transform.off("drain", done);
+      transform.off("close", done);
+      resolve();
+    };
+    transform.on("drain", done);
+    transform.on("close", done);
+    if (transform.destroyed) done();
+  });
+}
+
+function codecError(error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof WalferryError) return error;
+  const truncated = /unexpected end of file|Z_BUF_ERROR|premature/i.test(
+    `${error.message} ${(error as { code?: string }).code ?? ""}`,
+  );
+  return new WalferryError(
+    "Format",
+    truncated ? "unexpected eof in compressed data" : `compressed data is damaged: ${error.message}`,
+    {
+      cause: error,
+    },
+  );
+}
