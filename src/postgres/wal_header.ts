@@ -1,38 +1,24 @@
-/** The long header of the first page of a WAL segment: which server wrote it. PostgreSQL source: `XLogLongPageHeaderData`. */
+/** The long page header at the start of every WAL segment: which cluster wrote it. */
 import { WalferryError } from "../errors.ts";
-import { PG_RELEASES } from "./version.ts";
+import { versionOfWalMagic } from "./versions.ts";
 
-/** What a segment says about its origin. */
 export interface WalHeader {
   readonly pgVersion: string;
   readonly systemId: bigint;
   readonly segmentBytes: number;
 }
 
-/** Bytes needed by {@link readWalHeader}. */
+/** Bytes of the header. Source: `XLogLongPageHeaderData` in `xlog_internal.h`. */
 export const WAL_HEADER_BYTES = 40;
 
-/** `XLP_LONG_HEADER` in `xlp_info`. */
+/** `XLP_LONG_HEADER` */
 const LONG_HEADER = 0x0002;
 
-/**
- * Reads the header of a segment from its first bytes.
- *
- * @param versionForce `pg-version-force`: taken as the version whatever the magic says.
- * @throws WalferryError `Format` (too short, no long header), `VersionNotSupported` (unknown magic)
- */
+/** @throws WalferryError `Format` when it is no header of a segment, `VersionNotSupported` for an unknown magic */
 export function readWalHeader(bytes: Uint8Array, versionForce?: string): WalHeader {
-  if (bytes.length < WAL_HEADER_BYTES) {
-    throw new WalferryError("Format", `WAL file has ${bytes.length} bytes, too few for its header of ${WAL_HEADER_BYTES}`);
-  }
+  if (bytes.length < WAL_HEADER_BYTES) throw new WalferryError("Format", `WAL file is only ${bytes.length} bytes long`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const magic = view.getUint16(0, true);
-  const pgVersion = versionForce ?? PG_RELEASES.find((release) => release.walMagic === magic)?.version;
-  if (pgVersion === undefined) {
-    throw new WalferryError("VersionNotSupported", `unexpected WAL magic ${magic}`, {
-      hint: "is this version of PostgreSQL supported?",
-    });
-  }
+  const pgVersion = versionOfWalMagic(view.getUint16(0, true), versionForce);
   if ((view.getUint16(2, true) & LONG_HEADER) === 0) {
     throw new WalferryError("Format", "first page header in WAL file is expected to be in long format");
   }

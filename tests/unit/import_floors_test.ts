@@ -26,6 +26,7 @@ const SHARED_ON_FLOOR_ONE = new Set([
   "src/process -> src/report",
   "src/postgres -> src/process",
   "src/postgres -> src/format",
+  "src/postgres -> src/stream",
 ]);
 
 interface Import {
