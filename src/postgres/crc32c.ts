@@ -1,17 +1,15 @@
-/** CRC-32C (Castagnoli), the checksum of PostgreSQL's control file. */
+/** CRC-32C (Castagnoli), the checksum of `pg_control`. */
 
-/** Reflected polynomial. */
-const POLYNOMIAL = 0x82f63b78;
-
+/** One step of eight bits for each byte value. Reflected polynomial 0x82F63B78 (PostgreSQL: `src/port/pg_crc32c_sb8.c`). */
 const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let value = byte;
-  for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ POLYNOMIAL : value >>> 1;
-  return value >>> 0;
+  let crc = byte;
+  for (let bit = 0; bit < 8; bit++) crc = (crc & 1) !== 0 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;
+  return crc >>> 0;
 });
 
-/** Checksum of some bytes as an unsigned 32-bit number. */
+/** CRC-32C of some bytes as an unsigned 32-bit number. */
 export function crc32c(bytes: Uint8Array): number {
   let crc = 0xffffffff;
-  for (const byte of bytes) crc = (crc >>> 8) ^ TABLE[(crc ^ byte) & 0xff]!;
-  return (crc ^ 0xffffffff) >>> 0;
+  for (const byte of bytes) crc = TABLE[(crc ^ byte) & 0xff]! ^ (crc >>> 8);
+  return ~crc >>> 0;
 }

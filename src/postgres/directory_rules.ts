@@ -1,79 +1,94 @@
-/** What of a data directory a backup leaves out (behaviour spec §4.4), as pure functions of names. */
+/**
+ * Which files of a data directory a backup leaves out, by name alone (commands-and-behaviour §4.4; PostgreSQL source:
+ * `src/backend/backup/basebackup.c`). The releases from 13 to 18 agree. Walking the directory is not done here.
+ *
+ * Paths are names of the manifest: `pg_data/...`, `pg_tblspc/<oid>/<release directory>/...`.
+ */
 
-/** Directories of the data directory whose contents are made anew by the server; the directory itself is kept. */
-const EMPTIED_DIRECTORIES = new Set([
-  "pg_dynshmem",
-  "pg_notify",
-  "pg_replslot",
-  "pg_serial",
-  "pg_snapshots",
-  "pg_stat_tmp",
-  "pg_subtrans",
+/** Directories of the root whose content belongs to the running server; the directory itself is kept, empty. */
+const CONTENTS_SKIPPED: ReadonlySet<string> = new Set([
+  "pg_data/pg_dynshmem",
+  "pg_data/pg_notify",
+  "pg_data/pg_replslot",
+  "pg_data/pg_serial",
+  "pg_data/pg_snapshots",
+  "pg_data/pg_stat_tmp",
+  "pg_data/pg_subtrans",
 ]);
 
-/** Files of the data directory that belong to the running server or to an earlier backup or restore (13 and later). */
-const SKIPPED_ROOT_FILES = new Set([
-  "backup_label",
-  "backup_label.old",
-  "backup_manifest",
-  "backup_manifest.tmp",
-  "backup.manifest",
-  "postgresql.auto.conf.tmp",
-  "postmaster.opts",
-  "postmaster.pid",
-  "recovery.signal",
-  "standby.signal",
+/** Files of the root that must not reach a restored cluster. */
+const FILES_SKIPPED: ReadonlySet<string> = new Set([
+  "pg_data/backup_label",
+  "pg_data/backup_label.old",
+  "pg_data/backup_manifest",
+  "pg_data/backup_manifest.tmp",
+  "pg_data/postgresql.auto.conf.tmp",
+  "pg_data/postmaster.opts",
+  "pg_data/postmaster.pid",
+  "pg_data/recovery.signal",
+  "pg_data/standby.signal",
 ]);
 
-const TEMPORARY_RELATION = /^t\d+_\d+(?:_(?:fsm|vm|init))?(?:\.\d+)?$/;
-const RELATION = /^(\d+)(?:_(fsm|vm|init))?(?:\.\d+)?$/;
+const DATABASE_DIRECTORY = /^(?:pg_data\/global|pg_data\/base\/\d+|pg_tblspc\/\d+\/PG_[^/]+\/\d+)$/;
 const INTERNAL_INIT = /^pg_internal\.init(?:\.\d+)?$/;
+const TEMPORARY_RELATION = /^t\d+_\d+(?:_(?:fsm|vm))?(?:\.\d+)?$/;
+const RELATION = /^(\d+)(?:_(fsm|vm|init))?(?:\.(\d+))?$/;
 
-/** True when the contents of this directory (path below the data directory) are left out. */
-export function isEmptiedDirectory(path: string, online: boolean): boolean {
-  return EMPTIED_DIRECTORIES.has(path) || (online && path === "pg_wal/archive_status");
-}
+/** Pages of a relation segment file of 1 GiB with pages of 8 KiB; the product of the two stays 1 GiB for other page sizes. */
+const SEGMENT_FILE_BYTES = 1024 * 1024 * 1024;
 
-/** True for a name that is left out wherever it stands. */
-export function isSkippedAnywhere(name: string): boolean {
+/** Files with this start are temporary wherever they stand, directories too. */
+export function isTemporaryName(name: string): boolean {
   return name.startsWith("pgsql_tmp");
 }
 
-/** True for a file directly in the data directory that is left out. */
-export function isSkippedRootFile(name: string): boolean {
-  return SKIPPED_ROOT_FILES.has(name);
+/** What is left out of the content of a directory: everything, its regular files only, or nothing by this rule. */
+export function contentsSkipped(directory: string, online: boolean): "all" | "files" | "none" {
+  if (CONTENTS_SKIPPED.has(directory)) return "all";
+  if (!online) return "none";
+  // WAL of an online backup comes from the archive; subdirectories such as `summaries` are part of the cluster.
+  if (directory === "pg_data/pg_wal/archive_status") return "all";
+  return directory === "pg_data/pg_wal" ? "files" : "none";
 }
 
-/** True for a regular file directly in `pg_wal` that is left out. */
-export function isSkippedWalFile(online: boolean): boolean {
-  return online;
+/** Files of the root that are never stored. */
+export function isSkippedFile(path: string): boolean {
+  return FILES_SKIPPED.has(path);
+}
+
+/** A directory that holds relations. */
+export function isDatabaseDirectory(directory: string): boolean {
+  return DATABASE_DIRECTORY.test(directory);
 }
 
 /**
- * True for a directory that holds relation files: `global`, `base/<oid>`, and below a tablespace `<oid>`.
- * @param path below the data directory, or `pg_tblspc/<oid>/PG_.../<oid>`
+ * Names of a database directory that are left out: relation cache files, temporary relations, and every fork of an unlogged relation
+ * but its `_init` fork, from which recovery makes the others anew.
  */
-export function isDatabaseDirectory(path: string): boolean {
-  return path === "global" || /^base\/\d+$/.test(path) || /^pg_tblspc\/\d+\/PG_[^/]+\/\d+$/.test(path);
-}
-
-/** Names in a database directory that are left out, given all names of it: caches, temporary and unlogged relations. */
-export function skippedRelationFiles(names: Iterable<string>): Set<string> {
-  const all = [...names];
-  const unlogged = new Set(all.map((name) => /^(\d+)_init$/.exec(name)?.[1]).filter((number) => number !== undefined));
-  return new Set(all.filter((name) => {
-    if (INTERNAL_INIT.test(name) || TEMPORARY_RELATION.test(name)) return true;
+export function skippedRelationFiles(names: readonly string[]): Set<string> {
+  const unlogged = new Set<string>();
+  for (const name of names) {
+    const match = RELATION.exec(name);
+    if (match?.[2] === "init") unlogged.add(match[1]!);
+  }
+  const skipped = new Set<string>();
+  for (const name of names) {
     const relation = RELATION.exec(name);
-    return relation !== null && relation[2] !== "init" && unlogged.has(relation[1]!);
-  }));
+    const isUnlogged = relation !== null && relation[2] !== "init" && unlogged.has(relation[1]!);
+    if (isUnlogged || INTERNAL_INIT.test(name) || TEMPORARY_RELATION.test(name)) skipped.add(name);
+  }
+  return skipped;
 }
 
-/** True for a file of a database directory whose pages carry checksums. */
-export function hasPageChecksums(name: string): boolean {
-  return name !== "pg_filenode.map" && name !== "PG_VERSION" && name !== "pg_control";
+/** True when the pages of this file carry checksums in a cluster that has them (repository-format §9). */
+export function hasCheckedPages(path: string): boolean {
+  const slash = path.lastIndexOf("/");
+  const name = path.slice(slash + 1);
+  return isDatabaseDirectory(path.slice(0, slash)) && name !== "pg_filenode.map" && name !== "PG_VERSION" && name !== "pg_control";
 }
 
-/** Number of a relation's segment told by its file name: `16384.3` is 3, `16384` is 0. */
-export function segmentNumber(name: string): number {
-  return Number(/\.(\d+)$/.exec(name)?.[1] ?? 0);
+/** Block number of the first page in this file of a relation: the suffix `.N` counts segments of 1 GiB. */
+export function firstBlockOf(path: string, pageBytes: number): number {
+  const suffix = /\.(\d+)$/.exec(path)?.[1];
+  return suffix === undefined ? 0 : Number(suffix) * (SEGMENT_FILE_BYTES / pageBytes);
 }

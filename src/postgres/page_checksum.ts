@@ -1,155 +1,151 @@
-/** PostgreSQL's page checksum (repository-format §9) and the walk over the pages of a relation file while it streams by. */
-import type { ByteStream, Filter } from "../stream/byte_stream.ts";
+/** PostgreSQL's data page checksum and the check of a whole relation file as it streams by (repository-format §9). */
+import type { PageRange } from "../format/manifest.ts";
 
-/** Lanes of the checksum, one 32-bit column each. Source: `checksum_impl.h`. */
-const LANES = 32;
-const PRIME = 16777619;
-const SEEDS = Int32Array.of(
-  ...[
-    [0x5b1f36e9, 0xb8525960, 0x02ab50aa, 0x1de66d2a, 0x79ff467a, 0x9bb9f8a3, 0x217e7cd2, 0x83e13d2c],
-    [0xf8d4474f, 0xe39eb970, 0x42c6ae16, 0x993216fa, 0x7b093b5d, 0x98daff3c, 0xf718902a, 0x0b1c9cdb],
-    [0xe58f764b, 0x187636bc, 0x5d7b3bb1, 0xe73de7de, 0x92bec979, 0xcca6c0b2, 0x304a0979, 0x85aa43d4],
-    [0x783125bb, 0x6ca8eaa2, 0xe407eac6, 0x4b5cfc3e, 0x9fbf8c76, 0x15ca20be, 0xf2ca9fd3, 0x959bd756],
-  ].flat(),
+/** Start values of the 32 lanes. PostgreSQL source: `checksumBaseOffsets` in `src/include/storage/checksum_impl.h`. */
+// deno-fmt-ignore
+const LANE_START = Int32Array.of(
+  0x5b1f36e9, 0xb8525960, 0x02ab50aa, 0x1de66d2a, 0x79ff467a, 0x9bb9f8a3, 0x217e7cd2, 0x83e13d2c,
+  0xf8d4474f, 0xe39eb970, 0x42c6ae16, 0x993216fa, 0x7b093b5d, 0x98daff3c, 0xf718902a, 0x0b1c9cdb,
+  0xe58f764b, 0x187636bc, 0x5d7b3bb1, 0xe73de7de, 0x92bec979, 0xcca6c0b2, 0x304a0979, 0x85aa43d4,
+  0x783125bb, 0x6ca8eaa2, 0xe407eac6, 0x4b5cfc3e, 0x9fbf8c76, 0x15ca20be, 0xf2ca9fd3, 0x959bd756,
 );
-
-/** Byte offsets of `pd_checksum` and `pd_upper` in a page header. */
-const CHECKSUM_OFFSET = 8;
-const UPPER_OFFSET = 14;
-/** Pages in one segment file of a relation (1 GiB of 8 KiB pages, `RELSEG_SIZE`), by page size. */
-const SEGMENT_BYTES = 0x4000_0000;
-/** A last page shorter than this is a misaligned file, not a bad page (behaviour spec §4.9). */
-const PARTIAL_PAGE_MIN = 512;
+const LANES = 32;
+/** `FNV_PRIME` there. */
+const PRIME = 16777619;
+/** Word of the page header whose low half is `pd_checksum` (bytes 8 and 9). */
+const CHECKSUM_WORD = 2;
 
 /**
- * Checksum that belongs on a page, from 1 to 65535.
- * @param page the page as little-endian 32-bit words
- * @param blockNumber number of the page in its relation, through all segments
+ * Checksum of a page as it would be stored in its header; what the header holds now does not count.
+ *
+ * @param page whole page, a multiple of 128 bytes
+ * @param blockNumber number of the page through all segments of its relation
  */
-export function pageChecksum(page: Int32Array, blockNumber: number): number {
-  const sums = SEEDS.slice();
-  const checksumWord = CHECKSUM_OFFSET / 4;
-  for (let row = 0; row < page.length; row += LANES) {
-    for (let lane = 0; lane < LANES; lane++) {
-      const at = row + lane;
-      // The stored checksum itself counts as zero.
-      const word = at === checksumWord ? page[at]! & 0xffff0000 : page[at]!;
-      const mixed = sums[lane]! ^ word;
-      sums[lane] = Math.imul(mixed, PRIME) ^ (mixed >>> 17);
-    }
-  }
-  let result = 0;
-  for (let lane = 0; lane < LANES; lane++) {
-    let sum = sums[lane]!;
-    sum = Math.imul(sum, PRIME) ^ (sum >>> 17);
-    sum = Math.imul(sum, PRIME) ^ (sum >>> 17);
-    result ^= sum;
-  }
-  return ((result ^ blockNumber) >>> 0) % 65535 + 1;
+export function pageChecksum(page: Uint8Array, blockNumber: number): number {
+  const aligned = page.byteOffset % 4 === 0 ? page : page.slice();
+  const words = new Int32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4);
+  let sum = 0;
+  for (let lane = 0; lane < LANES; lane += 8) sum ^= eightLanes(words, lane);
+  return ((sum ^ blockNumber) >>> 0) % 65535 + 1;
 }
 
-/** What is wrong with the pages of a file. */
+/** Eight independent chains at a time fill the multiplier's pipeline; all 32 would not fit the registers. */
+function eightLanes(words: Int32Array, lane: number): number {
+  let a = LANE_START[lane]!, b = LANE_START[lane + 1]!, c = LANE_START[lane + 2]!, d = LANE_START[lane + 3]!;
+  let e = LANE_START[lane + 4]!, f = LANE_START[lane + 5]!, g = LANE_START[lane + 6]!, h = LANE_START[lane + 7]!;
+  let third = words[lane + CHECKSUM_WORD]!;
+  if (lane === 0) third &= 0xffff0000;
+  for (let at = lane; at < words.length; at += LANES) {
+    a ^= words[at]!;
+    a = Math.imul(a, PRIME) ^ (a >>> 17);
+    b ^= words[at + 1]!;
+    b = Math.imul(b, PRIME) ^ (b >>> 17);
+    c ^= at === lane ? third : words[at + 2]!;
+    c = Math.imul(c, PRIME) ^ (c >>> 17);
+    d ^= words[at + 3]!;
+    d = Math.imul(d, PRIME) ^ (d >>> 17);
+    e ^= words[at + 4]!;
+    e = Math.imul(e, PRIME) ^ (e >>> 17);
+    f ^= words[at + 5]!;
+    f = Math.imul(f, PRIME) ^ (f >>> 17);
+    g ^= words[at + 6]!;
+    g = Math.imul(g, PRIME) ^ (g >>> 17);
+    h ^= words[at + 7]!;
+    h = Math.imul(h, PRIME) ^ (h >>> 17);
+  }
+  return twoZeroRows(a) ^ twoZeroRows(b) ^ twoZeroRows(c) ^ twoZeroRows(d) ^ twoZeroRows(e) ^ twoZeroRows(f) ^ twoZeroRows(g) ^
+    twoZeroRows(h);
+}
+
+function twoZeroRows(lane: number): number {
+  const once = Math.imul(lane, PRIME) ^ (lane >>> 17);
+  return Math.imul(once, PRIME) ^ (once >>> 17);
+}
+
+/** How a relation file is checked. */
+export interface PageCheckSettings {
+  readonly pageBytes: number;
+  /** Number of the file's first page through all segments of its relation. */
+  readonly firstBlock: number;
+  /** `page-header-check`: a page whose `pd_upper` is 0 must be all zero. Off where pages are encrypted. */
+  readonly headerCheck: boolean;
+  /**
+   * The page at this offset of the file as it is now, or `undefined` when it is no longer there. Asked only for pages that look
+   * wrong: one that changed since it was read was being written, and WAL will mend it.
+   */
+  readonly reread: (offsetBytes: number) => Uint8Array | undefined;
+}
+
+/** Verdict on a file. `errors` is absent on a file whose size is no multiple of the page size. */
 export interface PageCheckResult {
   readonly valid: boolean;
-  /** Bad pages, ascending, neighbours merged; `undefined` when the file is misaligned (or nothing is wrong). */
-  readonly errors: Array<[first: number, last: number]> | undefined;
+  readonly errors?: readonly PageRange[];
 }
 
-/** How a page is asked for again: the bytes that stand in the file now, or `undefined` when the page is gone. */
-export type PageReader = (pageInFile: number) => Uint8Array | undefined;
-
-/**
- * Checks the pages of one relation segment as they pass through {@link through}. A page that fails is read again: if its bytes are
- * others now, the server was writing it and WAL replay will make it right.
- */
+/** Checks the pages of one relation file, chunk by chunk. */
 export class PageChecker {
-  readonly #pageBytes: number;
-  readonly #firstBlock: number;
-  readonly #reread: PageReader;
-  readonly #headerCheck: boolean;
-  readonly #bad: Array<[number, number]> = [];
-  #page = 0;
-  #misaligned = false;
+  readonly #settings: PageCheckSettings;
+  /** A page that began in one chunk and ends in another. */
+  readonly #split: Uint8Array;
+  #splitBytes = 0;
+  #pages = 0;
+  readonly #errors: [number, number][] = [];
 
-  /**
-   * @param segment number behind the dot of the file name, 0 without one
-   * @param headerCheck `page-header-check`: with false a page that looks new is checked like any other
-   */
-  constructor(options: { pageBytes: number; segment: number; reread: PageReader; headerCheck: boolean }) {
-    this.#pageBytes = options.pageBytes;
-    this.#firstBlock = options.segment * (SEGMENT_BYTES / options.pageBytes);
-    this.#reread = options.reread;
-    this.#headerCheck = options.headerCheck;
+  constructor(settings: PageCheckSettings) {
+    this.#settings = settings;
+    this.#split = new Uint8Array(settings.pageBytes);
   }
 
-  readonly through: Filter = (source) => this.#check(source);
-
-  async *#check(source: ByteStream): AsyncGenerator<Uint8Array> {
-    let rest = new Uint8Array(0);
-    for await (const chunk of source) {
-      rest = this.#checkPages(rest, chunk);
-      yield chunk;
-    }
-    if (rest.length === 0) return;
-    this.#misaligned = true;
-    if (rest.length >= PARTIAL_PAGE_MIN) this.#report(this.#page);
-  }
-
-  /** Checks every whole page in rest + chunk; gives what is left over. */
-  #checkPages(rest: Uint8Array<ArrayBuffer>, chunk: Uint8Array): Uint8Array<ArrayBuffer> {
+  /** Takes the next bytes of the file; they are only read. */
+  update(chunk: Uint8Array): void {
+    const { pageBytes } = this.#settings;
     let at = 0;
-    if (rest.length > 0) {
-      const missing = this.#pageBytes - rest.length;
-      const joined = new Uint8Array(rest.length + Math.min(missing, chunk.length));
-      joined.set(rest);
-      joined.set(chunk.subarray(0, missing), rest.length);
-      if (joined.length < this.#pageBytes) return joined;
-      this.#checkPage(joined);
-      at = missing;
+    if (this.#splitBytes > 0) {
+      at = Math.min(pageBytes - this.#splitBytes, chunk.length);
+      this.#split.set(chunk.subarray(0, at), this.#splitBytes);
+      this.#splitBytes += at;
+      if (this.#splitBytes < pageBytes) return;
+      this.#splitBytes = 0;
+      this.#check(this.#split);
     }
-    for (; at + this.#pageBytes <= chunk.length; at += this.#pageBytes) {
-      this.#checkPage(chunk.subarray(at, at + this.#pageBytes));
+    for (; at + pageBytes <= chunk.length; at += pageBytes) this.#check(chunk.subarray(at, at + pageBytes));
+    if (at < chunk.length) {
+      this.#split.set(chunk.subarray(at));
+      this.#splitBytes = chunk.length - at;
     }
-    return chunk.slice(at);
   }
 
-  #checkPage(page: Uint8Array): void {
-    const number = this.#page++;
-    if (this.#isValid(page, number)) return;
-    const again = this.#reread(number);
-    const changed = again === undefined || again.length !== page.length || !sameBytes(again, page);
-    if (!changed) this.#report(number);
+  /** The verdict, after the last chunk. */
+  finish(): PageCheckResult {
+    if (this.#splitBytes > 0) return { valid: false };
+    return this.#errors.length === 0 ? { valid: true } : { valid: false, errors: this.#errors };
   }
 
-  #isValid(page: Uint8Array, number: number): boolean {
-    const upper = page[UPPER_OFFSET]! | (page[UPPER_OFFSET + 1]! << 8);
-    // A new page has never been written: all zero. Anything else with pd_upper zero is damage.
-    if (upper === 0 && this.#headerCheck) return page.every((byte) => byte === 0);
-    const stored = page[CHECKSUM_OFFSET]! | (page[CHECKSUM_OFFSET + 1]! << 8);
-    if (upper === 0 && page.every((byte) => byte === 0)) return true;
-    return pageChecksum(wordsOf(page), this.#firstBlock + number) === stored;
+  #check(page: Uint8Array): void {
+    const index = this.#pages++;
+    const block = this.#settings.firstBlock + index;
+    if (this.#isValid(page, block)) return;
+    const now = this.#settings.reread(index * this.#settings.pageBytes);
+    if (now === undefined || !equalBytes(page, now)) return;
+    const last = this.#errors.at(-1);
+    if (last?.[1] === block - 1) last[1] = block;
+    else this.#errors.push([block, block]);
   }
 
-  #report(number: number): void {
-    const block = this.#firstBlock + number;
-    const last = this.#bad.at(-1);
-    if (last !== undefined && last[1] === block - 1) last[1] = block;
-    else this.#bad.push([block, block]);
-  }
-
-  /** What was found; ask when the stream has ended. */
-  result(): PageCheckResult {
-    if (this.#misaligned) return { valid: false, errors: undefined };
-    return this.#bad.length === 0 ? { valid: true, errors: undefined } : { valid: false, errors: this.#bad };
+  #isValid(page: Uint8Array, block: number): boolean {
+    // A new page is all zero: written to disk before anything was put on it.
+    if (page[14] === 0 && page[15] === 0 && (this.#settings.headerCheck || isZero(page))) return isZero(page);
+    return (page[8]! | (page[9]! << 8)) === pageChecksum(page, block);
   }
 }
 
-/** The bytes as 32-bit words; copied only when they do not lie on a word boundary. */
-function wordsOf(page: Uint8Array): Int32Array {
-  const aligned = page.byteOffset % 4 === 0 ? page : page.slice();
-  return new Int32Array(aligned.buffer, aligned.byteOffset, aligned.length / 4);
+function isZero(page: Uint8Array): boolean {
+  for (let at = 0; at < page.length; at++) if (page[at] !== 0) return false;
+  return true;
 }
 
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.every((byte, index) => byte === b[index]);
+function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let at = 0; at < a.length; at++) if (a[at] !== b[at]) return false;
+  return true;
 }

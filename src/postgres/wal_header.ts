@@ -1,24 +1,38 @@
-/** The long page header at the start of every WAL segment: which cluster wrote it. */
+/** The long header of the first page of a WAL segment: which server wrote it. PostgreSQL source: `XLogLongPageHeaderData`. */
 import { WalferryError } from "../errors.ts";
-import { versionOfWalMagic } from "./versions.ts";
+import { PG_RELEASES } from "./version.ts";
 
+/** What a segment says about its origin. */
 export interface WalHeader {
   readonly pgVersion: string;
   readonly systemId: bigint;
   readonly segmentBytes: number;
 }
 
-/** Bytes of the header. Source: `XLogLongPageHeaderData` in `xlog_internal.h`. */
+/** Bytes needed by {@link readWalHeader}. */
 export const WAL_HEADER_BYTES = 40;
 
-/** `XLP_LONG_HEADER` */
+/** `XLP_LONG_HEADER` in `xlp_info`. */
 const LONG_HEADER = 0x0002;
 
-/** @throws WalferryError `Format` when it is no header of a segment, `VersionNotSupported` for an unknown magic */
+/**
+ * Reads the header of a segment from its first bytes.
+ *
+ * @param versionForce `pg-version-force`: taken as the version whatever the magic says.
+ * @throws WalferryError `Format` (too short, no long header), `VersionNotSupported` (unknown magic)
+ */
 export function readWalHeader(bytes: Uint8Array, versionForce?: string): WalHeader {
-  if (bytes.length < WAL_HEADER_BYTES) throw new WalferryError("Format", `WAL file is only ${bytes.length} bytes long`);
+  if (bytes.length < WAL_HEADER_BYTES) {
+    throw new WalferryError("Format", `WAL file has ${bytes.length} bytes, too few for its header of ${WAL_HEADER_BYTES}`);
+  }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const pgVersion = versionOfWalMagic(view.getUint16(0, true), versionForce);
+  const magic = view.getUint16(0, true);
+  const pgVersion = versionForce ?? PG_RELEASES.find((release) => release.walMagic === magic)?.version;
+  if (pgVersion === undefined) {
+    throw new WalferryError("VersionNotSupported", `unexpected WAL magic ${magic}`, {
+      hint: "is this version of PostgreSQL supported?",
+    });
+  }
   if ((view.getUint16(2, true) & LONG_HEADER) === 0) {
     throw new WalferryError("Format", "first page header in WAL file is expected to be in long format");
   }
