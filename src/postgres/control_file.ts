@@ -141,7 +141,10 @@ function crcOffset(controlVersion: number, versionForce: string | undefined): nu
 
 function checkControl(bytes: Uint8Array, path: string, versionForce: string | undefined): void {
   if (bytes.length < CRC_OFFSET_18 + 4) {
-    throw new WalferryError("FileInvalid", `'${path}' has ${bytes.length} bytes, too few for a PostgreSQL control file`);
+    throw new WalferryError(
+      "FileInvalid",
+      `'${path}' has ${bytes.length} bytes, too few for a PostgreSQL control file`,
+    );
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const controlVersion = view.getUint32(OFFSET.controlVersion, true);
@@ -172,7 +175,9 @@ function readWhole(path: string): Uint8Array {
     if (error instanceof Deno.errors.NotFound) {
       throw new WalferryError("FileMissing", `unable to open missing file '${path}' for read`, { cause: error });
     }
-    throw new WalferryError("FileOpen", `unable to open file '${path}' for read: ${(error as Error).message}`, { cause: error });
+    throw new WalferryError("FileOpen", `unable to open file '${path}' for read: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
   using open = file;
   const bytes = new Uint8Array(CONTROL_FILE_BYTES);

@@ -84,7 +84,8 @@ export function skippedRelationFiles(names: readonly string[]): Set<string> {
 export function hasCheckedPages(path: string): boolean {
   const slash = path.lastIndexOf("/");
   const name = path.slice(slash + 1);
-  return isDatabaseDirectory(path.slice(0, slash)) && name !== "pg_filenode.map" && name !== "PG_VERSION" && name !== "pg_control";
+  return isDatabaseDirectory(path.slice(0, slash)) && name !== "pg_filenode.map" && name !== "PG_VERSION" &&
+    name !== "pg_control";
 }
 
 /** Block number of the first page in this file of a relation: the suffix `.N` counts segments of 1 GiB. */

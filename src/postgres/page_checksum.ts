@@ -53,7 +53,8 @@ function eightLanes(words: Int32Array, lane: number): number {
     h ^= words[at + 7]!;
     h = Math.imul(h, PRIME) ^ (h >>> 17);
   }
-  return twoZeroRows(a) ^ twoZeroRows(b) ^ twoZeroRows(c) ^ twoZeroRows(d) ^ twoZeroRows(e) ^ twoZeroRows(f) ^ twoZeroRows(g) ^
+  return twoZeroRows(a) ^ twoZeroRows(b) ^ twoZeroRows(c) ^ twoZeroRows(d) ^ twoZeroRows(e) ^ twoZeroRows(f) ^
+    twoZeroRows(g) ^
     twoZeroRows(h);
 }
 

@@ -23,7 +23,10 @@ const LONG_HEADER = 0x0002;
  */
 export function readWalHeader(bytes: Uint8Array, versionForce?: string): WalHeader {
   if (bytes.length < WAL_HEADER_BYTES) {
-    throw new WalferryError("Format", `WAL file has ${bytes.length} bytes, too few for its header of ${WAL_HEADER_BYTES}`);
+    throw new WalferryError(
+      "Format",
+      `WAL file has ${bytes.length} bytes, too few for its header of ${WAL_HEADER_BYTES}`,
+    );
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const magic = view.getUint16(0, true);

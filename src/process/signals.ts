@@ -1,0 +1,27 @@
+/** Signals that ask the program to end, as an `AbortSignal`. */
+import { WalferryError } from "../errors.ts";
+
+const SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
+
+/**
+ * Aborts with a `Term` error on the first of SIGTERM, SIGINT, SIGHUP. Disposing removes the listeners; a second signal while the first is
+ * being worked on ends the process at once with the same code.
+ */
+export function listenForSignals(): { readonly signal: AbortSignal } & Disposable {
+  const controller = new AbortController();
+  const listeners = SIGNALS.map((name) => {
+    const listener = () => {
+      const error = new WalferryError("Term", `terminated on signal ${name}`);
+      if (controller.signal.aborted) Deno.exit(error.code);
+      controller.abort(error);
+    };
+    Deno.addSignalListener(name, listener);
+    return { name, listener };
+  });
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]() {
+      for (const { name, listener } of listeners) Deno.removeSignalListener(name, listener);
+    },
+  };
+}

@@ -1,0 +1,164 @@
+/**
+ * Worker threads for work that computes: each takes one job at a time and does all of it, input and output included
+ * (docs/decisions/0001). Messages carry small plain values, never file contents.
+ */
+import { deserializeError, type SerializedError, WalferryError } from "../errors.ts";
+import { workerUrl } from "./self.ts";
+
+/** What a job module exports as `start`: prepares once per worker, then runs one request after another. */
+export type JobStart<Setup, Request, Result> = (
+  setup: Setup,
+) => Promise<(request: Request, advance: Advance) => Promise<Result>>;
+
+/** Reports so many more bytes done. */
+export type Advance = (bytes: number) => void;
+
+/** Messages to a worker. */
+export type ToWorker = { readonly kind: "start"; readonly job: string; readonly setup: unknown } | {
+  readonly kind: "run";
+  readonly request: unknown;
+};
+
+/** Messages from a worker. */
+export type FromWorker =
+  | { readonly kind: "done"; readonly result: unknown }
+  | { readonly kind: "failed"; readonly error: SerializedError }
+  | { readonly kind: "advance"; readonly bytes: number };
+
+interface QueuedJob<Request, Result> {
+  readonly request: Request;
+  readonly resolve: (result: Result) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface PoolWorker<Request, Result> {
+  readonly number: number;
+  readonly worker: Worker;
+  current: QueuedJob<Request, Result> | undefined;
+}
+
+/** What came of a job, and which worker did it (1 for the first). */
+export interface JobResult<Result> {
+  readonly result: Result;
+  readonly worker: number;
+}
+
+export class WorkerPool<Request, Result> implements AsyncDisposable {
+  readonly #job: string;
+  readonly #setup: unknown;
+  readonly #size: number;
+  readonly #onAdvance: Advance;
+  readonly #workers: PoolWorker<Request, JobResult<Result>>[] = [];
+  readonly #queue: QueuedJob<Request, JobResult<Result>>[] = [];
+  #closed: unknown;
+
+  /**
+   * @param job name in the job table of `src/worker.ts`
+   * @param setup value for the job module's `start`; must survive structured cloning
+   * @param size workers at most; one is started only when a job waits and none is free
+   * @param onAdvance hears of progress inside jobs
+   */
+  constructor(job: string, setup: unknown, size: number, onAdvance: Advance = () => {}) {
+    this.#job = job;
+    this.#setup = setup;
+    this.#size = Math.max(1, size);
+    this.#onAdvance = onAdvance;
+  }
+
+  /** Runs a request on the next free worker. Rejects with the worker's error; a worker that dies rejects its job. */
+  run(request: Request): Promise<JobResult<Result>> {
+    if (this.#closed !== undefined) return Promise.reject(this.#closed);
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ request, resolve, reject });
+      this.#dispatch();
+    });
+  }
+
+  /**
+   * Runs a request for every item, no more in flight than there are workers, so that neither queue nor results pile up. The first error
+   * stops the rest; jobs that are running are waited for.
+   */
+  async runAll(
+    items: Iterable<Request>,
+    take: (request: Request, result: JobResult<Result>) => Promise<void> | void,
+  ): Promise<void> {
+    const iterator = items[Symbol.iterator]();
+    let failed: { readonly error: unknown } | undefined;
+    const lane = async () => {
+      for (let item = iterator.next(); !item.done && failed === undefined; item = iterator.next()) {
+        try {
+          await take(item.value, await this.run(item.value));
+        } catch (error) {
+          failed ??= { error };
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: this.#size }, lane));
+    if (failed !== undefined) throw failed.error;
+  }
+
+  #dispatch(): void {
+    while (this.#queue.length > 0) {
+      const free = this.#workers.find(({ current }) => current === undefined) ?? this.#grow();
+      if (free === undefined) return;
+      free.current = this.#queue.shift()!;
+      free.worker.postMessage({ kind: "run", request: free.current.request } satisfies ToWorker);
+    }
+  }
+
+  #grow(): PoolWorker<Request, JobResult<Result>> | undefined {
+    if (this.#workers.length >= this.#size) return undefined;
+    const worker = new Worker(workerUrl(), { type: "module" });
+    const entry: PoolWorker<Request, JobResult<Result>> = {
+      number: this.#workers.length + 1,
+      worker,
+      current: undefined,
+    };
+    worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#receive(entry, data);
+    worker.onerror = (event) => {
+      event.preventDefault();
+      this.#lose(
+        entry,
+        new WalferryError("Unhandled", `a worker of job '${this.#job}' ended unexpectedly: ${event.message}`),
+      );
+    };
+    worker.onmessageerror = () =>
+      this.#lose(entry, new WalferryError("Assert", `a message of job '${this.#job}' cannot be read`));
+    worker.postMessage({ kind: "start", job: this.#job, setup: this.#setup } satisfies ToWorker);
+    this.#workers.push(entry);
+    return entry;
+  }
+
+  #receive(entry: PoolWorker<Request, JobResult<Result>>, message: FromWorker): void {
+    if (message.kind === "advance") return this.#onAdvance(message.bytes);
+    const job = entry.current;
+    entry.current = undefined;
+    if (message.kind === "done") job?.resolve({ result: message.result as Result, worker: entry.number });
+    else job?.reject(deserializeError(message.error));
+    this.#dispatch();
+  }
+
+  /** A worker that died is not replaced in its place: its job fails, and the next job may start a new one. */
+  #lose(entry: PoolWorker<Request, JobResult<Result>>, error: WalferryError): void {
+    entry.worker.terminate();
+    this.#workers.splice(this.#workers.indexOf(entry), 1);
+    entry.current?.reject(error);
+    entry.current = undefined;
+    this.#dispatch();
+  }
+
+  /** Ends every worker; jobs that wait or run are rejected with this reason. */
+  close(reason: unknown): void {
+    if (this.#closed !== undefined) return;
+    this.#closed = reason;
+    for (const entry of this.#workers.splice(0)) {
+      entry.worker.terminate();
+      entry.current?.reject(reason);
+    }
+    for (const job of this.#queue.splice(0)) job.reject(reason);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.resolve(this.close(new WalferryError("Term", "the worker pool was closed")));
+  }
+}

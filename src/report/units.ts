@@ -1,0 +1,54 @@
+/** Sizes, rates and times as people read them; the forms of sizes are pgBackRest's, which scripts parse. */
+
+const SIZE_UNITS = ["B", "KB", "MB", "GB", "TB", "PB"] as const;
+
+/** `8KB`, `22.1MB`, `664.6KB`: 1024 based, one decimal, which is dropped when it is zero (behaviour spec §8.3). */
+export function formatSize(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < SIZE_UNITS.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  // Cut, not rounded: 1023.99KB must not read 1024KB.
+  const tenths = Math.floor(value * 10) / 10;
+  return `${Number.isInteger(tenths) ? tenths : tenths.toFixed(1)}${SIZE_UNITS[unit]}`;
+}
+
+/** `120MB/s` */
+export function formatRate(bytes: number, ms: number): string {
+  return ms <= 0 ? "-" : `${formatSize(Math.round(bytes / (ms / 1000)))}/s`;
+}
+
+/** `340 ms`, `4.2 s`, `3 min 12 s`, `2 h 5 min`. */
+export function formatDuration(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  const seconds = ms / 1000;
+  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes} min ${Math.floor(seconds % 60)} s`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** `42.10%`; 100 % of nothing. */
+export function formatPercent(part: number, whole: number): string {
+  return `${(whole === 0 ? 100 : (part * 100) / whole).toFixed(2)}%`;
+}
+
+/** `2026-11-20 22:56:36.123` in local time, milliseconds on request. */
+export function formatLocalTime(ms: number, withMilliseconds = false): string {
+  const date = new Date(ms);
+  const two = (value: number) => String(value).padStart(2, "0");
+  const text = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ` +
+    `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+  return withMilliseconds ? `${text}.${String(date.getMilliseconds()).padStart(3, "0")}` : text;
+}
+
+/** Offset of local time at a moment: `+00`, `-05`, `+05:30`. */
+export function formatUtcOffset(ms: number): string {
+  const minutes = -new Date(ms).getTimezoneOffset();
+  const sign = minutes < 0 ? "-" : "+";
+  const hours = String(Math.floor(Math.abs(minutes) / 60)).padStart(2, "0");
+  const rest = Math.abs(minutes) % 60;
+  return rest === 0 ? `${sign}${hours}` : `${sign}${hours}:${String(rest).padStart(2, "0")}`;
+}

@@ -1,0 +1,63 @@
+/** Entry of every worker thread: loads the module of the job it is started for and runs its requests in turn. */
+import { serializeError, WalferryError } from "./errors.ts";
+import type { FromWorker, JobStart, ToWorker } from "./process/worker_pool.ts";
+
+/** Modules by job name; each exports `start` ({@link JobStart}). */
+const JOBS: Readonly<Record<string, () => Promise<{ start: unknown }>>> = {
+  "backup-copy": () => import("./backup/copy_job.ts"),
+  "restore-write": () => import("./restore/write_job.ts"),
+  "self-test": () => import("./commands/self_test_job.ts"),
+};
+
+/** Progress messages are gathered for this long, so that a small chunk does not cost a message. */
+const ADVANCE_EVERY_MS = 100;
+
+const scope = globalThis as unknown as {
+  postMessage(message: FromWorker): void;
+  onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
+};
+
+let run: Promise<Awaited<ReturnType<JobStart<unknown, unknown, unknown>>>> | undefined;
+let pendingBytes = 0;
+let lastAdvance = 0;
+
+function flushAdvance(): void {
+  if (pendingBytes === 0) return;
+  scope.postMessage({ kind: "advance", bytes: pendingBytes });
+  pendingBytes = 0;
+  lastAdvance = performance.now();
+}
+
+function advance(bytes: number): void {
+  pendingBytes += bytes;
+  if (performance.now() - lastAdvance >= ADVANCE_EVERY_MS) flushAdvance();
+}
+
+async function load(job: string, setup: unknown): Promise<Awaited<ReturnType<JobStart<unknown, unknown, unknown>>>> {
+  const open = JOBS[job];
+  if (open === undefined) throw new WalferryError("Assert", `there is no job '${job}'`);
+  const module = await open();
+  return await (module.start as JobStart<unknown, unknown, unknown>)(setup);
+}
+
+async function answer(request: unknown): Promise<void> {
+  try {
+    if (run === undefined) throw new WalferryError("Assert", "a worker got a request before its job");
+    const result = await (await run)(request, advance);
+    flushAdvance();
+    scope.postMessage({ kind: "done", result });
+  } catch (error) {
+    flushAdvance();
+    scope.postMessage({ kind: "failed", error: serializeError(error) });
+  }
+}
+
+scope.onmessage = ({ data }) => {
+  if (data.kind === "run") {
+    answer(data.request);
+    return;
+  }
+  run = load(data.job, data.setup);
+  // A failure to start is reported by the first request; without this it would also count as unhandled.
+  run.catch(() => undefined);
+};
