@@ -30,6 +30,8 @@ export interface BackupOptions {
   readonly annotations: ReadonlyMap<string, string>;
   readonly processMax: number;
   readonly bufferBytes: number;
+  /** `expire-auto`: expire what the retention of each repository no longer keeps, after the backup. */
+  readonly expireAuto: boolean;
   readonly dbTimeoutMs: number;
   readonly lockPath: string;
   readonly pgVersionForce?: string;

@@ -94,12 +94,12 @@ export async function switchWal(connection: ClusterConnection): Promise<string> 
   return required(row, "segment");
 }
 
-/** The server's clock in whole seconds since the epoch. @throws WalferryError `DbQuery` */
-export async function serverTimeSeconds(connection: ClusterConnection): Promise<number> {
+/** The server's clock, milliseconds since the epoch. @throws WalferryError `DbQuery` */
+export async function serverTimeMs(connection: ClusterConnection): Promise<number> {
   const row = await connection.queryRow(
-    "select pg_catalog.floor(extract(epoch from pg_catalog.clock_timestamp()))::bigint::text as seconds",
+    "select pg_catalog.floor(extract(epoch from pg_catalog.clock_timestamp()) * 1000)::bigint::text as ms",
   );
-  return Number(required(row, "seconds"));
+  return Number(required(row, "ms"));
 }
 
 /** All databases, in order of their names. @throws WalferryError `DbQuery` */

@@ -1,0 +1,224 @@
+/**
+ * The main side of copying: hands files to the workers, takes what came of them into the entries of the manifest, and drops a repository
+ * that fails. How one file is copied is in copy_job.ts, what is copied in planner.ts.
+ */
+import { deserializeError, isWalferryError, WalferryError } from "../errors.ts";
+import type { ManifestFile } from "../format/manifest.ts";
+import { CONTROL_FILE } from "../postgres/control_file.ts";
+import { firstBlockOf } from "../postgres/directory_rules.ts";
+import type { CommandContext } from "../process/command_context.ts";
+import { WorkerPool } from "../process/worker_pool.ts";
+import { formatPercent, formatSize } from "../report/units.ts";
+import type { RepositoryFailure } from "../repository/repository_set.ts";
+import type { CopyRequest, CopyResult, CopySetup } from "./copy_job.ts";
+import type { CopyDecision } from "./planner.ts";
+
+/** Pause before the attempts behind the first two (`job-retry-interval`), and how many attempts there are in all. */
+const RETRY_PAUSES_MS = [0, 15_000];
+
+/** Manifest name of the control file: it is read with care and must be there. */
+const CONTROL_NAME = `pg_data/${CONTROL_FILE}`;
+
+/** Errors that another attempt does not mend. */
+const LASTING = ["Access", "Assert", "Config", "Crypto", "FileInvalid", "PathMissing", "VersionNotSupported"] as const;
+
+/** How many bytes and what is stored of a file in one repository. */
+export interface StoredSize {
+  readonly sizeBytes: number;
+  readonly checksum: string | undefined;
+}
+
+/** A file that is in the backup. */
+export interface CopiedFile {
+  /** The manifest's entry, with what was learned by reading the file. */
+  readonly file: ManifestFile;
+  /** By key of the repository. */
+  readonly stored: ReadonlyMap<number, StoredSize>;
+}
+
+/** What a copy needs besides the files. */
+export interface CopyRun {
+  readonly setup: CopySetup;
+  readonly processMax: number;
+  /** Absolute path of a manifest name. */
+  readonly pathOf: (name: string) => string;
+  /** An error here stops the copy: the server changed its role, or the session is gone. Called now and then. */
+  readonly stillValid: () => Promise<void>;
+  /** Hears how far the copy is. */
+  readonly onProgress: (doneBytes: number, totalBytes: number) => void;
+  /** Hears of a repository that is left out from here on; throws when it was the last one. */
+  readonly onFailure: (failure: RepositoryFailure) => void;
+}
+
+/**
+ * Copies files with a bounded number of workers.
+ *
+ * @param copies in the order in which they are begun
+ * @returns what is stored, in no order; files that the server removed meanwhile are not among them
+ * @throws WalferryError what reading the cluster threw (after retries), what `onFailure` threw, the signal's reason
+ */
+export async function copyFiles(
+  copies: readonly CopyDecision[],
+  run: CopyRun,
+  context: CommandContext,
+): Promise<CopiedFile[]> {
+  return await new Copier(copies, run, context).run();
+}
+
+class Copier {
+  readonly #copies: readonly CopyDecision[];
+  readonly #run: CopyRun;
+  readonly #context: CommandContext;
+  readonly #live: Set<number>;
+  readonly #files: CopiedFile[] = [];
+  readonly #totalBytes: number;
+  #finishedBytes = 0;
+
+  constructor(copies: readonly CopyDecision[], run: CopyRun, context: CommandContext) {
+    this.#copies = copies;
+    this.#run = run;
+    this.#context = context;
+    this.#live = new Set(run.setup.targets.map((target) => target.key));
+    this.#totalBytes = copies.reduce((total, copy) => total + copy.file.sizeBytes, 0);
+  }
+
+  async run(): Promise<CopiedFile[]> {
+    const { signal, progress } = this.#context;
+    await using pool = new WorkerPool<CopyRequest, CopyResult>(
+      "backup-copy",
+      this.#run.setup,
+      Math.min(this.#run.processMax, Math.max(1, this.#copies.length)),
+      (bytes) => progress.advance(bytes),
+    );
+    const stop = () => pool.close(signal.reason);
+    signal.addEventListener("abort", stop, { once: true });
+    progress.start("backup", this.#totalBytes);
+    try {
+      signal.throwIfAborted();
+      await this.#copyAll(pool);
+    } finally {
+      progress.stop();
+      signal.removeEventListener("abort", stop);
+    }
+    return this.#files;
+  }
+
+  /** One lane for each worker; the first error stops the other lanes when they have ended what they are at. */
+  async #copyAll(pool: WorkerPool<CopyRequest, CopyResult>): Promise<void> {
+    const queue = this.#copies.values();
+    let failed: { readonly error: unknown } | undefined;
+    const lane = async () => {
+      for (const copy of queue) {
+        if (failed !== undefined) return;
+        try {
+          await this.#copyOne(pool, copy);
+          await this.#run.stillValid();
+        } catch (error) {
+          failed ??= { error };
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: this.#run.processMax }, lane));
+    if (failed !== undefined) throw (failed as { readonly error: unknown }).error;
+  }
+
+  async #copyOne(pool: WorkerPool<CopyRequest, CopyResult>, copy: CopyDecision): Promise<void> {
+    const { setup, pathOf } = this.#run;
+    const { name, sizeBytes } = copy.file;
+    const isControl = name === CONTROL_NAME;
+    for (let attempt = 0;; attempt++) {
+      const last = attempt === RETRY_PAUSES_MS.length;
+      const request: CopyRequest = {
+        name,
+        path: pathOf(name),
+        source: isControl ? "control" : "file",
+        sizeBytes,
+        firstBlock: copy.checkPages ? firstBlockOf(name, setup.pageBytes) : undefined,
+        keys: [...this.#live],
+      };
+      try {
+        const { result, worker } = await pool.run(request);
+        if (this.#take(copy, request, result, worker, last)) return;
+      } catch (error) {
+        this.#context.signal.throwIfAborted();
+        if (last || isWalferryError(error, ...LASTING)) throw error;
+        this.#context.log.detail(`copy of '${request.path}' is tried again: ${(error as Error).message}`);
+      }
+      await this.#context.clock.sleep(RETRY_PAUSES_MS[attempt]!, this.#context.signal);
+    }
+  }
+
+  /** Whether this result is final; the alternative is another attempt for all repositories, so that all hold the same content. */
+  #take(copy: CopyDecision, request: CopyRequest, result: CopyResult, worker: number, last: boolean): boolean {
+    if (result.status === "missing") {
+      if (request.source === "control") {
+        throw new WalferryError("FileMissing", `unable to open missing file '${request.path}' for read`);
+      }
+      this.#advance(copy);
+      this.#context.log.detail(`skip file removed by database ${request.path}`, worker);
+      return true;
+    }
+    const stored = new Map<number, StoredSize>();
+    for (const one of result.stored) {
+      if (!("error" in one)) stored.set(one.key, one);
+      else if (!this.#live.has(one.key)) continue;
+      else {
+        const error = deserializeError(one.error);
+        if (!last && !isWalferryError(error, ...LASTING)) return false;
+        this.#drop(one.key, error);
+      }
+    }
+    this.#advance(copy);
+    this.#record(copy, request, result, stored, worker);
+    return true;
+  }
+
+  #advance(copy: CopyDecision): void {
+    this.#finishedBytes += copy.file.sizeBytes;
+    this.#run.onProgress(this.#finishedBytes, this.#totalBytes);
+  }
+
+  #drop(key: number, error: WalferryError): void {
+    this.#live.delete(key);
+    this.#run.onFailure({ key, error });
+  }
+
+  #record(
+    copy: CopyDecision,
+    request: CopyRequest,
+    result: Extract<CopyResult, { status: "copied" }>,
+    stored: ReadonlyMap<number, StoredSize>,
+    worker: number,
+  ): void {
+    const { log } = this.#context;
+    const listedBytes = copy.file.sizeBytes;
+    const file: ManifestFile = {
+      ...copy.file,
+      sizeBytes: result.sizeBytes,
+      sizeOriginalBytes: result.sizeBytes === listedBytes ? undefined : listedBytes,
+      checksum: result.sizeBytes === 0 ? undefined : result.checksum,
+      checksumPage: result.pages?.valid,
+      checksumPageErrors: result.pages?.errors,
+    };
+    this.#files.push({ file, stored });
+    const size = result.sizeBytes === listedBytes
+      ? formatSize(listedBytes)
+      : `${formatSize(listedBytes)}->${formatSize(result.sizeBytes)}`;
+    const checksum = file.checksum === undefined ? "" : ` checksum ${file.checksum}`;
+    const percent = formatPercent(this.#finishedBytes, this.#totalBytes);
+    log.detail(`backup file ${request.path} (${size}, ${percent})${checksum}`, worker);
+    if (result.pages !== undefined && !result.pages.valid) log.warn(describePages(request.path, file));
+  }
+}
+
+function describePages(path: string, file: ManifestFile): string {
+  const ranges = file.checksumPageErrors;
+  if (ranges === undefined) {
+    return `page misalignment in file ${path}: file size ${file.sizeBytes} is not divisible by page size`;
+  }
+  const pages = ranges.map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`)).join(", ");
+  const one = ranges.length === 1 && ranges[0]![0] === ranges[0]![1];
+  return one
+    ? `invalid page checksum found in file ${path} at page ${pages}`
+    : `invalid page checksums found in file ${path} at pages ${pages}`;
+}

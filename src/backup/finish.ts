@@ -1,0 +1,115 @@
+/**
+ * From "everything is copied" to "the backup exists", in one repository. The order is what makes a crash harmless; each durable step says
+ * what a crash around it leaves.
+ */
+import { WalferryError } from "../errors.ts";
+import type { Manifest, ManifestFile } from "../format/manifest.ts";
+import type { BackupStop } from "../postgres/backup_functions.ts";
+import type { CommandContext } from "../process/command_context.ts";
+import { entryOfManifest, listBackupDirectories } from "../repository/backup_catalog.ts";
+import type { Repository } from "../repository/repository.ts";
+import { streamOf } from "../stream/sources.ts";
+import { BACKREST_VERSION } from "../version.ts";
+import type { BackupFacts } from "./assemble.ts";
+import { unfinishedManifest } from "./assemble.ts";
+import type { Participant } from "./participants.ts";
+import { storeFile } from "./stored_file.ts";
+
+/** Removes what an earlier run left unfinished: the newest directory, when it has a copy of a manifest and no manifest. */
+export async function removeLeftover(repository: Repository, stanza: string, context: CommandContext): Promise<void> {
+  const newest = (await listBackupDirectories(repository, stanza)).at(-1);
+  if (newest === undefined || newest.complete || !newest.hasCopy) return;
+  context.log.warn(`backup '${newest.label}' cannot be resumed: resuming is not supported, it is removed`);
+  await repository.storage.removeTree(repository.backupPath(stanza, newest.label), context.signal);
+}
+
+/**
+ * Makes the directory of a new backup. The copy of the manifest comes first: a crash anywhere behind it leaves a directory that every
+ * reader takes for an unfinished backup and that the next one removes.
+ */
+export async function beginDirectory(participant: Participant, facts: BackupFacts): Promise<void> {
+  const { repository, info } = participant;
+  const { storage } = repository;
+  const { stanza } = facts.options;
+  const inBackup = (path: string) => repository.backupPath(stanza, facts.label, path);
+  await repository.saveManifestCopy(stanza, unfinishedManifest(facts, participant), info.cipherPass);
+  if (!storage.features.directories) return;
+  // An uncompressed and unencrypted full backup is a usable data directory with these, the empty ones included.
+  for (const { name } of facts.scan.paths) await storage.makePath(inBackup(name));
+  if (!storage.features.symlinks || !repository.config.symlink) return;
+  for (const { name, tablespaceId } of facts.scan.targets) {
+    if (tablespaceId !== undefined) await storage.symlink(inBackup(`pg_data/${name}`), `../../${name}`);
+  }
+}
+
+/** Stores `backup_label` and `tablespace_map` as the server gave them. */
+export async function storeServerFiles(
+  participant: Participant,
+  facts: BackupFacts,
+  stopped: BackupStop,
+  timestampStop: number,
+): Promise<ManifestFile[]> {
+  const contents: [name: string, content: string | undefined][] = [
+    ["pg_data/backup_label", stopped.backupLabel],
+    ["pg_data/tablespace_map", stopped.tablespaceMap],
+  ];
+  const entries: ManifestFile[] = [];
+  for (const [name, content] of contents) {
+    if (content === undefined) continue;
+    const bytes = new TextEncoder().encode(content);
+    entries.push(await storeFile(participant, facts, name, streamOf(bytes), timestampStop));
+  }
+  return entries;
+}
+
+/**
+ * Completes the backup in one repository.
+ *
+ * @param manifest validated; every file in it is stored and its content durable
+ */
+export async function completeBackup(participant: Participant, facts: BackupFacts, manifest: Manifest): Promise<void> {
+  const { repository, info } = participant;
+  const { stanza } = facts.options;
+  // The names of the files become durable before any manifest lists them. A crash up to here leaves an unfinished backup.
+  await syncDirectories(repository, facts, manifest);
+  // Writes the copy, the manifest and the history. A crash before the manifest leaves an unfinished backup; behind it the backup is
+  // complete and the next run adds it to backup.info.
+  await repository.completeManifest(stanza, manifest, info.cipherPass);
+  // Nobody reads this link: a crash around it leaves it on the backup before.
+  if (repository.storage.features.symlinks && repository.config.symlink) {
+    await repository.storage.symlink(repository.backupPath(stanza, "latest"), manifest.label);
+  }
+  // Loaded again: the copy took long, and another host may have changed it since.
+  const fresh = await repository.loadBackupInfo(stanza);
+  if (fresh.currentId !== info.currentId || fresh.cipherPass !== info.cipherPass) {
+    throw new WalferryError("BackupMismatch", `${repository.name} was changed to another cluster during the backup`, {
+      hint: "was stanza-upgrade run on another host?",
+    });
+  }
+  if (!fresh.backups.some(({ label }) => label === manifest.label)) {
+    fresh.backups = [...fresh.backups, entryOfManifest(manifest)].sort((a, b) => (a.label < b.label ? -1 : 1));
+  }
+  fresh.backrestVersion = BACKREST_VERSION;
+  await repository.saveBackupInfo(stanza, fresh);
+  // Same content again: object stores that expire by age must not take it for forgotten.
+  await repository.saveArchiveInfo(stanza, await repository.loadArchiveInfo(stanza));
+}
+
+/** Each directory of the backup once, deepest first, then the one that names the backup. */
+async function syncDirectories(repository: Repository, facts: BackupFacts, manifest: Manifest): Promise<void> {
+  if (!repository.storage.features.directories) return;
+  const directories = new Set<string>();
+  for (const { name } of [...manifest.files, ...manifest.paths]) {
+    for (let path = name; path.includes("/");) {
+      path = path.slice(0, path.lastIndexOf("/"));
+      directories.add(path);
+    }
+  }
+  for (const { name } of manifest.paths) directories.add(name);
+  const { stanza } = facts.options;
+  for (const directory of [...directories].sort((a, b) => b.length - a.length)) {
+    await repository.storage.syncPath(repository.backupPath(stanza, facts.label, directory));
+  }
+  await repository.storage.syncPath(repository.backupPath(stanza, facts.label));
+  await repository.storage.syncPath(repository.backupPath(stanza));
+}

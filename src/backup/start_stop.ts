@@ -1,0 +1,218 @@
+/**
+ * The cluster's part of a backup: finding the primary, beginning the backup on it and ending it; for an offline backup, making sure that
+ * nothing runs. What is asked of the server is in src/postgres/backup_functions.ts.
+ */
+import { WalferryError } from "../errors.ts";
+import type { ManifestDatabase } from "../format/manifest.ts";
+import { formatLsn, timelineOf } from "../format/wal_name.ts";
+import {
+  type BackupStop,
+  checkClusterConfig,
+  checkpointReached,
+  createRestorePoint,
+  currentWalSegment,
+  findPrimary,
+  listDatabases,
+  listTablespaces,
+  serverTimeMs,
+  startBackup,
+  stopBackup,
+  switchWal,
+} from "../postgres/backup_functions.ts";
+import type { ClusterConnection } from "../postgres/connection.ts";
+import type { ClusterConfig } from "../postgres/config.ts";
+import { type ControlData, readControlFile } from "../postgres/control_file.ts";
+import type { CommandContext } from "../process/command_context.ts";
+import type { BackupOptions } from "./options.ts";
+
+/** Monitoring looks for this name in `pg_stat_activity`. */
+const APPLICATION_NAME = "pgBackRest [backup]";
+const RESTORE_POINT = "pgBackRest Archive Check";
+/** So often the server's clock is asked to reach the next second. */
+const SECOND_ATTEMPTS = 3;
+
+/** Where an online backup began. */
+export interface OnlineStart {
+  readonly lsn: string;
+  readonly walSegment: string;
+  /** Segment that was current before the start: it must reach the archive soon, or archiving does not work. Absent without archive-check. */
+  readonly priorSegment: string | undefined;
+  readonly databases: readonly ManifestDatabase[];
+  /** Names by oid. */
+  readonly tablespaces: ReadonlyMap<string, string>;
+}
+
+/** The cluster that is backed up. Closing it ends the session, and with it a backup that was not stopped. */
+export class SourceCluster implements AsyncDisposable {
+  /** @internal Use {@link openCluster}. */
+  constructor(
+    readonly config: ClusterConfig,
+    readonly control: ControlData,
+    readonly primary: ClusterConnection | undefined,
+    readonly context: CommandContext,
+  ) {}
+
+  /** The server's clock, or this machine's for an offline backup; milliseconds since the epoch. */
+  async nowMs(): Promise<number> {
+    return this.primary === undefined ? this.context.clock.nowMs() : await serverTimeMs(this.primary);
+  }
+
+  /**
+   * Waits until the clock shows another second and gives it. A file that changes after the list was made then has a later time than the
+   * list, so that times can be compared in whole seconds.
+   *
+   * @throws WalferryError `Kernel` when the clock does not move
+   */
+  async nextSecond(): Promise<number> {
+    const before = await this.nowMs();
+    for (let attempt = 0; attempt < SECOND_ATTEMPTS; attempt++) {
+      await this.context.clock.sleep(1000 - (before % 1000), this.context.signal);
+      const now = Math.floor(await this.nowMs() / 1000);
+      if (now > Math.floor(before / 1000)) return now;
+    }
+    throw new WalferryError("Kernel", "invalid sleep for online backup time with wait remainder");
+  }
+
+  /** @throws WalferryError `DbMismatch` when the primary became a standby; `DbQuery` when the session is gone */
+  async assertStillPrimary(): Promise<void> {
+    if (this.primary !== undefined && await this.primary.inRecovery()) {
+      throw new WalferryError("DbMismatch", `${this.primary.name} is no longer the primary`, {
+        hint: "was the primary demoted during the backup?",
+      });
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.primary?.[Symbol.asyncDispose]();
+  }
+}
+
+/**
+ * Opens the cluster to back up: the primary among the configured ones, or for an offline backup the first.
+ *
+ * @throws WalferryError `DbConnect`, `DbQuery`, `DbMismatch`, `ArchiveDisabled`, `ArchiveCommandInvalid`, `FeatureNotSupported`; offline
+ * `PgRunning`; both what `readControlFile` throws
+ */
+export async function openCluster(options: BackupOptions, context: CommandContext): Promise<SourceCluster> {
+  if (!options.online) return openOffline(options, context);
+  const group = await findPrimary(options.clusters, {
+    dbTimeoutMs: options.dbTimeoutMs,
+    applicationName: APPLICATION_NAME,
+    signal: context.signal,
+    log: context.log,
+    pgVersionForce: options.pgVersionForce,
+  });
+  try {
+    for (const standby of group.standbys) await standby[Symbol.asyncDispose]();
+    checkClusterConfig(group.primary, {
+      control: group.control,
+      archiveCheck: options.archiveCheck,
+      archiveModeCheck: options.archiveModeCheck,
+      pgVersionForce: options.pgVersionForce,
+    });
+  } catch (error) {
+    await group[Symbol.asyncDispose]();
+    throw error;
+  }
+  return new SourceCluster(group.primary.config, group.control, group.primary, context);
+}
+
+function openOffline(options: BackupOptions, context: CommandContext): SourceCluster {
+  const config = options.clusters[0];
+  if (config === undefined) throw new WalferryError("OptionRequired", "backup command requires option: pg1-path");
+  const control = readControlFile(config.path, options.pgVersionForce);
+  if (isRunning(config.path)) {
+    if (!options.force) {
+      throw new WalferryError(
+        "PgRunning",
+        `--no-online passed but postmaster.pid exists - looks like pg${config.key} is running. Shut down pg${config.key} and try again, or use --force.`,
+      );
+    }
+    context.log.warn(
+      `--no-online passed and postmaster.pid exists but --force was passed so backup will continue though it looks like pg${config.key} is ` +
+        "running and the backup will probably not be consistent",
+    );
+  }
+  return new SourceCluster(config, control, undefined, context);
+}
+
+function isRunning(pgPath: string): boolean {
+  try {
+    Deno.lstatSync(`${pgPath}/postmaster.pid`);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw new WalferryError(
+      "FileInfo",
+      `unable to get info for path/file '${pgPath}/postmaster.pid': ${(error as Error).message}`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+/**
+ * Begins an online backup.
+ *
+ * @throws WalferryError `DbQuery`; `DbMismatch` when the control file is not that of the server that answered
+ */
+export async function startOnline(
+  cluster: SourceCluster,
+  primary: ClusterConnection,
+  options: BackupOptions,
+  startMs: number,
+): Promise<OnlineStart> {
+  const { log } = cluster.context;
+  const checkpointMs = primary.settings.checkpointTimeoutMs;
+  if (!options.startFast && options.dbTimeoutMs <= checkpointMs) {
+    log.warn(
+      `start-fast is disabled and db-timeout (${
+        options.dbTimeoutMs / 1000
+      }s) is smaller than the PostgreSQL checkpoint_timeout ` +
+        `(${checkpointMs / 1000}s) - timeout may occur before the backup starts`,
+    );
+  }
+  const priorSegment = options.archiveCheck ? await currentWalSegment(primary) : undefined;
+  const when = options.startFast ? "requested immediate checkpoint" : "next regular checkpoint";
+  log.info(`execute backup start: backup begins after the ${when} completes`);
+  const started = await startBackup(
+    primary,
+    `pgBackRest backup started at ${new Date(startMs).toISOString().slice(0, 19).replace("T", " ")}`,
+    options.startFast,
+  );
+  const control = readControlFile(cluster.config.path, options.pgVersionForce);
+  if (!checkpointReached(control, started.lsn)) {
+    throw new WalferryError(
+      "DbMismatch",
+      `current checkpoint '${formatLsn(control.checkpointLsn)}' is less than backup start '${started.lsn}'`,
+      {
+        hint: `is '${cluster.config.path}' the data directory of the server that was asked?`,
+      },
+    );
+  }
+  if (timelineOf(started.walSegment) !== control.timeline) {
+    throw new WalferryError(
+      "DbMismatch",
+      `WAL timeline of '${started.walSegment}' does not match pg_control timeline ${control.timeline}`,
+    );
+  }
+  log.info(`backup start archive = ${started.walSegment}, lsn = ${started.lsn}`);
+  if (priorSegment === started.walSegment) {
+    // Nothing was completed by the start, so nothing would be archived that could be waited for.
+    await createRestorePoint(primary, RESTORE_POINT);
+    await switchWal(primary);
+  }
+  const databases = await listDatabases(primary);
+  const tablespaces = await listTablespaces(primary);
+  return { ...started, priorSegment, databases, tablespaces: new Map(tablespaces.map(({ oid, name }) => [oid, name])) };
+}
+
+/** Ends an online backup. @throws WalferryError `DbQuery` */
+export async function stopOnline(cluster: SourceCluster, primary: ClusterConnection): Promise<BackupStop> {
+  const { log } = cluster.context;
+  log.info("execute backup stop and wait for all WAL segments to archive");
+  const stopped = await stopBackup(primary);
+  log.info(`backup stop archive = ${stopped.walSegment}, lsn = ${stopped.lsn}`);
+  return stopped;
+}

@@ -1,0 +1,151 @@
+/** Configuration files: which are read, and their syntax (behaviour spec §1.1, §1.2). What the options mean is not known here. */
+import { WalferryError } from "../errors.ts";
+
+/** One `key=value` line. */
+export interface ConfigLine {
+  readonly section: string;
+  readonly key: string;
+  readonly value: string;
+  readonly file: string;
+  /** 1 for the first line of its file. */
+  readonly line: number;
+}
+
+/** Where files are when nothing is said on the command line: the first set of which a main file or an include directory exists is used. */
+export interface ConfigPlaces {
+  readonly file: string;
+  readonly includePath: string;
+}
+
+/** What the command line says about files. */
+export interface ConfigSelection {
+  /** `--config`; `false` for `--no-config`. */
+  readonly config?: string | false;
+  readonly configPath?: string;
+  readonly configIncludePath?: string;
+}
+
+/** Largest file that is read, in bytes. */
+const FILE_BYTES_MAX = 16 * 1024 * 1024;
+
+/** Places by the name the program is called by, best first. */
+export function defaultPlaces(invokedName: string): ConfigPlaces[] {
+  const pgbackrest = [
+    { file: "/etc/pgbackrest/pgbackrest.conf", includePath: "/etc/pgbackrest/conf.d" },
+    { file: "/etc/pgbackrest.conf", includePath: "/etc/pgbackrest/conf.d" },
+  ];
+  if (invokedName === "pgbackrest") return pgbackrest;
+  return [{ file: "/etc/walferry/walferry.conf", includePath: "/etc/walferry/conf.d" }, ...pgbackrest];
+}
+
+/** Name of the main file inside `--config-path`. */
+function mainFileIn(path: string, places: readonly ConfigPlaces[]): string {
+  const names = places.map(({ file }) => file.slice(file.lastIndexOf("/") + 1));
+  return names.map((name) => `${path}/${name}`).find(isFile) ?? `${path}/${names[0]}`;
+}
+
+/**
+ * Reads every file that the selection and the places ask for.
+ * @throws WalferryError `FileMissing`, `PathMissing`, `FileOpen`, `Format` (file and line in the message)
+ */
+export function readConfigFiles(selection: ConfigSelection, places: readonly ConfigPlaces[]): ConfigLine[] {
+  const { config, configPath, configIncludePath } = selection;
+  const chosen = places.find(({ file, includePath }) => isFile(file) || isDirectory(includePath)) ?? places[0]!;
+  const lines: ConfigLine[] = [];
+  if (typeof config === "string") lines.push(...readFile(config, true));
+  else if (config !== false) {
+    lines.push(...readFile(configPath === undefined ? chosen.file : mainFileIn(configPath, places), false));
+  }
+  if (configIncludePath !== undefined) lines.push(...readDirectory(configIncludePath, true));
+  else if (configPath !== undefined) lines.push(...readDirectory(`${configPath}/conf.d`, false));
+  else if (config === undefined) lines.push(...readDirectory(chosen.includePath, false));
+  return lines;
+}
+
+function readDirectory(path: string, required: boolean): ConfigLine[] {
+  let names: string[];
+  try {
+    names = [...Deno.readDirSync(path)].map(({ name }) => name).filter((name) => name.endsWith(".conf"));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound && !required) return [];
+    const missing = error instanceof Deno.errors.NotFound;
+    throw new WalferryError(
+      missing ? "PathMissing" : "PathOpen",
+      `unable to list file info for ${missing ? "missing " : ""}path '${path}'`,
+      {
+        cause: error,
+      },
+    );
+  }
+  return names.sort().flatMap((name) => readFile(`${path}/${name}`, true));
+}
+
+function readFile(path: string, required: boolean): ConfigLine[] {
+  let text: string;
+  try {
+    if (Deno.statSync(path).size > FILE_BYTES_MAX) {
+      throw new WalferryError("Format", `configuration file '${path}' is larger than 16 MiB`);
+    }
+    text = new TextDecoder("utf-8", { fatal: true }).decode(Deno.readFileSync(path));
+  } catch (error) {
+    if (error instanceof WalferryError) throw error;
+    if (error instanceof Deno.errors.NotFound) {
+      if (!required) return [];
+      throw new WalferryError("FileMissing", `unable to open missing file '${path}' for read`, { cause: error });
+    }
+    if (error instanceof TypeError) {
+      throw new WalferryError("Format", `configuration file '${path}' is not UTF-8 text`, { cause: error });
+    }
+    throw new WalferryError("FileOpen", `unable to open file '${path}' for read: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+  return parseConfig(text, path);
+}
+
+/** The lines of one file. @throws WalferryError `Format` */
+export function parseConfig(text: string, file: string): ConfigLine[] {
+  const lines: ConfigLine[] = [];
+  let section: string | undefined;
+  for (const [index, raw] of text.split("\n").entries()) {
+    const content = raw.trim();
+    if (content === "" || content.startsWith("#")) continue;
+    const fail = (reason: string): never => {
+      throw new WalferryError("Format", `${reason} at line ${index + 1} of '${file}'`, {
+        hint: "a section is written [name], an option key=value; a comment begins with # on a line of its own.",
+      });
+    };
+    if (content.includes("\0")) fail("NUL byte");
+    if (content.startsWith("[")) {
+      if (!content.endsWith("]")) fail("ini section should end with ]");
+      section = content.slice(1, -1);
+      if (section === "") fail("invalid empty section");
+      continue;
+    }
+    const at = content.indexOf("=");
+    if (at === -1) fail("missing '=' in key/value");
+    const key = content.slice(0, at).trim();
+    if (key === "") fail("key is zero-length");
+    if (section === undefined) return fail("key/value found outside of section");
+    lines.push({ section, key, value: content.slice(at + 1).trim(), file, line: index + 1 });
+  }
+  return lines;
+}
+
+function isFile(path: string): boolean {
+  return statOf(path)?.isFile ?? false;
+}
+
+function isDirectory(path: string): boolean {
+  return statOf(path)?.isDirectory ?? false;
+}
+
+function statOf(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.statSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
+    if (error instanceof Deno.errors.PermissionDenied) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,363 @@
+/**
+ * The effective options of one run: command line over environment over files over defaults (behaviour spec §1.3, §1.5, §1.6). Everything
+ * above reads typed values from here; nothing else looks at the sources.
+ */
+import { WalferryError } from "../errors.ts";
+import { type CommandLine, type GivenOption } from "./command_line.ts";
+import type { CommandName } from "./commands.ts";
+import { type ConfigLine } from "./config_file.ts";
+import { nearestOption, optionNamed } from "./option_name.ts";
+import { indexedName, type OptionDeclaration, OPTIONS, takes } from "./option_table.ts";
+import { type OptionValue, parseOptionValue } from "./option_value.ts";
+
+/** Where a value came from. */
+export type OptionSource =
+  | { readonly kind: "command line" }
+  | { readonly kind: "environment"; readonly variable: string }
+  | { readonly kind: "file"; readonly file: string; readonly section: string; readonly line: number }
+  | { readonly kind: "default" };
+
+export interface EffectiveOption {
+  readonly option: OptionDeclaration;
+  readonly index: number | undefined;
+  /** Name with its index. */
+  readonly name: string;
+  readonly value: OptionValue;
+  readonly source: OptionSource;
+}
+
+interface Raw {
+  readonly given: GivenOption;
+  readonly source: OptionSource;
+}
+
+/** What a configuration is made from. */
+export interface ConfigurationSources {
+  readonly command: CommandName;
+  readonly commandLine: CommandLine;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly lines: readonly ConfigLine[];
+  /** Sections are searched for the options of this command; differs from `command` only for `config-check`. */
+  readonly sectionCommand?: CommandName;
+}
+
+/** In a message behind a value: where it stands. */
+export function describeSource(source: OptionSource): string {
+  switch (source.kind) {
+    case "command line":
+      return "command line";
+    case "environment":
+      return `environment variable ${source.variable}`;
+    case "file":
+      return `${source.file}:${source.line} [${source.section}]`;
+    case "default":
+      return "default";
+  }
+}
+
+export class Configuration {
+  readonly command: CommandName;
+  readonly stanza: string | undefined;
+  /** Problems that are no errors: unknown options in a file and the like. */
+  readonly warnings: readonly string[];
+  /** Stanzas that have a section in a file. */
+  readonly stanzaSections: readonly string[];
+  readonly #effective: ReadonlyMap<string, EffectiveOption>;
+
+  private constructor(
+    command: CommandName,
+    stanza: string | undefined,
+    effective: ReadonlyMap<string, EffectiveOption>,
+    warnings: readonly string[],
+    stanzaSections: readonly string[],
+  ) {
+    this.command = command;
+    this.stanza = stanza;
+    this.#effective = effective;
+    this.warnings = warnings;
+    this.stanzaSections = stanzaSections;
+  }
+
+  /** @throws WalferryError `OptionInvalid`, `OptionInvalidValue`, `OptionRequired` */
+  static make(sources: ConfigurationSources): Configuration {
+    const warnings: string[] = [];
+    const raw = new Map<string, Raw>();
+    for (const [name, given] of sources.commandLine.options) raw.set(name, { given, source: { kind: "command line" } });
+    addEnvironment(raw, sources, warnings);
+    const stanza = raw.get("stanza")?.given.texts[0];
+    if (stanza !== undefined) assertStanzaName(stanza);
+    addFiles(raw, sources, stanza, warnings);
+    const effective = resolve(raw, sources.command);
+    const stanzaSections = [...new Set(sources.lines.map(({ section }) => section.split(":")[0]!))].filter((name) =>
+      name !== "global"
+    );
+    return new Configuration(sources.command, stanza, effective, warnings, stanzaSections);
+  }
+
+  /** Every option that has a value, in the order of the table. */
+  all(): EffectiveOption[] {
+    return [...this.#effective.values()];
+  }
+
+  /** Numbers of the configured repositories or clusters, ascending. */
+  indexes(group: "repo" | "pg"): number[] {
+    const found = new Set<number>();
+    for (const { option, index, source } of this.#effective.values()) {
+      if (option.group === group && index !== undefined && source.kind !== "default") found.add(index);
+    }
+    if (found.size === 0) found.add(1);
+    // The first cluster is always there, so that pg1-path is asked for even if only pg2 is written.
+    if (group === "pg") found.add(1);
+    return [...found].sort((a, b) => a - b);
+  }
+
+  option(name: string, index?: number): EffectiveOption | undefined {
+    const declaration = OPTIONS.get(name);
+    if (declaration === undefined) throw new WalferryError("Assert", `there is no option '${name}'`);
+    return this.#effective.get(indexedName(declaration, index));
+  }
+
+  /** True when a source other than the default gave it. */
+  isSet(name: string, index?: number): boolean {
+    const found = this.option(name, index);
+    return found !== undefined && found.source.kind !== "default";
+  }
+
+  boolean(name: string, index?: number): boolean {
+    return this.optionalBoolean(name, index) ?? false;
+  }
+  optionalBoolean(name: string, index?: number): boolean | undefined {
+    return this.option(name, index)?.value as boolean | undefined;
+  }
+  optionalNumber(name: string, index?: number): number | undefined {
+    return this.option(name, index)?.value as number | undefined;
+  }
+  number(name: string, index?: number): number {
+    return this.optionalNumber(name, index) ?? this.missing(name, index);
+  }
+  optionalString(name: string, index?: number): string | undefined {
+    return this.option(name, index)?.value as string | undefined;
+  }
+  string(name: string, index?: number): string {
+    return this.optionalString(name, index) ?? this.missing(name, index);
+  }
+  list(name: string): readonly string[] {
+    return (this.option(name)?.value as readonly string[] | undefined) ?? [];
+  }
+  hash(name: string): ReadonlyMap<string, string> {
+    return (this.option(name)?.value as ReadonlyMap<string, string> | undefined) ?? new Map();
+  }
+
+  /** @throws WalferryError `OptionRequired`, always */
+  missing(name: string, index?: number): never {
+    const declaration = OPTIONS.get(name)!;
+    const shown = indexedName(declaration, declaration.group === undefined ? undefined : index ?? 1);
+    const section = this.stanza === undefined ? "[global]" : `[${this.stanza}]`;
+    throw new WalferryError("OptionRequired", `${this.command} command requires option: ${shown}`, {
+      hint: name === "stanza"
+        ? "does this stanza exist? --stanza=<name>"
+        : `set ${shown} in section ${declaration.home === "stanza" ? section : "[global]"} of the configuration file.`,
+    });
+  }
+}
+
+/** The stanza becomes part of paths. @throws WalferryError `OptionInvalidValue` */
+function assertStanzaName(stanza: string): void {
+  if (stanza === "" || stanza === "." || stanza === ".." || stanza.startsWith("-") || /[/\0\n\r]/.test(stanza)) {
+    throw new WalferryError(
+      "OptionInvalidValue",
+      `'${stanza.replaceAll(/[\0\n\r]/g, "?")}' is not valid for 'stanza' option`,
+      {
+        hint: "a stanza is a plain name, such as main.",
+      },
+    );
+  }
+}
+
+/** WALFERRY_X first, PGBACKREST_X where it is not set. */
+function addEnvironment(
+  raw: Map<string, Raw>,
+  { environment, command }: ConfigurationSources,
+  warnings: string[],
+): void {
+  for (const prefix of ["WALFERRY_", "PGBACKREST_"]) {
+    for (const variable of Object.keys(environment).sort()) {
+      // Variables that steer the tests and the packaging of the program itself are no options.
+      if (!variable.startsWith(prefix) || /^WALFERRY_(TEST|BUILD|EXECUTABLE)/.test(variable)) continue;
+      const name = variable.slice(prefix.length).toLowerCase().replaceAll("_", "-");
+      const named = optionNamed(name);
+      if (named === undefined || (named.option.group !== undefined && named.index === undefined)) {
+        warnings.push(`environment contains invalid option '${name}'${suggestion(name)}`);
+        continue;
+      }
+      if (!takes(command, named.option) || raw.has(named.name)) continue;
+      const text = environment[variable]!;
+      const texts = named.option.type === "list" || named.option.type === "hash" ? text.split(":") : [text];
+      raw.set(named.name, {
+        given: { named, texts, negated: false, reset: false },
+        source: { kind: "environment", variable },
+      });
+    }
+  }
+}
+
+/** Sections from the most to the least special; the first that holds an option wins. */
+function addFiles(
+  raw: Map<string, Raw>,
+  sources: ConfigurationSources,
+  stanza: string | undefined,
+  warnings: string[],
+): void {
+  const { lines, command } = sources;
+  const sectionCommand = sources.sectionCommand ?? command;
+  const sections = [
+    ...(stanza === undefined ? [] : [`${stanza}:${sectionCommand}`, stanza]),
+    `global:${sectionCommand}`,
+    "global",
+  ];
+  for (const section of sections) {
+    const inSection = new Map<string, { raw: Raw; key: string }>();
+    for (const line of lines) {
+      if (line.section !== section) continue;
+      const checked = checkLine(line, section, sectionCommand, warnings);
+      if (checked === undefined) continue;
+      const { named } = checked.given;
+      if (!takes(command, named.option)) continue;
+      const before = inSection.get(named.name);
+      if (before === undefined) {
+        inSection.set(named.name, { raw: checked, key: line.key });
+        continue;
+      }
+      const where = ` at line ${line.line} of '${line.file}'`;
+      if (before.key !== line.key) {
+        throw new WalferryError(
+          "OptionInvalid",
+          `configuration file contains duplicate options ('${before.key}', '${line.key}') in section '[${section}]'${where}`,
+        );
+      }
+      if (named.option.type !== "list" && named.option.type !== "hash") {
+        throw new WalferryError("OptionInvalid", `option '${named.name}' cannot be set multiple times${where}`);
+      }
+      before.raw.given.texts.push(...checked.given.texts);
+    }
+    for (const [name, { raw: found }] of inSection) if (!raw.has(name)) raw.set(name, found);
+  }
+}
+
+/** The option on a line, or `undefined` (with a warning) when the line is skipped. */
+function checkLine(line: ConfigLine, section: string, command: CommandName, warnings: string[]): Raw | undefined {
+  const where = `configuration file contains ('${line.file}' line ${line.line})`;
+  const named = optionNamed(line.key);
+  if (named === undefined) {
+    const form = /^(no|reset)-(.+)$/.exec(line.key);
+    const what = form !== null && optionNamed(form[2]!) !== undefined
+      ? `${form[1] === "no" ? "negate" : "reset"} option`
+      : "invalid option";
+    warnings.push(`${where} ${what} '${line.key}'${what === "invalid option" ? suggestion(line.key) : ""}`);
+    return undefined;
+  }
+  if (named.option.group !== undefined && named.index === undefined) {
+    warnings.push(`${where} option '${line.key}' without an index`);
+    return undefined;
+  }
+  if (named.option.home === "command line") {
+    warnings.push(`${where} command-line only option '${line.key}'`);
+    return undefined;
+  }
+  if (named.option.home === "stanza" && (section === "global" || section.startsWith("global:"))) {
+    warnings.push(`${where} stanza-only option '${line.key}' in global section '${section}'`);
+    return undefined;
+  }
+  if (section.includes(":") && !takes(command, named.option)) {
+    warnings.push(`${where} option '${line.key}' invalid for section '${section}'`);
+    return undefined;
+  }
+  return {
+    given: { named, texts: [line.value], negated: false, reset: false },
+    source: { kind: "file", file: line.file, section: line.section, line: line.line },
+  };
+}
+
+function suggestion(name: string): string {
+  const near = nearestOption(name);
+  return near === undefined ? "" : `: did you mean '${near}'?`;
+}
+
+function resolve(raw: ReadonlyMap<string, Raw>, command: CommandName): Map<string, EffectiveOption> {
+  const effective = new Map<string, EffectiveOption>();
+  const indexes = (group: "repo" | "pg"): number[] => {
+    const found = new Set(
+      [...raw.values()].filter(({ given }) => given.named.option.group === group).map(({ given }) =>
+        given.named.index!
+      ),
+    );
+    if (found.size === 0 || group === "pg") found.add(1);
+    return [...found].sort((a, b) => a - b);
+  };
+  const byGroup = { repo: indexes("repo"), pg: indexes("pg") };
+  for (const option of OPTIONS.values()) {
+    if (!takes(command, option)) continue;
+    for (const index of option.group === undefined ? [undefined] : byGroup[option.group]) {
+      const found = resolveOne(option, index, raw, effective, command);
+      if (found !== undefined) effective.set(found.name, found);
+    }
+  }
+  return effective;
+}
+
+function resolveOne(
+  option: OptionDeclaration,
+  index: number | undefined,
+  raw: ReadonlyMap<string, Raw>,
+  effective: ReadonlyMap<string, EffectiveOption>,
+  command: CommandName,
+): EffectiveOption | undefined {
+  const name = indexedName(option, index);
+  const written = raw.get(name);
+  if (!dependencyMet(option, index, raw, effective, command)) {
+    if (written?.source.kind === "command line" && !written.given.reset) {
+      const { option: needed, values } = option.depends!;
+      throw new WalferryError(
+        "OptionInvalid",
+        `option '${name}' not valid without option '${needed}' in (${values.join(", ")})`,
+      );
+    }
+    return undefined;
+  }
+  const given = written !== undefined && !written.given.reset ? written : undefined;
+  if (given !== undefined) {
+    if (given.given.negated) {
+      return { option, index, name, value: option.type === "bool-like" ? "n" : false, source: given.source };
+    }
+    const where = given.source.kind === "command line" ? "" : ` (${describeSource(given.source)})`;
+    return {
+      option,
+      index,
+      name,
+      value: parseOptionValue(option, name, given.given.texts, where),
+      source: given.source,
+    };
+  }
+  const fallback = option.defaults?.[command] ?? option.default;
+  if (fallback === undefined) return undefined;
+  return { option, index, name, value: parseOptionValue(option, name, [fallback], ""), source: { kind: "default" } };
+}
+
+/** The option it depends on is resolved earlier in the table, or read from what was written. */
+function dependencyMet(
+  option: OptionDeclaration,
+  index: number | undefined,
+  raw: ReadonlyMap<string, Raw>,
+  effective: ReadonlyMap<string, EffectiveOption>,
+  command: CommandName,
+): boolean {
+  if (option.depends === undefined) return true;
+  const needed = OPTIONS.get(option.depends.option);
+  if (needed === undefined) {
+    throw new WalferryError("Assert", `option '${option.name}' depends on an option that does not exist`);
+  }
+  const name = indexedName(needed, needed.group === undefined ? undefined : index);
+  const value = effective.get(name)?.value ?? raw.get(name)?.given.texts[0] ?? needed.defaults?.[command] ??
+    needed.default;
+  return option.depends.values.includes(String(value));
+}

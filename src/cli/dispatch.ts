@@ -1,0 +1,107 @@
+/** From a command's name to its function, with its options made. Only the module of the command that runs is loaded. */
+import { WalferryError } from "../errors.ts";
+import type { CommandContext } from "../process/command_context.ts";
+import type { Configuration } from "./configuration.ts";
+import type { Invocation } from "./run.ts";
+import * as typed from "./typed_options.ts";
+
+/** Runs the command; gives its exit code. */
+export async function dispatch(
+  config: Configuration,
+  parameters: readonly string[],
+  invocation: Invocation,
+  context: CommandContext,
+): Promise<number> {
+  switch (config.command) {
+    case "archive-get":
+      return await (await import("../commands/archive_get.ts")).archiveGet(
+        typed.archiveGetOptions(config, parameters),
+        context,
+      );
+    case "archive-push":
+      warnOfAsync(config, context);
+      return await (await import("../commands/archive_push.ts")).archivePush(
+        typed.archivePushOptions(config, parameters),
+        context,
+      );
+    case "backup":
+      warnOfBackupSettings(config, context);
+      return await (await import("../commands/backup.ts")).backup(
+        typed.backupOptions(config),
+        typed.expireOptions(config),
+        context,
+      );
+    case "check":
+      return await (await import("./check_stanzas.ts")).checkStanzas(config, invocation, context);
+    case "completion":
+      return await (await import("./completion.ts")).completion(parameters[0]!, context);
+    case "config-check":
+      return await (await import("./config_check.ts")).configCheck(config, parameters[0], invocation, context);
+    case "demo":
+      return await (await import("../commands/demo.ts")).demo({
+        keep: config.boolean("keep"),
+        pgBin: config.optionalString("pg-bin"),
+      }, context);
+    case "expire":
+      return await (await import("../commands/expire.ts")).expire(typed.expireOptions(config), context);
+    case "help":
+      return await (await import("./help.ts")).help(parameters, invocation.invokedName, context);
+    case "info":
+      return await (await import("../commands/info.ts")).info(typed.infoOptions(config), context);
+    case "restore": {
+      const { restoreCommandText } = await import("./restore_command.ts");
+      return await (await import("../commands/restore.ts")).restore(
+        typed.restoreOptions(config, restoreCommandText(config)),
+        context,
+      );
+    }
+    case "self-test":
+      return await (await import("../commands/self_test.ts")).selfTest(parameters[0], context);
+    case "stanza-create":
+      return await (await import("../commands/stanza_create.ts")).stanzaCreate(typed.stanzaOptions(config), context);
+    case "stanza-delete":
+      return await (await import("../commands/stanza_delete.ts")).stanzaDelete(typed.stanzaOptions(config), context);
+    case "stanza-upgrade":
+      return await (await import("../commands/stanza_upgrade.ts")).stanzaUpgrade(typed.stanzaOptions(config), context);
+    case "start":
+      return await (await import("../commands/start.ts")).start(typed.startStopOptions(config), context);
+    case "stop":
+      return await (await import("../commands/stop.ts")).stop(typed.startStopOptions(config), context);
+    case "version":
+      return (await import("../commands/version.ts")).version(config.string("output"), invocation.invokedName, context);
+    default:
+      throw new WalferryError("Assert", `command '${config.command}' is not built`);
+  }
+}
+
+/** Settings whose effect comes in a later version; the result is right without them, only slower or larger. */
+function warnOfAsync(config: Configuration, { log }: CommandContext): void {
+  if (config.boolean("archive-async")) {
+    log.warn("archive-async=y is not supported by this version of walferry: archiving synchronously");
+  }
+}
+
+function warnOfBackupSettings(config: Configuration, { log }: CommandContext): void {
+  for (const key of config.indexes("repo")) {
+    for (const name of ["repo-bundle", "repo-block"]) {
+      if (config.optionalBoolean(name, key)) {
+        log.warn(
+          `${
+            name.replace("repo", `repo${key}`)
+          }=y is not supported by this version of walferry: files are stored one by one`,
+        );
+      }
+    }
+    if (config.optionalNumber("repo-retention-full", key) === undefined) {
+      log.warn(
+        `option 'repo${key}-retention-full' is not set for 'repo${key}-retention-full-type=${
+          config.string("repo-retention-full-type", key)
+        }', the repository may run out of space\n` +
+          `HINT: to retain full backups indefinitely (without warning), set option 'repo${key}-retention-full' to the maximum.`,
+      );
+    }
+  }
+  if (config.optionalString("backup-standby") === "prefer") {
+    log.warn("backup-standby=prefer is not supported by this version of walferry: the primary is used");
+  }
+}

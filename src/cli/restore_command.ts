@@ -1,0 +1,40 @@
+/** The `restore_command` that a restore writes (behaviour spec §5.7). */
+import { selfCommand } from "../process/self.ts";
+import type { Configuration } from "./configuration.ts";
+import { OPTIONS, takes } from "./option_table.ts";
+import { showOptionValue } from "./option_value.ts";
+
+/** Options of the restore that mean nothing to archive-get although it takes them. */
+const DROPPED = new Set([
+  "process-max",
+  "log-level-console",
+  "log-level-file",
+  "log-level-stderr",
+  "job-retry",
+  "stanza",
+  "cmd",
+]);
+
+/**
+ * Options that were given on the command line go along; those of files and environment are read again, and secrets never travel.
+ */
+export function restoreCommandText(config: Configuration): string {
+  const { path, args } = selfCommand();
+  const program = config.optionalString("cmd") ?? [path, ...args].map(quoted).join(" ");
+  const forwarded = config.all()
+    .filter(({ option, source }) => source.kind === "command line" && takes("archive-get", OPTIONS.get(option.name)!))
+    .filter(({ option }) => !option.secure && !DROPPED.has(option.name))
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .map(({ option, name, value }) => {
+      if (value === true) return `--${name}`;
+      if (value === false) return `--no-${name}`;
+      return quoted(`--${name}=${showOptionValue(option, value)}`);
+    });
+  return [program, ...forwarded, quoted(`--stanza=${config.stanza}`), "archive-get", "%f", '"%p"'].join(" ");
+}
+
+/** For the shell that PostgreSQL runs; `%` would be taken by PostgreSQL itself. */
+function quoted(word: string): string {
+  const safe = word.replaceAll("%", "%%");
+  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(safe) ? safe : `"${safe.replace(/["\\$`]/g, "\\$&")}"`;
+}

@@ -1,0 +1,230 @@
+/**
+ * One run of the program: words and files to options, the command between its begin and end lines, the exit code. A short command goes
+ * through here without loading anything that it does not use.
+ */
+import { toWalferryError, WalferryError } from "../errors.ts";
+import { systemClock } from "../process/clock.ts";
+import type { CommandContext } from "../process/command_context.ts";
+import { makeExecId } from "../process/exec_id.ts";
+import { listenForSignals } from "../process/signals.ts";
+import type { LogLevel } from "../report/log.ts";
+import { createLog, type LogOptions, type OpenLog } from "../report/log_writer.ts";
+import { silentProgress } from "../report/progress.ts";
+import { BACKREST_VERSION } from "../version.ts";
+import { type CommandLine, parseCommandLine } from "./command_line.ts";
+import { type CommandName, COMMANDS } from "./commands.ts";
+import { defaultPlaces, readConfigFiles } from "./config_file.ts";
+import { Configuration } from "./configuration.ts";
+import { dispatch } from "./dispatch.ts";
+import { describeOptions } from "./begin_line.ts";
+
+/** Exit code of archive-get for anything but "delivered" and "proved absent": above 125, so that PostgreSQL's recovery stops. */
+const ARCHIVE_GET_FAILED = 255;
+
+/** What a run needs of the outside world. */
+export interface Invocation {
+  readonly args: readonly string[];
+  /** Name the program was called by, `walferry` or `pgbackrest`. */
+  readonly invokedName: string;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** Runs one command; gives the exit code. Never throws. */
+export async function run(invocation: Invocation): Promise<number> {
+  let commandLine: CommandLine;
+  try {
+    commandLine = parseCommandLine(invocation.args);
+  } catch (error) {
+    return reportEarly(toWalferryError(error), undefined, invocation);
+  }
+  const command = commandLine.command ?? "help";
+  try {
+    if (COMMANDS[command].bare) return await runBare(command, commandLine, invocation);
+    return await runConfigured(command, commandLine, invocation);
+  } catch (error) {
+    return reportEarly(toWalferryError(error), command, invocation);
+  }
+}
+
+/** Commands that read neither environment nor files, so that they work with a broken configuration. */
+async function runBare(command: CommandName, commandLine: CommandLine, invocation: Invocation): Promise<number> {
+  const config = Configuration.make({ command, commandLine: { ...commandLine, command }, environment: {}, lines: [] });
+  assertParameters(command, commandLine.parameters);
+  using signals = listenForSignals();
+  using log = createLog({ console: "warn", stderr: "off", format: "text", timestamp: true, processDigits: 2 });
+  const context = makeContext(log, signals.signal);
+  return await guarded(
+    command,
+    config,
+    invocation,
+    log,
+    () => dispatch(config, commandLine.parameters, invocation, context),
+  );
+}
+
+async function runConfigured(command: CommandName, commandLine: CommandLine, invocation: Invocation): Promise<number> {
+  const config = loadConfiguration(command, commandLine, invocation);
+  if (config.boolean("neutral-umask")) Deno.umask(0);
+  const { progress, aroundTerminal } = await openProgress(command);
+  using log = createLog(logOptions(config, aroundTerminal));
+  for (const warning of config.warnings) log.warn(warning);
+  const declaration = COMMANDS[command];
+  using signals = listenForSignals();
+  const context: CommandContext = { ...makeContext(log, signals.signal), progress };
+  const say = declaration.logLevel === "debug" ? log.debug.bind(log) : log.info.bind(log);
+  const startMs = systemClock.monotonicMs();
+  // Putting the line together costs something that nobody would read.
+  const heard = log.level !== "off" && log.level !== "error" && log.level !== "warn";
+  if (heard) {
+    say(`${command} command begin ${BACKREST_VERSION}: ${describeOptions(config, commandLine.parameters)}`.trimEnd());
+  }
+  return await guarded(command, config, invocation, log, async () => {
+    assertParameters(command, commandLine.parameters);
+    assertStanza(command, config);
+    assertAccount(command, config);
+    const code = await dispatch(config, commandLine.parameters, invocation, context);
+    const elapsed = config.boolean("log-timestamp") ? ` (${Math.round(systemClock.monotonicMs() - startMs)}ms)` : "";
+    say(`${command} command end: completed successfully${elapsed}`);
+    return code;
+  });
+}
+
+/** Everything that options come from, put together. */
+export function loadConfiguration(
+  command: CommandName,
+  commandLine: CommandLine,
+  invocation: Invocation,
+  sectionCommand?: CommandName,
+): Configuration {
+  const written = (name: string) => commandLine.options.get(name);
+  const lines = readConfigFiles({
+    config: written("config")?.negated ? false : written("config")?.texts[0],
+    configPath: written("config-path")?.texts[0],
+    configIncludePath: written("config-include-path")?.texts[0],
+  }, defaultPlaces(invocation.invokedName));
+  return Configuration.make({ command, commandLine, environment: invocation.environment, lines, sectionCommand });
+}
+
+/** Runs, and turns whatever is thrown into log lines and the documented code. */
+async function guarded(
+  command: CommandName,
+  config: Configuration,
+  invocation: Invocation,
+  log: OpenLog,
+  action: () => Promise<number>,
+): Promise<number> {
+  try {
+    return await action();
+  } catch (thrown) {
+    const error = toWalferryError(thrown);
+    log.error(error.text, error.code);
+    if (error.kind === "Unhandled" || error.kind === "Assert") logOrigin(log, error);
+    const end = `${command} command end: `;
+    const tell = COMMANDS[command].logLevel === "debug" ? log.debug.bind(log) : log.info.bind(log);
+    if (error.kind === "Term") tell(end + error.message);
+    else tell(`${end}aborted with exception [${String(error.code).padStart(3, "0")}]`);
+    return exitCode(command, config, invocation, error);
+  }
+}
+
+function logOrigin(log: OpenLog, error: WalferryError): void {
+  const origin = error.cause instanceof Error ? error.cause.stack : error.stack;
+  if (origin !== undefined) log.debug(origin);
+}
+
+/** pgBackRest's own codes for archive-get are below 126, which PostgreSQL takes for "not there": only on request, or as a drop-in. */
+function exitCode(
+  command: CommandName | undefined,
+  config: Configuration | undefined,
+  invocation: Invocation,
+  error: WalferryError,
+): number {
+  if (command !== "archive-get") return error.code;
+  const chosen = config?.isSet("archive-get-exit") ? config.string("archive-get-exit") : undefined;
+  const mode = chosen ?? (invocation.invokedName === "pgbackrest" ? "compat" : "strict");
+  return mode === "compat" ? error.code : ARCHIVE_GET_FAILED;
+}
+
+/** An error before there is a log: on standard error, without time. */
+function reportEarly(error: WalferryError, command: CommandName | undefined, invocation: Invocation): number {
+  const head = `ERROR: [${String(error.code).padStart(3, "0")}]: `;
+  const text = `${head}${error.text.replaceAll("\n", `\n${" ".repeat(head.length)}`)}\n`;
+  Deno.stderr.writeSync(new TextEncoder().encode(text));
+  // The words could not be understood, but a caller that wants a segment must not take the error for "not there".
+  const getting = invocation.args.some((word) => word === "archive-get" || word === "get");
+  return exitCode(command ?? (getting ? "archive-get" : undefined), undefined, invocation, error);
+}
+
+function makeContext(log: OpenLog, signal: AbortSignal): CommandContext {
+  return {
+    log,
+    clock: systemClock,
+    progress: silentProgress,
+    signal,
+    output: (text) => writeOutput(text),
+    execId: makeExecId(),
+  };
+}
+
+function writeOutput(text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
+}
+
+/** A progress line for long commands on a terminal. */
+async function openProgress(
+  command: CommandName,
+): Promise<{ progress: CommandContext["progress"]; aroundTerminal?: LogOptions["aroundTerminal"] }> {
+  if ((command !== "backup" && command !== "restore") || !Deno.stderr.isTerminal()) return { progress: silentProgress };
+  const { createProgressBar } = await import("../report/progress_bar.ts");
+  return await createProgressBar();
+}
+
+function logOptions(config: Configuration, aroundTerminal: LogOptions["aroundTerminal"]): LogOptions {
+  const { command } = config;
+  const path = `${config.string("log-path")}/${config.stanza ?? "all"}-${command}.log`;
+  return {
+    console: config.string("log-level-console") as LogLevel,
+    stderr: config.string("log-level-stderr") as LogLevel,
+    file: COMMANDS[command].logFile ? { level: config.string("log-level-file") as LogLevel, path } : undefined,
+    format: config.string("log-format") === "json" ? "json" : "text",
+    timestamp: config.boolean("log-timestamp"),
+    processDigits: (config.optionalNumber("process-max") ?? 1) > 99 ? 3 : 2,
+    dryRun: config.optionalBoolean("dry-run"),
+    aroundTerminal,
+  };
+}
+
+function assertParameters(command: CommandName, parameters: readonly string[]): void {
+  const { parameters: names, optionalParameters = 0 } = COMMANDS[command];
+  if (parameters.length > names.length) {
+    throw new WalferryError(
+      "ParamInvalid",
+      names.length === 0
+        ? "command does not allow parameters"
+        : `extra parameters found: ${parameters.slice(names.length).join(" ")}`,
+    );
+  }
+  const missing = names.slice(parameters.length, names.length - optionalParameters);
+  if (missing.length > 0) {
+    const hints: Partial<Record<CommandName, string>> = {
+      "archive-push": "archive_command = 'walferry --stanza=<stanza> archive-push %p'",
+      "archive-get": `restore_command = 'walferry --stanza=<stanza> archive-get %f "%p"'`,
+    };
+    throw new WalferryError("ParamRequired", `${command} requires parameter: ${missing.join(", ")}`, {
+      hint: hints[command],
+    });
+  }
+}
+
+function assertStanza(command: CommandName, config: Configuration): void {
+  if (COMMANDS[command].stanza === "required" && config.stanza === undefined) config.missing("stanza");
+}
+
+/** Files that root wrote into a repository cannot be replaced by the account that archives. */
+function assertAccount(command: CommandName, config: Configuration): void {
+  if (Deno.uid() !== 0 || COMMANDS[command].allowRoot || config.optionalBoolean("allow-root")) return;
+  throw new WalferryError("OptionInvalid", `the '${command}' command does not run as root`, {
+    hint: "run it as the account that owns the cluster (usually postgres).\nallow-root=y allows it all the same.",
+  });
+}

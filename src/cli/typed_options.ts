@@ -1,0 +1,344 @@
+/** From the effective configuration to the typed options that commands take. The only place that knows which option feeds which field. */
+import type { StorageConfig } from "../../backends/config.ts";
+import type { ArchiveGetOptions, ArchivePushOptions } from "../archive/options.ts";
+import type { BackupOptions, BackupType } from "../backup/options.ts";
+import { WalferryError } from "../errors.ts";
+import type { ClusterConfig } from "../postgres/config.ts";
+import type { StartStopOptions } from "../process/options.ts";
+import type { CipherConfig, RepositoryConfig } from "../repository/config.ts";
+import type { CheckOptions, ExpireOptions, InfoOptions, StanzaOptions } from "../repository/options.ts";
+import type { RestoreOptions, RestoreType } from "../restore/options.ts";
+import type { CompressSetting, CompressType } from "../stream/compress_type.ts";
+import type { Configuration } from "./configuration.ts";
+
+/** Lowest and highest level of each compression type (behaviour spec §1.8.2). */
+const LEVELS: Readonly<Record<CompressType, readonly [min: number, max: number]>> = {
+  none: [0, 0],
+  bz2: [1, 9],
+  gz: [-1, 9],
+  lz4: [-5, 12],
+  zst: [-7, 22],
+};
+
+/** Repositories in key order, only those that `--repo` names. */
+export function repositories(config: Configuration, listAllowed = false): RepositoryConfig[] {
+  const keys = config.indexes("repo");
+  const chosen = chosenKeys(config, keys, listAllowed);
+  const all = keys.map((key) => repository(config, key));
+  const seen = new Map<string, number>();
+  for (const { key, storage } of all) {
+    const place = `${storage.type}:${storage.path}`;
+    const before = seen.get(place);
+    if (before !== undefined) {
+      throw new WalferryError(
+        "OptionInvalidValue",
+        `local repo${before} and repo${key} paths are both '${storage.path}' but must be different`,
+      );
+    }
+    seen.set(place, key);
+  }
+  return all.filter(({ key }) => chosen.includes(key));
+}
+
+function chosenKeys(config: Configuration, keys: readonly number[], listAllowed: boolean): readonly number[] {
+  const text = config.optionalString("repo");
+  if (text === undefined || (listAllowed && text === "all")) return keys;
+  const words = text.split(",");
+  const chosen = words.map(Number);
+  const known = words.every((word) => /^\d{1,3}$/.test(word)) && chosen.every((key) => keys.includes(key));
+  if (!known || (chosen.length > 1 && !listAllowed)) {
+    throw new WalferryError("OptionInvalidValue", `'${text}' is not valid for 'repo' option`, {
+      hint: `configured repositories are ${keys.join(", ")}${listAllowed ? "; several are written 1,2 or all" : ""}.`,
+    });
+  }
+  return chosen;
+}
+
+function repository(config: Configuration, key: number): RepositoryConfig {
+  if (config.isSet("repo-host", key)) {
+    throw unsupported(
+      `repo${key}-host`,
+      "repositories are reached directly: mount it, or run walferry on the repository host",
+    );
+  }
+  const type = config.string("repo-type", key);
+  if (type !== "posix" && type !== "cifs") {
+    throw unsupported(`repo${key}-type=${type}`, "this version has repo-type posix and cifs");
+  }
+  const storage: StorageConfig = { type, path: config.string("repo-path", key) };
+  const cipher: CipherConfig = config.string("repo-cipher-type", key) === "none"
+    ? { type: "none" }
+    : { type: "aes-256-cbc", passphrase: config.string("repo-cipher-pass", key) };
+  return {
+    key,
+    storage,
+    cipher,
+    symlink: config.optionalBoolean("repo-symlink", key) ?? true,
+    retention: {
+      fullType: config.optionalString("repo-retention-full-type", key) === "time" ? "time" : "count",
+      full: config.optionalNumber("repo-retention-full", key),
+      diff: config.optionalNumber("repo-retention-diff", key),
+      archiveType: (config.optionalString("repo-retention-archive-type", key) ?? "full") as BackupType,
+      archive: config.optionalNumber("repo-retention-archive", key),
+      historyDays: config.optionalNumber("repo-retention-history", key),
+    },
+  };
+}
+
+function unsupported(what: string, hint: string): WalferryError {
+  return new WalferryError("OptionInvalidValue", `${what} is not supported by this version of walferry`, { hint });
+}
+
+/** Configured clusters in key order. */
+function clusters(config: Configuration): ClusterConfig[] {
+  return config.indexes("pg").map((key) => cluster(config, key));
+}
+
+function cluster(config: Configuration, key: number): ClusterConfig {
+  if (config.isSet("pg-host", key)) {
+    throw unsupported(`pg${key}-host`, "run walferry on the host of the cluster");
+  }
+  return {
+    key,
+    path: config.string("pg-path", key),
+    port: config.optionalNumber("pg-port", key) ?? 5432,
+    socketPath: config.optionalString("pg-socket-path", key),
+    user: config.optionalString("pg-user", key),
+    database: config.optionalString("pg-database", key) ?? "postgres",
+  };
+}
+
+function stanzaOf(config: Configuration): string {
+  return config.stanza ?? config.missing("stanza");
+}
+
+function compressSetting(config: Configuration): CompressSetting {
+  let type = config.string("compress-type") as CompressType;
+  // The old switch: compress=n is compress-type=none.
+  if (config.optionalBoolean("compress") === false && !config.isSet("compress-type")) type = "none";
+  const level = config.optionalNumber("compress-level");
+  if (level === undefined || type === "none") return { type };
+  const [min, max] = LEVELS[type];
+  if (level < min || level > max) {
+    throw new WalferryError(
+      "OptionInvalidValue",
+      `'${level}' is out of range for 'compress-level' option when 'compress-type' option = ${type}`,
+      {
+        hint: `allowed is ${min} to ${max}.`,
+      },
+    );
+  }
+  return { type, level };
+}
+
+/** Options of archive-push. */
+export function archivePushOptions(config: Configuration, parameters: readonly string[]): ArchivePushOptions {
+  return {
+    stanza: stanzaOf(config),
+    walPath: parameters[0]!,
+    cluster: config.option("pg-path", 1) === undefined ? undefined : cluster(config, 1),
+    repositories: repositories(config),
+    compress: compressSetting(config),
+    headerCheck: config.boolean("archive-header-check"),
+    modeCheck: config.boolean("archive-mode-check"),
+    queueMaxBytes: config.optionalNumber("archive-push-queue-max"),
+    timeoutMs: config.number("archive-timeout"),
+    lockPath: config.string("lock-path"),
+    pgVersionForce: config.optionalString("pg-version-force"),
+  };
+}
+
+/** Options of archive-get. */
+export function archiveGetOptions(config: Configuration, parameters: readonly string[]): ArchiveGetOptions {
+  return {
+    stanza: stanzaOf(config),
+    walName: parameters[0]!,
+    destination: parameters[1]!,
+    cluster: cluster(config, 1),
+    repositories: repositories(config),
+    timeoutMs: config.number("archive-timeout"),
+    lockPath: config.string("lock-path"),
+    pgVersionForce: config.optionalString("pg-version-force"),
+  };
+}
+
+/** Options of backup. */
+export function backupOptions(config: Configuration): BackupOptions {
+  const online = config.boolean("online");
+  if (config.optionalString("backup-standby") === "y") {
+    throw unsupported("backup-standby=y", "backups are taken from the primary: use backup-standby=n");
+  }
+  const chosen = repositories(config, true);
+  return {
+    stanza: stanzaOf(config),
+    type: backupType(config.string("type")),
+    clusters: clusters(config),
+    // Without --repo a backup goes to the first repository, as with pgBackRest.
+    repositories: config.isSet("repo") ? chosen : chosen.slice(0, 1),
+    repositoryChosen: config.isSet("repo"),
+    configuredRepositories: config.indexes("repo").length,
+    compress: compressSetting(config),
+    online,
+    force: config.boolean("force"),
+    expireAuto: config.boolean("expire-auto"),
+    startFast: config.boolean("start-fast"),
+    archiveCheck: online && config.boolean("archive-check"),
+    archiveCopy: online && config.boolean("archive-check") && config.boolean("archive-copy"),
+    archiveModeCheck: config.boolean("archive-mode-check"),
+    archiveTimeoutMs: config.number("archive-timeout"),
+    checksumPage: config.optionalBoolean("checksum-page"),
+    pageHeaderCheck: config.boolean("page-header-check"),
+    exclude: config.list("exclude"),
+    annotations: config.hash("annotation"),
+    processMax: config.number("process-max"),
+    bufferBytes: config.number("buffer-size"),
+    dbTimeoutMs: config.number("db-timeout"),
+    lockPath: config.string("lock-path"),
+    pgVersionForce: config.optionalString("pg-version-force"),
+  };
+}
+
+function backupType(text: string): BackupType {
+  if (text === "full" || text === "diff" || text === "incr") return text;
+  throw new WalferryError("OptionInvalidValue", `'${text}' is not valid for 'type' option`, {
+    hint: "allowed are full, diff, incr",
+  });
+}
+
+const RESTORE_TYPES: readonly RestoreType[] = [
+  "default",
+  "immediate",
+  "time",
+  "xid",
+  "lsn",
+  "name",
+  "standby",
+  "preserve",
+  "none",
+];
+
+/** Options of restore. */
+export function restoreOptions(config: Configuration, restoreCommand: string): RestoreOptions {
+  const type = config.string("type") as RestoreType;
+  if (!RESTORE_TYPES.includes(type)) {
+    throw new WalferryError("OptionInvalidValue", `'${type}' is not valid for 'type' option`, {
+      hint: `allowed are ${RESTORE_TYPES.join(", ")}`,
+    });
+  }
+  const needsTarget = ["time", "xid", "lsn", "name"].includes(type);
+  return {
+    stanza: stanzaOf(config),
+    cluster: cluster(config, 1),
+    repositories: repositories(config),
+    set: config.string("set"),
+    type,
+    typeChosen: config.isSet("type"),
+    target: needsTarget ? config.string("target") : undefined,
+    targetAction: (config.optionalString("target-action") ?? "pause") as RestoreOptions["targetAction"],
+    targetExclusive: config.boolean("target-exclusive"),
+    targetTimeline: config.optionalString("target-timeline"),
+    archiveMode: config.string("archive-mode") as RestoreOptions["archiveMode"],
+    delta: config.boolean("delta"),
+    force: config.boolean("force"),
+    dbInclude: config.list("db-include"),
+    dbExclude: config.list("db-exclude"),
+    linkAll: config.boolean("link-all"),
+    linkMap: config.hash("link-map"),
+    tablespaceMap: config.hash("tablespace-map"),
+    tablespaceMapAll: config.optionalString("tablespace-map-all"),
+    recoveryOptions: new Map(
+      [...config.hash("recovery-option")].map(([name, value]) => [name.replaceAll("-", "_"), value]),
+    ),
+    restoreCommand,
+    processMax: config.number("process-max"),
+    bufferBytes: config.number("buffer-size"),
+    lockPath: config.string("lock-path"),
+    spoolPath: config.string("spool-path"),
+    pgVersionForce: config.optionalString("pg-version-force"),
+  };
+}
+
+/** Options of expire. Also used behind a backup, with the options of the backup's own sections. */
+export function expireOptions(config: Configuration): ExpireOptions {
+  return {
+    stanza: stanzaOf(config),
+    repositories: repositories(config, config.command === "backup"),
+    set: config.command === "expire" ? config.optionalString("set") : undefined,
+    oldest: config.boolean("oldest"),
+    archiveExpireBefore: config.optionalString("archive-expire-before"),
+    dryRun: config.boolean("dry-run"),
+    lockPath: config.string("lock-path"),
+  };
+}
+
+/** Options of info. */
+export function infoOptions(config: Configuration): InfoOptions {
+  const set = config.optionalString("set");
+  if (set !== undefined && config.stanza === undefined) config.missing("stanza");
+  const type = config.optionalString("type");
+  return {
+    stanza: config.stanza,
+    repositories: repositories(config),
+    set,
+    type: type === undefined ? undefined : backupType(type),
+    output: outputOf(config) === "json" ? "json" : "text",
+    detailLevel: config.string("detail-level") as InfoOptions["detailLevel"],
+    lockPath: config.string("lock-path"),
+  };
+}
+
+/** `text` or `json`; other formats belong to other commands. */
+function outputOf(config: Configuration): string {
+  const output = config.string("output");
+  if (output !== "text" && output !== "json") {
+    throw new WalferryError("OptionInvalidValue", `'${output}' is not valid for 'output' option`, {
+      hint: "allowed are text, json",
+    });
+  }
+  return output;
+}
+
+/** Options of check. */
+export function checkOptions(config: Configuration): CheckOptions {
+  return {
+    stanza: stanzaOf(config),
+    clusters: clusters(config),
+    repositories: repositories(config),
+    archiveCheck: config.boolean("archive-check"),
+    archiveModeCheck: config.boolean("archive-mode-check"),
+    archiveTimeoutMs: config.number("archive-timeout"),
+    dbTimeoutMs: config.number("db-timeout"),
+    lockPath: config.string("lock-path"),
+    pgVersionForce: config.optionalString("pg-version-force"),
+  };
+}
+
+/** Options of stanza-create, stanza-upgrade and stanza-delete. */
+export function stanzaOptions(config: Configuration): StanzaOptions {
+  if (
+    config.command === "stanza-delete" && !config.isSet("repo") &&
+    config.indexes("repo").some((key, at, all) => all.length > 1 || key !== 1)
+  ) {
+    throw new WalferryError("OptionRequired", "stanza-delete command requires option: repo", {
+      hint: "several repositories are configured: name the one whose stanza is to be deleted.",
+    });
+  }
+  if (config.command !== "stanza-delete" && config.isSet("repo")) {
+    throw new WalferryError("OptionInvalid", `option 'repo' not valid for command '${config.command}'`);
+  }
+  return {
+    stanza: stanzaOf(config),
+    clusters: clusters(config),
+    repositories: repositories(config),
+    online: config.optionalBoolean("online") ?? true,
+    force: config.boolean("force"),
+    dbTimeoutMs: config.number("db-timeout"),
+    lockPath: config.string("lock-path"),
+    pgVersionForce: config.optionalString("pg-version-force"),
+  };
+}
+
+/** Options of start and stop. */
+export function startStopOptions(config: Configuration): StartStopOptions {
+  return { stanza: config.stanza, force: config.boolean("force"), lockPath: config.string("lock-path") };
+}
