@@ -20,7 +20,12 @@ export async function removeLeftover(repository: Repository, stanza: string, con
   const newest = (await listBackupDirectories(repository, stanza)).at(-1);
   if (newest === undefined || newest.complete || !newest.hasCopy) return;
   context.log.warn(`backup '${newest.label}' cannot be resumed: resuming is not supported, it is removed`);
-  await repository.storage.removeTree(repository.backupPath(stanza, newest.label), context.signal);
+  const directory = repository.backupPath(stanza, newest.label);
+  // The copy of the manifest goes last: a crash in between leaves a directory that still tells what it is, and the next run goes on.
+  for await (const { name } of repository.storage.list(directory)) {
+    if (name !== "backup.manifest.copy") await repository.storage.removeTree(`${directory}/${name}`, context.signal);
+  }
+  await repository.storage.removeTree(directory, context.signal);
 }
 
 /**

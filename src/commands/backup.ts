@@ -6,6 +6,7 @@ import type { ExpireOptions } from "../repository/options.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { acquireLocks } from "../process/locks.ts";
 import { assertNotStopped } from "../process/stop_file.ts";
+import { expireRepositories } from "../repository/expire.ts";
 import { describeFailure, RepositorySet } from "../repository/repository_set.ts";
 
 /** The lock file tells others how far the backup is each time it has grown by so much. */
@@ -38,6 +39,14 @@ export async function backup(options: BackupOptions, expire: ExpireOptions, cont
       lock.update({ sizeBytes: totalBytes, doneBytes });
     },
   });
+  if (options.expireAuto) {
+    // Only where the new backup is: a repository that did not get it keeps what it has. The locks are still held.
+    const failed = new Set(report.failures.map(({ key }) => key));
+    await expireRepositories(
+      { ...expire, repositories: options.repositories.filter(({ key }) => !failed.has(key)) },
+      context,
+    );
+  }
   if (report.failures.length > 0) {
     throw new WalferryError(
       "Command",

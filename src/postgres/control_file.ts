@@ -47,7 +47,7 @@ const CRC_OFFSET_18 = 292;
 const CONTROL_VERSION_18 = 1800;
 
 /** Stands in for a checkpoint location so that a cluster without `backup_label` cannot start (pgBackRest 2.51 and later write the same). */
-const INVALID_CHECKPOINT = 0xdeadn;
+export const INVALID_CHECKPOINT = 0xdeadn;
 
 /** A torn read heals within microseconds; a file that stays wrong for a second is damaged. */
 const READ_ATTEMPTS = 50;

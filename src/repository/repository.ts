@@ -4,7 +4,7 @@
  */
 import type { Storage } from "../../backends/contract.ts";
 import { openStorage } from "../../backends/open.ts";
-import { isWalferryError, toWalferryError, WalferryError } from "../errors.ts";
+import { toWalferryError, WalferryError } from "../errors.ts";
 import { type ArchiveInfo, parseArchiveInfo, renderArchiveInfo } from "../format/archive_info.ts";
 import { type BackupInfo, parseBackupInfo, renderBackupInfo } from "../format/backup_info.ts";
 import type { Manifest } from "../format/manifest.ts";
@@ -235,9 +235,4 @@ function decodeText(bytes: Uint8Array): string {
   } catch (error) {
     throw new WalferryError("Format", "content is not UTF-8 text", { cause: error });
   }
-}
-
-/** True for an error that says the file is proved to be missing. */
-export function isMissing(error: unknown): boolean {
-  return isWalferryError(error, "FileMissing");
 }

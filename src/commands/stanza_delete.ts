@@ -1,0 +1,54 @@
+/** `stanza-delete` */
+import { WalferryError } from "../errors.ts";
+import type { CommandContext } from "../process/command_context.ts";
+import { acquireLocks } from "../process/locks.ts";
+import { isStopped, stopFilePath } from "../process/stop_file.ts";
+import type { StanzaOptions } from "../repository/options.ts";
+import { RepositorySet } from "../repository/repository_set.ts";
+import { deleteStanza } from "../repository/stanza.ts";
+
+/**
+ * Removes a stanza from a repository, once its commands are stopped and its server is.
+ * @throws WalferryError `FileMissing` without a stop file, `PgRunning`
+ */
+export async function stanzaDelete(options: StanzaOptions, context: CommandContext): Promise<number> {
+  using _lock = acquireLocks(
+    options.lockPath,
+    options.stanza,
+    "all",
+    options.repositories.map(({ key }) => key),
+    context.execId,
+  );
+  if (!isStopped(options.lockPath, options.stanza)) {
+    throw new WalferryError("FileMissing", `stop file does not exist for stanza '${options.stanza}'`, {
+      hint: "has the stop command been run on this server?",
+    });
+  }
+  const running = options.clusters.find(({ path }) => exists(`${path}/postmaster.pid`));
+  if (running !== undefined && !options.force) {
+    throw new WalferryError(
+      "PgRunning",
+      `postmaster.pid exists - looks like PostgreSQL is running. To delete stanza '${options.stanza}', shut PostgreSQL down and try again.`,
+      {
+        hint: `or use --force if '${running.path}/postmaster.pid' is left over from a crash.`,
+      },
+    );
+  }
+  await using set = await RepositorySet.open(options.repositories);
+  for (const repository of set.repositories) {
+    await deleteStanza(repository, options.stanza);
+    context.log.info(`stanza '${options.stanza}' deleted from ${repository.name}`);
+  }
+  Deno.removeSync(stopFilePath(options.lockPath, options.stanza));
+  return 0;
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}

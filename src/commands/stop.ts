@@ -1,0 +1,39 @@
+/** `stop` */
+import type { CommandContext } from "../process/command_context.ts";
+import { makeLockPath, readLockFile } from "../process/locks.ts";
+import type { StartStopOptions } from "../process/options.ts";
+import { isStopped, stopFilePath } from "../process/stop_file.ts";
+
+/** Lets no command of a stanza (or of any) begin; `--force` also ends those that run. */
+export async function stop(options: StartStopOptions, context: CommandContext): Promise<number> {
+  makeLockPath(options.lockPath);
+  if (isStopped(options.lockPath, options.stanza)) {
+    context.log.warn(
+      `stop file already exists for ${options.stanza === undefined ? "all stanzas" : `stanza ${options.stanza}`}`,
+    );
+  } else {
+    Deno.openSync(stopFilePath(options.lockPath, options.stanza), { write: true, create: true, mode: 0o640 }).close();
+  }
+  if (options.force) endHolders(options, context);
+  return await Promise.resolve(0);
+}
+
+/** Only processes that really hold a lock are signalled: a file left over may name a pid that is somebody else's now. */
+function endHolders(options: StartStopOptions, { log }: CommandContext): void {
+  const ended = new Set<number>();
+  for (const { name } of Deno.readDirSync(options.lockPath)) {
+    if (!name.endsWith(".lock") || (options.stanza !== undefined && !name.startsWith(`${options.stanza}-`))) continue;
+    const { held, pid } = readLockFile(`${options.lockPath}/${name}`);
+    if (!held) continue;
+    if (pid === undefined) log.warn(`unable to read lock file ${options.lockPath}/${name}: it names no process`);
+    else if (!ended.has(pid)) {
+      ended.add(pid);
+      try {
+        Deno.kill(pid, "SIGTERM");
+        log.info(`sent term signal to process ${pid}`);
+      } catch (error) {
+        log.warn(`unable to send term signal to process ${pid}: ${(error as Error).message}`);
+      }
+    }
+  }
+}

@@ -1,0 +1,157 @@
+/**
+ * What a repository no longer has to keep, decided from its lists alone: no store is touched here (behaviour spec §6). Doing it is
+ * `expire.ts`.
+ */
+import type { BackupInfoEntry } from "../format/backup_info.ts";
+import type { RetentionConfig } from "./config.ts";
+
+/** Backups to remove, with the reason that is logged. */
+export interface BackupExpiry {
+  readonly reason: "full" | "diff" | "time-based" | "adhoc";
+  /** Oldest first. */
+  readonly labels: readonly string[];
+}
+
+/** A range of segments that is kept; `stop` absent = everything from `start` on. */
+export interface WalRange {
+  readonly start: string;
+  readonly stop?: string;
+}
+
+/** What to keep of one archive id. */
+export type ArchiveDecision =
+  | { readonly kind: "keep all"; readonly reason: string }
+  | { readonly kind: "remove archive id" }
+  | {
+    readonly kind: "keep ranges";
+    readonly ranges: readonly WalRange[];
+    /** First segment of the oldest backup that keeps WAL continuous from there. */
+    readonly continuousFrom: string;
+  };
+
+const SECONDS_PER_DAY = 86400;
+
+function withDependants(backups: readonly BackupInfoEntry[], labels: Iterable<string>): string[] {
+  const gone = new Set(labels);
+  for (const entry of backups) {
+    // References name everything that a backup needs, and what it needs sorts before it.
+    const needed = [...(entry.references ?? []), ...(entry.prior === undefined ? [] : [entry.prior])];
+    if (needed.some((label) => gone.has(label))) gone.add(entry.label);
+  }
+  return [...gone].sort();
+}
+
+/** Full backups that the retention no longer keeps, with everything that depends on them. */
+export function expireFull(
+  backups: readonly BackupInfoEntry[],
+  retention: RetentionConfig,
+  nowSeconds: number,
+): BackupExpiry {
+  const fulls = backups.filter(({ type }) => type === "full");
+  if (retention.full === undefined) return { reason: "full", labels: [] };
+  if (retention.fullType === "count") {
+    const old = fulls.slice(0, Math.max(0, fulls.length - retention.full));
+    return { reason: "full", labels: withDependants(backups, old.map(({ label }) => label)) };
+  }
+  const cutoff = nowSeconds - retention.full * SECONDS_PER_DAY;
+  // The newest full that is older than the cutoff stays: it covers the moment of the cutoff.
+  const covering = fulls.findLastIndex(({ timestampStop }) => timestampStop < cutoff);
+  return {
+    reason: "time-based",
+    labels: withDependants(backups, fulls.slice(0, Math.max(0, covering)).map(({ label }) => label)),
+  };
+}
+
+/** Differential backups that the retention no longer keeps, with their incrementals. Full backups count, but are not removed here. */
+export function expireDiff(backups: readonly BackupInfoEntry[], retention: RetentionConfig): BackupExpiry {
+  if (retention.diff === undefined) return { reason: "diff", labels: [] };
+  const counted = backups.filter(({ type }) => type !== "incr");
+  const old = counted.slice(0, Math.max(0, counted.length - retention.diff)).filter(({ type }) => type === "diff");
+  return { reason: "diff", labels: withDependants(backups, old.map(({ label }) => label)) };
+}
+
+/** One backup named by the user, with everything that depends on it. */
+export function expireSet(backups: readonly BackupInfoEntry[], label: string): BackupExpiry {
+  return { reason: "adhoc", labels: withDependants(backups, [label]) };
+}
+
+/**
+ * How many backups keep WAL continuous, or `undefined` for "WAL is never removed" (behaviour spec §6.1).
+ * @param fullsRemaining full backups that stay when full retention is by time
+ */
+export function archiveRetention(
+  retention: RetentionConfig,
+  fullsRemaining: number,
+  timeMet: boolean,
+): { readonly count: number } | { readonly none: string } {
+  if (retention.archive !== undefined) return { count: retention.archive };
+  if (retention.archiveType === "diff") {
+    return retention.diff === undefined
+      ? { none: "option 'repo-retention-archive' is not set although 'repo-retention-archive-type' is diff" }
+      : { count: retention.diff };
+  }
+  if (retention.archiveType === "incr") {
+    return { none: "option 'repo-retention-archive' is not set although 'repo-retention-archive-type' is incr" };
+  }
+  if (retention.full === undefined) return { none: "option 'repo-retention-archive' is not set" };
+  if (retention.fullType === "count") return { count: retention.full };
+  return timeMet ? { count: fullsRemaining } : { none: "time-based archive retention not met" };
+}
+
+/**
+ * What to keep of one archive id (behaviour spec §6.3).
+ * @param backups all backups that stay, sorted by label
+ * @param count how many backups of the retention's type keep WAL continuous
+ * @param expireBefore `archive-expire-before`: WAL from this segment on stays in any case, what is before it goes
+ */
+export function decideArchive(
+  backups: readonly BackupInfoEntry[],
+  archiveType: RetentionConfig["archiveType"],
+  count: number | undefined,
+  historyId: number,
+  isCurrent: boolean,
+  expireBefore?: string,
+): ArchiveDecision {
+  const types = archiveType === "full"
+    ? ["full"]
+    : archiveType === "diff"
+    ? ["full", "diff"]
+    : ["full", "diff", "incr"];
+  const candidates = backups.filter(({ type }) => types.includes(type)).reverse();
+  if (expireBefore === undefined && (count === undefined || candidates.length === 0 || candidates.length < count)) {
+    return { kind: "keep all", reason: "not enough backups for the archive retention" };
+  }
+  const local = candidates.filter((entry) => entry.historyId === historyId).reverse();
+  if (local.length === 0) {
+    if (!isCurrent) return { kind: "remove archive id" };
+    if (expireBefore === undefined) return { kind: "keep all", reason: "no backups yet" };
+    return { kind: "keep ranges", ranges: [{ start: expireBefore }], continuousFrom: expireBefore };
+  }
+  const globally = candidates.slice(0, count ?? candidates.length);
+  const kept = local.filter((entry) => globally.includes(entry));
+  const oldest = kept[0] ?? local.at(-1)!;
+  if (oldest.archiveStart === undefined) return { kind: "keep all", reason: "the oldest kept backup was made offline" };
+  const ranges: WalRange[] = [];
+  for (const entry of backups) {
+    if (entry.historyId !== historyId || entry.label > oldest.label || entry.archiveStart === undefined) continue;
+    ranges.push(
+      entry === oldest
+        ? { start: entry.archiveStart }
+        : { start: entry.archiveStart, stop: entry.archiveStop ?? entry.archiveStart },
+    );
+  }
+  if (expireBefore !== undefined && expireBefore < oldest.archiveStart) ranges.push({ start: expireBefore });
+  return { kind: "keep ranges", ranges, continuousFrom: oldest.archiveStart };
+}
+
+/** True when a segment (or any file that begins with its name) lies in a range that is kept. */
+export function isKept(segment: string, ranges: readonly WalRange[]): boolean {
+  return ranges.some(({ start, stop }) => segment >= start && (stop === undefined || segment <= stop));
+}
+
+/** True when a directory of segments (16 digits) overlaps a range that is kept. */
+export function overlaps(directory: string, ranges: readonly WalRange[]): boolean {
+  return ranges.some(({ start, stop }) =>
+    directory >= start.slice(0, 16) && (stop === undefined || directory <= stop.slice(0, 16))
+  );
+}
