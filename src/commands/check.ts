@@ -1,0 +1,65 @@
+/** `check`: that a segment of the running cluster reaches every repository. */
+import { WalferryError } from "../errors.ts";
+import { currentHistoryEntry } from "../format/archive_info.ts";
+import { checkClusterConfig, createRestorePoint, findPrimary, switchWal } from "../postgres/backup_functions.ts";
+import type { CommandContext } from "../process/command_context.ts";
+import type { CheckOptions } from "../repository/options.ts";
+import { describeFailure, RepositorySet } from "../repository/repository_set.ts";
+import { assertIsCluster, loadMatchingInfos } from "../repository/stanza.ts";
+import { archiveIdOf, waitForSegment } from "../repository/wal_archive.ts";
+
+/**
+ * Checks one stanza.
+ * @throws WalferryError `DbConnect`, `DbMismatch`, `ArchiveDisabled`, `ArchiveCommandInvalid`, `FileInvalid`, `FileMissing`,
+ * `ArchiveTimeout`; `Command` when several repositories have different problems
+ */
+export async function check(options: CheckOptions, context: CommandContext): Promise<number> {
+  await using group = await findPrimary(options.clusters, {
+    dbTimeoutMs: options.dbTimeoutMs,
+    applicationName: "pgBackRest [check]",
+    signal: context.signal,
+    log: context.log,
+    pgVersionForce: options.pgVersionForce,
+  });
+  checkClusterConfig(group.primary, {
+    control: group.control,
+    archiveCheck: options.archiveCheck,
+    archiveModeCheck: options.archiveModeCheck,
+    pgVersionForce: options.pgVersionForce,
+  });
+  await using set = await RepositorySet.open(options.repositories);
+  const archiveIds = new Map<number, string>();
+  for (const repository of set.repositories) {
+    context.log.info(`check ${repository.name} configuration (primary)`);
+    const { archiveInfo } = await loadMatchingInfos(repository, options.stanza);
+    assertIsCluster(repository, archiveInfo, group.control);
+    archiveIds.set(repository.key, archiveIdOf(currentHistoryEntry(archiveInfo)));
+  }
+  if (!options.archiveCheck) return 0;
+
+  // Without something in it a segment is not switched, and nothing would be archived.
+  await createRestorePoint(group.primary, "pgBackRest Archive Check");
+  const segment = await switchWal(group.primary);
+  for (const repository of set.repositories) context.log.info(`check ${repository.name} archive for WAL (primary)`);
+  const outcomes = await set.ask((repository) =>
+    waitForSegment(
+      repository,
+      options.stanza,
+      archiveIds.get(repository.key)!,
+      segment,
+      options.archiveTimeoutMs,
+      context.clock,
+      context.signal,
+    )
+  );
+  const failures = outcomes.flatMap((outcome) => (outcome.ok ? [] : [outcome.failure]));
+  for (const outcome of outcomes) {
+    if (!outcome.ok) continue;
+    const place = outcome.repository.display(outcome.value.path);
+    context.log.info(`WAL segment ${segment} successfully archived to '${place}' on ${outcome.repository.name}`);
+  }
+  if (failures.length === 0) return 0;
+  const [first] = failures;
+  const kind = failures.every(({ error }) => error.kind === first!.error.kind) ? first!.error.kind : "Command";
+  throw new WalferryError(kind, failures.map(describeFailure).join("\n"));
+}

@@ -1,0 +1,19 @@
+/** `info` */
+import type { CommandContext } from "../process/command_context.ts";
+import { gatherInfo } from "../repository/info_data.ts";
+import { renderInfoJson } from "../repository/info_json.ts";
+import { renderInfoText } from "../repository/info_text.ts";
+import type { InfoOptions } from "../repository/options.ts";
+import { RepositorySet } from "../repository/repository_set.ts";
+
+/** Prints what there is; the exit code is 0 also when a stanza is in error, which its status says. */
+export async function info(options: InfoOptions, context: CommandContext): Promise<number> {
+  await using set = await RepositorySet.open(options.repositories);
+  const stanzas = await gatherInfo(set, options);
+  context.output(
+    options.output === "json"
+      ? renderInfoJson(stanzas, options.detailLevel)
+      : renderInfoText(stanzas, options.detailLevel),
+  );
+  return 0;
+}

@@ -1,0 +1,242 @@
+/** What `info` knows about a stanza over all its repositories, gathered before it is shown (behaviour spec §7.6). */
+import { isWalferryError, toWalferryError } from "../errors.ts";
+import type { ArchiveInfo } from "../format/archive_info.ts";
+import type { BackupInfo, BackupInfoEntry } from "../format/backup_info.ts";
+import type { Manifest } from "../format/manifest.ts";
+import { isWalSegmentName } from "../format/wal_name.ts";
+import { type LockProgress, readLockState } from "../process/locks.ts";
+import type { InfoOptions } from "./options.ts";
+import type { Repository } from "./repository.ts";
+import type { RepositorySet } from "./repository_set.ts";
+import { archiveIdOf } from "./wal_archive.ts";
+
+/** Status codes of `info`, with the text of each. */
+export const INFO_STATUS = {
+  ok: { code: 0, message: "ok" },
+  missingPath: { code: 1, message: "missing stanza path" },
+  noBackup: { code: 2, message: "no valid backups" },
+  missingData: { code: 3, message: "missing stanza data" },
+  mixed: { code: 4, message: "different across repos" },
+  databaseMismatch: { code: 5, message: "database mismatch across repos" },
+  backupMissing: { code: 6, message: "requested backup not found" },
+  other: { code: 99, message: "other" },
+} as const;
+
+export interface InfoStatus {
+  readonly code: number;
+  readonly message: string;
+}
+
+/** WAL of one archive id in one repository. */
+export interface ArchiveRange {
+  readonly repositoryKey: number;
+  readonly archiveId: string;
+  readonly historyId: number;
+  readonly pgVersion: string;
+  readonly isCurrent: boolean;
+  readonly min: string | undefined;
+  readonly max: string | undefined;
+}
+
+/** One backup in one repository. */
+export interface BackupRow {
+  readonly repositoryKey: number;
+  readonly entry: BackupInfoEntry;
+  readonly pgVersion: string;
+  readonly isCurrent: boolean;
+  /** Only with `--set`. */
+  readonly manifest?: Manifest;
+}
+
+/** A cluster that the stanza belonged to, as one repository knows it. */
+export interface DatabaseRow {
+  readonly repositoryKey: number;
+  readonly id: number;
+  readonly pgVersion: string;
+  readonly systemId: bigint;
+}
+
+/** One repository's view of the stanza. */
+export interface RepositoryInfo {
+  readonly key: number;
+  readonly cipher: "none" | "aes-256-cbc";
+  readonly status: InfoStatus;
+  readonly archives: readonly ArchiveRange[];
+  readonly backups: readonly BackupRow[];
+  readonly databases: readonly DatabaseRow[];
+}
+
+export interface StanzaInfo {
+  readonly name: string;
+  readonly status: InfoStatus;
+  readonly backupLock: { readonly held: boolean; readonly progress?: LockProgress };
+  readonly restoreLock: { readonly held: boolean; readonly progress?: LockProgress };
+  readonly repositories: readonly RepositoryInfo[];
+}
+
+/** Gathers the stanzas asked for (or all that any repository has). */
+export async function gatherInfo(set: RepositorySet, options: InfoOptions): Promise<StanzaInfo[]> {
+  const names = options.stanza === undefined ? await stanzaNames(set) : [options.stanza];
+  const infos: StanzaInfo[] = [];
+  for (const name of names) infos.push(await stanzaInfo(set, name, options));
+  return infos;
+}
+
+/** Names below `backup/` in any repository. A repository that cannot be read shows in each stanza's own status. */
+async function stanzaNames(set: RepositorySet): Promise<string[]> {
+  const names = new Set<string>();
+  const outcomes = await set.ask(async (repository) => {
+    const found: string[] = [];
+    for await (const entry of repository.storage.list("backup")) if (entry.type === "path") found.push(entry.name);
+    return found;
+  });
+  for (const outcome of outcomes) if (outcome.ok) { for (const name of outcome.value) names.add(name); }
+  if (names.size === 0 && outcomes.some(({ ok }) => !ok)) names.add("[invalid]");
+  return [...names].sort();
+}
+
+async function stanzaInfo(set: RepositorySet, name: string, options: InfoOptions): Promise<StanzaInfo> {
+  const repositories = await Promise.all(
+    set.repositories.map((repository) => repositoryInfo(repository, name, options)),
+  );
+  const keys = set.repositories.map(({ key }) => key);
+  return {
+    name,
+    status: overallStatus(repositories),
+    backupLock: readLockState(options.lockPath, name, "backup", keys),
+    restoreLock: readLockState(options.lockPath, name, "restore", keys),
+    repositories,
+  };
+}
+
+function overallStatus(repositories: readonly RepositoryInfo[]): InfoStatus {
+  const codes = new Set(repositories.map(({ status }) => status.code));
+  if (codes.size > 1) return INFO_STATUS.mixed;
+  const current = new Set(repositories.flatMap(({ databases }) => {
+    const last = databases.at(-1);
+    return last === undefined ? [] : [`${last.pgVersion} ${last.systemId}`];
+  }));
+  if (current.size > 1) return INFO_STATUS.databaseMismatch;
+  return repositories[0]!.status;
+}
+
+async function repositoryInfo(repository: Repository, stanza: string, options: InfoOptions): Promise<RepositoryInfo> {
+  const base = { key: repository.key, cipher: repository.config.cipher.type, archives: [], backups: [], databases: [] };
+  let backupInfo: BackupInfo;
+  let archiveInfo: ArchiveInfo;
+  try {
+    backupInfo = await repository.loadBackupInfo(stanza);
+  } catch (error) {
+    if (!isWalferryError(error, "FileMissing")) return { ...base, status: otherStatus(error) };
+    const path = await safely(() => repository.storage.info(repository.backupPath(stanza)));
+    if (path instanceof Error) return { ...base, status: otherStatus(path) };
+    return { ...base, status: path === undefined ? INFO_STATUS.missingPath : INFO_STATUS.missingData };
+  }
+  try {
+    archiveInfo = await repository.loadArchiveInfo(stanza);
+    const databases = archiveInfo.history.map(({ id, pgVersion, systemId }) => ({
+      repositoryKey: repository.key,
+      id,
+      pgVersion,
+      systemId,
+    }));
+    const archives = await archiveRanges(repository, stanza, archiveInfo);
+    const backups = await backupRows(repository, stanza, backupInfo, options);
+    return { ...base, archives, backups, databases, status: statusOfBackups(backupInfo, options) };
+  } catch (error) {
+    return { ...base, status: otherStatus(error) };
+  }
+}
+
+function statusOfBackups(info: BackupInfo, options: InfoOptions): InfoStatus {
+  if (options.set !== undefined && !info.backups.some(({ label }) => label === options.set)) {
+    return INFO_STATUS.backupMissing;
+  }
+  return info.backups.length === 0 ? INFO_STATUS.noBackup : INFO_STATUS.ok;
+}
+
+function otherStatus(thrown: unknown): InfoStatus {
+  const error = toWalferryError(thrown);
+  return { code: INFO_STATUS.other.code, message: `[${error.name}] ${error.text}` };
+}
+
+async function safely<T>(action: () => Promise<T>): Promise<T | Error> {
+  try {
+    return await action();
+  } catch (error) {
+    return toWalferryError(error);
+  }
+}
+
+/** First and last segment of each archive id, from two directories at most: nothing in between is listed. */
+async function archiveRanges(repository: Repository, stanza: string, info: ArchiveInfo): Promise<ArchiveRange[]> {
+  const ranges: ArchiveRange[] = [];
+  for (const entry of info.history) {
+    const archiveId = archiveIdOf(entry);
+    const root = repository.archivePath(stanza, archiveId);
+    const directories: string[] = [];
+    for await (const { name, type } of repository.storage.list(root)) {
+      if (type === "path" && /^[0-9A-F]{16}$/.test(name)) directories.push(name);
+    }
+    directories.sort();
+    const isCurrent = entry.id === info.currentId;
+    const min = await firstSegment(repository, root, directories, (names) => names[0]);
+    const max = min === undefined
+      ? undefined
+      : await firstSegment(repository, root, directories.reverse(), (names) => names.at(-1));
+    if (min !== undefined || isCurrent) {
+      ranges.push({
+        repositoryKey: repository.key,
+        archiveId,
+        historyId: entry.id,
+        pgVersion: entry.pgVersion,
+        isCurrent,
+        min,
+        max,
+      });
+    }
+  }
+  return ranges;
+}
+
+/** The chosen segment of the first directory that has any. */
+async function firstSegment(
+  repository: Repository,
+  root: string,
+  directories: readonly string[],
+  choose: (sorted: readonly string[]) => string | undefined,
+): Promise<string | undefined> {
+  for (const directory of directories) {
+    const names: string[] = [];
+    for await (const { name } of repository.storage.list(`${root}/${directory}`)) {
+      const segment = name.slice(0, 24);
+      if (isWalSegmentName(segment) && /^-[0-9a-f]{40}/.test(name.slice(24))) names.push(segment);
+    }
+    const found = choose(names.sort());
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+async function backupRows(
+  repository: Repository,
+  stanza: string,
+  info: BackupInfo,
+  options: InfoOptions,
+): Promise<BackupRow[]> {
+  const rows: BackupRow[] = [];
+  for (const entry of info.backups) {
+    if (options.set !== undefined && entry.label !== options.set) continue;
+    if (options.type !== undefined && entry.type !== options.type) continue;
+    rows.push({
+      repositoryKey: repository.key,
+      entry,
+      pgVersion: info.history.find(({ id }) => id === entry.historyId)?.pgVersion ?? "",
+      isCurrent: entry.historyId === info.currentId,
+      manifest: options.set === undefined
+        ? undefined
+        : await repository.loadManifest(stanza, entry.label, info.cipherPass),
+    });
+  }
+  return rows;
+}
