@@ -174,7 +174,8 @@ class Scanner {
 
   /** A directory or file that was moved elsewhere and linked from here. */
   async #takeLink({ name, absolute, info }: FoundEntry, depth: number): Promise<void> {
-    const destination = Deno.readLinkSync(absolute);
+    const destination = readLink(absolute);
+    if (destination === undefined) return;
     const target = this.#follow(name, absolute, destination);
     this.#links.push({ name, destination, ...this.#ownerOf(info) });
     if (target.isDirectory) {
@@ -202,7 +203,8 @@ class Scanner {
   /** A tablespace: listed under `pg_tblspc/<oid>`, and of it only what belongs to this release. */
   async #takeTablespace({ name, absolute, info }: FoundEntry, depth: number): Promise<void> {
     const oid = name.slice(name.lastIndexOf("/") + 1);
-    const destination = Deno.readLinkSync(absolute);
+    const destination = readLink(absolute);
+    if (destination === undefined) return;
     const target = this.#follow(name, absolute, destination);
     if (!target.isDirectory) {
       throw new WalferryError(
@@ -337,6 +339,18 @@ function listDirectory(absolute: string): string[] | undefined {
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw new WalferryError("PathOpen", `unable to list path '${absolute}': ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}
+
+/** Text of a link; `undefined` when it went away since it was seen, as at DROP TABLESPACE. */
+function readLink(absolute: string): string | undefined {
+  try {
+    return Deno.readLinkSync(absolute);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw new WalferryError("FileInfo", `unable to read link '${absolute}': ${(error as Error).message}`, {
       cause: error,
     });
   }

@@ -2,7 +2,7 @@
  * `global/pg_control`: who a cluster is and where its last checkpoint began. Read with synchronous calls only, since it stands on the
  * way of every archived segment.
  */
-import { WalferryError } from "../errors.ts";
+import { isWalferryError, WalferryError } from "../errors.ts";
 import { crc32c } from "./crc32c.ts";
 import { PG_RELEASES, releaseOf } from "./version.ts";
 
@@ -77,7 +77,7 @@ export function readControlBytes(pgPath: string, versionForce?: string): Uint8Ar
       checkControl(bytes, path, versionForce);
       return bytes;
     } catch (error) {
-      if (attempt === READ_ATTEMPTS) throw error;
+      if (attempt === READ_ATTEMPTS || !isWalferryError(error, "Checksum")) throw error;
       Atomics.wait(pause, 0, 0, READ_PAUSE_MS);
     }
   }

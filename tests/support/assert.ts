@@ -7,7 +7,8 @@ export function assert(condition: unknown, message = "condition is false"): asse
 
 /** Deep and strict equality. */
 export function assertEquals<T>(actual: T, expected: T, message?: string): void {
-  nodeAssert.deepStrictEqual(actual, expected, message);
+  if (message === undefined) nodeAssert.deepStrictEqual(actual, expected);
+  else nodeAssert.deepStrictEqual(actual, expected, message);
 }
 
 /** The text holds this part, or matches this pattern. */

@@ -1,0 +1,144 @@
+/** Which backup of which repository is restored (behaviour spec §5.2). */
+import { toWalferryError, WalferryError } from "../errors.ts";
+import type { BackupInfo, BackupInfoEntry } from "../format/backup_info.ts";
+import { isBackupLabel } from "../format/label.ts";
+import { parseLsn } from "../format/wal_name.ts";
+import type { Log } from "../report/log.ts";
+import type { Repository } from "../repository/repository.ts";
+import { describeFailure } from "../repository/repository_set.ts";
+import type { RestoreOptions } from "./options.ts";
+
+/** The backup that was chosen. */
+export interface ChosenSet {
+  readonly repository: Repository;
+  readonly info: BackupInfo;
+  readonly entry: BackupInfoEntry;
+}
+
+const TARGET_TIME =
+  /^(\d{4})-(\d{2})-(\d{2})[ T](\d{2}):(\d{2}):(\d{2})(?:[.,]\d{1,6})?\s*(?:(Z)|([+-])(\d{2}):?(\d{2})?)?$/;
+
+/**
+ * A target time as seconds since the epoch; fractions are cut. Without a zone it is local time.
+ * @throws WalferryError `Format`
+ */
+export function parseTargetTime(text: string): number {
+  const match = TARGET_TIME.exec(text.trim());
+  const fail = (): never => {
+    throw new WalferryError(
+      "Format",
+      `automatic backup set selection cannot be performed with provided time '${text}'`,
+      {
+        hint:
+          "time format must be YYYY-MM-DD HH:MM:SS with optional msec and optional timezone (+/- HH or HHMM or HH:MM) - " +
+          "if timezone is omitted, local time is assumed (for UTC use +00)",
+      },
+    );
+  };
+  if (match === null) return fail();
+  const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  if (
+    month < 1 || month > 12 || day < 1 || day > new Date(year, month, 0).getDate() || hour > 23 || minute > 59 ||
+    second > 60
+  ) fail();
+  if (match[7] === undefined && match[8] === undefined) {
+    return new Date(year, month - 1, day, hour, minute, second).getTime() / 1000;
+  }
+  const offsetMinutes = match[7] !== undefined
+    ? 0
+    : (match[8] === "-" ? -1 : 1) * (Number(match[9]) * 60 + Number(match[10] ?? 0));
+  return Date.UTC(year, month - 1, day, hour, minute, second) / 1000 - offsetMinutes * 60;
+}
+
+/**
+ * The backup to restore. A repository that cannot be read is a warning while another one can be.
+ * @throws WalferryError `BackupSetInvalid`, `Format`; the repository's own error when none can be read
+ */
+export async function chooseSet(
+  repositories: readonly Repository[],
+  options: RestoreOptions,
+  log: Log,
+): Promise<ChosenSet> {
+  if (options.set !== "latest" && !isBackupLabel(options.set)) {
+    throw new WalferryError("BackupSetInvalid", `backup set ${options.set} is not valid`, {
+      hint: "walferry info lists the backup sets.",
+    });
+  }
+  const fits = targetFilter(options);
+  const failures: WalferryError[] = [];
+  let readable = 0;
+  for (const repository of repositories) {
+    let info: BackupInfo;
+    try {
+      info = await repository.loadBackupInfo(options.stanza);
+    } catch (error) {
+      const failure = { key: repository.key, error: toWalferryError(error) };
+      log.warn(describeFailure(failure));
+      failures.push(failure.error);
+      continue;
+    }
+    readable += 1;
+    const entry = options.set === "latest"
+      ? latestOf(info, fits, repository, log)
+      : info.backups.find(({ label }) => label === options.set);
+    if (entry !== undefined) return { repository, info, entry };
+  }
+  if (readable === 0) {
+    throw failures.length === 1 ? failures[0]! : noSet(options, failures.map(({ message }) => message).join("\n"));
+  }
+  throw noSet(options);
+}
+
+function noSet(options: RestoreOptions, detail?: string): WalferryError {
+  if (options.set !== "latest") {
+    return new WalferryError("BackupSetInvalid", `backup set ${options.set} is not valid`, {
+      hint: "walferry info lists the backup sets.",
+    });
+  }
+  const what = options.type === "time"
+    ? `unable to find backup set with stop time less than '${options.target}'`
+    : options.type === "lsn"
+    ? `unable to find backup set with lsn less than or equal to '${options.target}'`
+    : "no backup set found to restore";
+  return new WalferryError("BackupSetInvalid", detail === undefined ? what : `${what}\n${detail}`);
+}
+
+/** Which backups can reach the target; all of them for targets that say nothing about time. */
+function targetFilter(options: RestoreOptions): (entry: BackupInfoEntry) => boolean {
+  if (options.type === "time" && options.set === "latest") {
+    const seconds = parseTargetTime(options.target!);
+    return ({ timestampStop }) => timestampStop < seconds;
+  }
+  if (options.type === "lsn") {
+    const lsn = parseLsn(options.target!);
+    return ({ lsnStop }) => lsnStop !== undefined && parseLsn(lsnStop) <= lsn;
+  }
+  return () => true;
+}
+
+function latestOf(
+  info: BackupInfo,
+  fits: (entry: BackupInfoEntry) => boolean,
+  repository: Repository,
+  log: Log,
+): BackupInfoEntry | undefined {
+  if (info.backups.length === 0) log.warn(`${repository.name}: [BackupSetInvalidError] no backup sets to restore`);
+  const entry = info.backups.filter(fits).at(-1);
+  if (entry !== undefined && entry.historyId !== info.currentId) {
+    throw new WalferryError(
+      "BackupSetInvalid",
+      `the latest backup set found '${entry.label}' is from a prior version of PostgreSQL`,
+      {
+        hint: "was a backup created after the stanza-upgrade?\nspecify --set to restore from a prior version.",
+      },
+    );
+  }
+  return entry;
+}

@@ -1,0 +1,54 @@
+/** The few things that restore does with local files and directories, with errors that name the path. */
+import { type ErrorKind, WalferryError } from "../errors.ts";
+
+/** What stands at a path, links not followed; `undefined` when nothing does. */
+export function lstat(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.lstatSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
+    throw failed("FileInfo", `unable to get info for path/file '${path}'`, error);
+  }
+}
+
+/** Names in a directory. @throws WalferryError `PathOpen` */
+export function namesIn(path: string): string[] {
+  try {
+    return [...Deno.readDirSync(path)].map(({ name }) => name);
+  } catch (error) {
+    throw failed("PathOpen", `unable to list file info for path '${path}'`, error);
+  }
+}
+
+/** Makes the names in a directory durable. @throws WalferryError `PathSync` */
+export function syncDirectory(path: string): void {
+  attempt("PathSync", `unable to sync path '${path}'`, () => {
+    using directory = Deno.openSync(path, { read: true });
+    directory.syncSync();
+  });
+}
+
+/** Writes a small file whole and durable. @throws WalferryError `FileWrite` */
+export function writeDurably(path: string, content: Uint8Array, mode: number): void {
+  attempt("FileWrite", `unable to write '${path}'`, () => {
+    using file = Deno.openSync(path, { write: true, create: true, truncate: true, mode });
+    for (let at = 0; at < content.length;) at += file.writeSync(content.subarray(at));
+    file.syncSync();
+  });
+}
+
+/** Runs a call of the file system. @throws WalferryError of the kind given */
+export function attempt<T>(kind: ErrorKind, what: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    throw failed(kind, what, error);
+  }
+}
+
+function failed(kind: ErrorKind, what: string, error: unknown): WalferryError {
+  if (error instanceof WalferryError) return error;
+  return new WalferryError(kind, `${what}: ${error instanceof Error ? error.message : String(error)}`, {
+    cause: error,
+  });
+}

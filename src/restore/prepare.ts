@@ -1,0 +1,215 @@
+/**
+ * Making the targets ready: checking that they may be written, removing what does not belong, making directories and links (behaviour spec
+ * §5.6). Links are never followed: what is outside of the targets is not touched.
+ */
+import { WalferryError } from "../errors.ts";
+import type { Manifest, ManifestPath, OwnerName } from "../format/manifest.ts";
+import { CONTROL_FILE } from "../postgres/control_file.ts";
+import type { Log } from "../report/log.ts";
+import { attempt, lstat, namesIn, syncDirectory } from "./local_files.ts";
+import type { RestoreOptions } from "./options.ts";
+import type { Owners } from "./owners.ts";
+import type { Layout, RestoreTarget } from "./remap.ts";
+
+/** Marks a restore in progress; lets a later `--delta` go on. */
+export const PROGRESS_FILE = "backup.manifest";
+/** Files of a data directory that `--type=preserve` leaves as they are. */
+export const PRESERVED_FILES = ["postgresql.auto.conf", "recovery.signal", "standby.signal"];
+
+/** What everything here works with. */
+export interface Preparation {
+  readonly manifest: Manifest;
+  readonly layout: Layout;
+  readonly options: RestoreOptions;
+  /** `--delta` or `--force` count (they do not in a directory that never was a cluster). */
+  readonly replace: boolean;
+  readonly owners: Owners;
+  readonly log: Log;
+}
+
+/** @throws WalferryError `PathOpen` (not ours), `PathNotEmpty`, `FileExists` */
+export function checkTargets({ manifest, layout, options, replace }: Preparation): void {
+  for (const target of layout.targets) {
+    const path = rootOf(target, manifest);
+    const found = lstat(path);
+    if (target.kind === "linked file") {
+      if (found !== undefined && !replace) {
+        throw new WalferryError(
+          "FileExists",
+          `unable to restore file link '${target.name}' because '${path}' already exists`,
+          {
+            hint: "try using --delta if this is what you intended.",
+          },
+        );
+      }
+      continue;
+    }
+    if (found === undefined) continue;
+    const existing = found.isSymlink ? Deno.statSync(path) : found;
+    if (!existing.isDirectory) {
+      throw new WalferryError("PathOpen", `unable to restore to '${path}' because it is not a directory`);
+    }
+    if (Deno.uid() !== 0 && (existing.uid !== Deno.uid() || ((existing.mode ?? 0) & 0o700) !== 0o700)) {
+      throw new WalferryError(
+        "PathOpen",
+        `unable to restore to path '${path}' not owned by current user or without permission`,
+        {
+          hint: "run restore as the account that owns the cluster.",
+        },
+      );
+    }
+    if (!replace) assertEmpty(path, target, options);
+  }
+}
+
+function assertEmpty(path: string, target: RestoreTarget, options: RestoreOptions): void {
+  const tolerated = target.kind === "base"
+    ? [PROGRESS_FILE, ...(options.type === "preserve" ? PRESERVED_FILES : [])]
+    : [];
+  if (namesIn(path).every((name) => tolerated.includes(name))) return;
+  throw new WalferryError("PathNotEmpty", `unable to restore to path '${path}' because it contains files`, {
+    hint: "try using --delta if this is what you intended.",
+  });
+}
+
+/** A tablespace shares its directory with other versions of PostgreSQL; only the part of this one belongs to the backup. */
+function rootOf(target: RestoreTarget, manifest: Manifest): string {
+  if (target.kind !== "tablespace") return target.path;
+  const version = manifest.paths.find(({ name }) => name.startsWith(`${target.name}/`))?.name.split("/")[2];
+  return version === undefined ? target.path : `${target.path}/${version}`;
+}
+
+/** Removes `pg_control` first of all: from here on the cluster cannot be started until the restore is complete. */
+export function removeControlFile({ layout, log }: Preparation): void {
+  const path = `${layout.basePath}/${CONTROL_FILE}`;
+  if (lstat(path) === undefined) return;
+  log.debug(`remove '${path}'`);
+  attempt("FileRemove", `unable to remove '${path}'`, () => Deno.removeSync(path));
+  syncDirectory(path.slice(0, path.lastIndexOf("/")));
+}
+
+/** Everything that a target should hold, by absolute path. */
+interface Expected {
+  readonly files: Set<string>;
+  readonly paths: Map<string, ManifestPath>;
+  readonly links: Map<string, string>;
+}
+
+function expectedOf({ manifest, layout, options }: Preparation): Expected {
+  const files = new Set<string>();
+  for (const { name } of manifest.files) {
+    const path = layout.pathOf(name);
+    if (path !== undefined) files.add(path);
+  }
+  files.add(`${layout.basePath}/${PROGRESS_FILE}`);
+  if (options.type === "preserve") { for (const name of PRESERVED_FILES) files.add(`${layout.basePath}/${name}`); }
+  const paths = new Map<string, ManifestPath>();
+  for (const entry of manifest.paths) {
+    const path = layout.pathOf(entry.name);
+    if (path !== undefined) paths.set(path, entry);
+  }
+  const links = new Map(layout.links.map((link) => [layout.linkPath(link), link.destination]));
+  return { files, paths, links };
+}
+
+/** Removes what is not in the backup, in every target, and mends mode and owner of what stays. */
+export function cleanTargets(preparation: Preparation): void {
+  const { layout, manifest, log } = preparation;
+  const expected = expectedOf(preparation);
+  for (const target of layout.targets) {
+    if (target.kind === "linked file") continue;
+    const root = rootOf(target, manifest);
+    if (lstat(root) === undefined) continue;
+    log.info(`remove invalid files/links/paths from '${root}'`);
+    cleanDirectory(root, expected, preparation);
+  }
+}
+
+function cleanDirectory(directory: string, expected: Expected, preparation: Preparation): void {
+  const { log, owners } = preparation;
+  for (const name of namesIn(directory)) {
+    const path = `${directory}/${name}`;
+    const found = lstat(path);
+    if (found === undefined) continue;
+    const wantedPath = expected.paths.get(path);
+    if (found.isDirectory && wantedPath !== undefined && !expected.links.has(path)) {
+      owners.apply(path, wantedPath, wantedPath.mode);
+      cleanDirectory(path, expected, preparation);
+      continue;
+    }
+    if (found.isSymlink && expected.links.get(path) === Deno.readLinkSync(path)) continue;
+    if (found.isFile && expected.files.has(path)) continue;
+    log.detail(`remove invalid ${found.isDirectory ? "path" : found.isSymlink ? "link" : "file"} '${path}'`);
+    attempt("PathRemove", `unable to remove '${path}'`, () => Deno.removeSync(path, { recursive: found.isDirectory }));
+  }
+}
+
+/** Makes directories from the top down, then the links to them. */
+export function makePathsAndLinks(preparation: Preparation): void {
+  const { manifest, layout, owners } = preparation;
+  for (const target of layout.targets) {
+    if (target.kind === "linked file") {
+      makeDirectory(target.path.slice(0, target.path.lastIndexOf("/")) || "/", undefined, preparation);
+    }
+  }
+  const entries = [...manifest.paths];
+  for (const target of layout.targets) {
+    if (target.kind !== "linked file" && !entries.some(({ name }) => name === target.name)) {
+      entries.push({ name: target.name, ...manifest.defaults.path });
+    }
+  }
+  // A link that becomes a plain directory may have no entry of its own for the directory.
+  for (const link of manifest.links) {
+    const isDirectory = manifest.files.some(({ name }) => name.startsWith(`${link.name}/`));
+    if (isDirectory && !entries.some(({ name }) => name === link.name) && !link.name.startsWith("pg_data/pg_tblspc/")) {
+      entries.push({ name: link.name, ...manifest.defaults.path });
+    }
+  }
+  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    const path = layout.pathOf(entry.name);
+    if (path !== undefined) makeDirectory(path, entry, preparation);
+  }
+  for (const link of layout.links) {
+    const path = layout.linkPath(link);
+    const found = lstat(path);
+    if (found?.isSymlink && Deno.readLinkSync(path) === link.destination) continue;
+    attempt(
+      "FileWrite",
+      `unable to create symlink '${path}' to '${link.destination}'`,
+      () => Deno.symlinkSync(link.destination, path),
+    );
+    owners.applyToLink(path, link);
+  }
+}
+
+function makeDirectory(
+  path: string,
+  entry: { readonly mode: number; readonly user: OwnerName; readonly group: OwnerName } | undefined,
+  { owners, manifest }: Preparation,
+): void {
+  const found = lstat(path);
+  if (found === undefined) {
+    const mode = entry?.mode ?? manifest.defaults.path.mode;
+    attempt("PathCreate", `unable to create path '${path}'`, () => Deno.mkdirSync(path, { recursive: true, mode }));
+    owners.apply(path, entry ?? manifest.defaults.path, mode);
+  } else if (!found.isDirectory && !(found.isSymlink && Deno.statSync(path).isDirectory)) {
+    throw new WalferryError("PathCreate", `unable to create path '${path}': something else has that name`);
+  } else if (entry !== undefined) owners.apply(path, entry, entry.mode);
+}
+
+/** Makes every directory that was restored into durable, `global` excepted: that one comes last. */
+export function syncTargets({ manifest, layout }: Preparation): void {
+  const seen = new Set<string>();
+  for (const target of layout.targets) {
+    const path = target.kind === "linked file"
+      ? target.path.slice(0, target.path.lastIndexOf("/")) || "/"
+      : target.path;
+    seen.add(path);
+  }
+  for (const { name } of manifest.paths) {
+    const path = layout.pathOf(name);
+    if (path !== undefined) seen.add(path);
+  }
+  seen.delete(`${layout.basePath}/global`);
+  for (const path of seen) syncDirectory(path);
+}

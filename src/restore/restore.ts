@@ -1,0 +1,205 @@
+/**
+ * Restore as a sequence of steps (behaviour spec §5.1). `global/pg_control` is removed before anything is changed and put back last, so
+ * that a cluster which was not restored to the end cannot be started; `backup.manifest` in the data directory marks the time between.
+ */
+import { toWalferryError, WalferryError } from "../errors.ts";
+import type { Manifest } from "../format/manifest.ts";
+import { renderManifest } from "../format/manifest_codec.ts";
+import { invalidateCheckpoint } from "../postgres/control_file.ts";
+import type { CommandContext } from "../process/command_context.ts";
+import { formatLocalTime, formatSize } from "../report/units.ts";
+import type { Repository } from "../repository/repository.ts";
+import type { RepositorySet } from "../repository/repository_set.ts";
+import { chooseSet } from "./choose_set.ts";
+import { attempt, lstat, syncDirectory, writeDurably } from "./local_files.ts";
+import type { RestoreOptions } from "./options.ts";
+import { Owners } from "./owners.ts";
+import {
+  checkTargets,
+  cleanTargets,
+  makePathsAndLinks,
+  type Preparation,
+  PRESERVED_FILES,
+  PROGRESS_FILE,
+  removeControlFile,
+  syncTargets,
+} from "./prepare.ts";
+import { autoConfText, recoverySettings, signalFileOf } from "./recovery_settings.ts";
+import { type Layout, layoutOf } from "./remap.ts";
+import { zeroedFiles } from "./selective.ts";
+import { checkTimeline } from "./timeline_check.ts";
+import { CONTROL_FILE_PENDING, type RestoreWork, writeFiles } from "./writer.ts";
+
+/** Restores a cluster. @throws WalferryError with the codes of the behaviour spec §5 */
+export async function runRestore(given: RestoreOptions, set: RepositorySet, context: CommandContext): Promise<void> {
+  const { log } = context;
+  const base = given.cluster.path;
+  if (lstat(`${base}/postmaster.pid`) !== undefined) {
+    throw new WalferryError("PgRunning", "unable to restore while PostgreSQL is running", {
+      hint:
+        `presence of 'postmaster.pid' in '${base}' indicates PostgreSQL is running.\nremove 'postmaster.pid' only if PostgreSQL is not running.`,
+    });
+  }
+  const replace = (given.delta || given.force) && wasCluster(base, log, given);
+  removeSpool(given);
+
+  const chosen = await chooseSet(set.repositories, given, log);
+  const manifest = await chosen.repository.loadManifest(given.stanza, chosen.entry.label, chosen.info.cipherPass);
+  // An offline backup is consistent as it is.
+  const options: RestoreOptions = !given.typeChosen && !manifest.options.online ? { ...given, type: "none" } : given;
+  refuseBlockIncremental(manifest);
+  await checkTimeline(chosen.repository, manifest, options);
+  const from = manifest.options.online && options.type !== "none"
+    ? `, recovery will start at ${formatLocalTime(manifest.timestampStart * 1000)}`
+    : "";
+  log.info(`${chosen.repository.name}: restore backup set ${manifest.label}${from}`);
+
+  const layout = layoutOf(manifest, options, log);
+  const isZeroed = zeroedFiles(manifest, options);
+  const settings = recoverySettings(options);
+  const owners = new Owners(base);
+  owners.warnAbout([...manifest.files, ...manifest.paths, ...manifest.links], log);
+  const preparation: Preparation = { manifest, layout, options, replace, owners, log };
+  checkTargets(preparation);
+
+  // From here on the cluster is not startable until the last step.
+  removeControlFile(preparation);
+  if (replace) cleanTargets(preparation);
+  makePathsAndLinks(preparation);
+  writeDurably(
+    `${base}/${PROGRESS_FILE}`,
+    new TextEncoder().encode([...renderManifest({ ...manifest, cipherPass: undefined })].join("")),
+    0o600,
+  );
+
+  const work: RestoreWork = {
+    manifest,
+    layout,
+    options,
+    owners,
+    repositories: [chosen.repository, ...set.repositories.filter((repository) => repository !== chosen.repository)],
+    manifestOf: otherManifests(options.stanza, manifest),
+    delta: replace && options.delta,
+    isZeroed,
+    isSkipped: (name) => isSkipped(name, options),
+    context,
+  };
+  const totals = await writeFiles(work);
+  writeRecovery(options, layout, manifest, settings, owners, context);
+  Deno.removeSync(`${base}/${PROGRESS_FILE}`);
+  syncTargets(preparation);
+  placeControlFile(layout, manifest, context);
+  log.info(`restore size = ${formatSize(totals.sizeBytes)}, file total = ${totals.files}`);
+}
+
+/** `--delta` and `--force` remove things, so they count only where a cluster was, or a restore that was cut off. */
+function wasCluster(base: string, log: CommandContext["log"], options: RestoreOptions): boolean {
+  if (lstat(`${base}/PG_VERSION`) !== undefined || lstat(`${base}/${PROGRESS_FILE}`) !== undefined) return true;
+  log.warn(
+    `--delta or --force specified but unable to find 'PG_VERSION' or '${PROGRESS_FILE}' in '${options.cluster.path}' to confirm that this is a valid $PGDATA directory.  ` +
+      "--delta and --force have been disabled and if any files exist in the destination directories the restore will be aborted.",
+  );
+  return false;
+}
+
+/** Acknowledgements of the old cluster must not swallow WAL of the new one. */
+function removeSpool(options: RestoreOptions): void {
+  const path = `${options.spoolPath}/archive/${options.stanza}`;
+  if (lstat(path) !== undefined) {
+    attempt("PathRemove", `unable to remove path '${path}'`, () => Deno.removeSync(path, { recursive: true }));
+  }
+}
+
+function refuseBlockIncremental(manifest: Manifest): void {
+  const file = manifest.files.find(({ blockMapBytes }) => blockMapBytes !== undefined);
+  if (file === undefined) return;
+  throw new WalferryError(
+    "FeatureNotSupported",
+    `backup ${manifest.label} holds block incremental files ('${file.name}'), which this version of walferry cannot restore`,
+    {
+      hint: "restore this backup with pgbackrest 2.46 or newer.",
+    },
+  );
+}
+
+/** Links are made from the maps, and `preserve` keeps recovery settings as they are. */
+function isSkipped(name: string, options: RestoreOptions): boolean {
+  if (name === "pg_data/tablespace_map") return true;
+  return options.type === "preserve" && PRESERVED_FILES.some((file) => name === `pg_data/${file}`);
+}
+
+/** Looks up the same backup in another repository, once each. */
+function otherManifests(stanza: string, manifest: Manifest): (repository: Repository) => Promise<Manifest | undefined> {
+  const known = new Map<number, Promise<Manifest | undefined>>();
+  const load = async (repository: Repository): Promise<Manifest | undefined> => {
+    try {
+      const info = await repository.loadBackupInfo(stanza);
+      if (!info.backups.some(({ label }) => label === manifest.label)) return undefined;
+      const other = await repository.loadManifest(stanza, manifest.label, info.cipherPass);
+      return other.systemId === manifest.systemId ? other : undefined;
+    } catch (error) {
+      // This repository was only asked to help; that it cannot is no failure of the restore.
+      toWalferryError(error);
+      return undefined;
+    }
+  };
+  return (repository) => {
+    const found = known.get(repository.key) ?? load(repository);
+    known.set(repository.key, found);
+    return found;
+  };
+}
+
+function writeRecovery(
+  options: RestoreOptions,
+  layout: Layout,
+  manifest: Manifest,
+  settings: ReturnType<typeof recoverySettings>,
+  owners: Owners,
+  context: CommandContext,
+): void {
+  if (options.type === "preserve") {
+    if (lstat(`${layout.basePath}/postgresql.auto.conf`) === undefined) {
+      context.log.warn("postgresql.auto.conf does not exist - creation will not be attempted");
+    }
+    return;
+  }
+  const write = (name: string, text: string) => {
+    const path = `${layout.basePath}/${name}`;
+    const mode = manifest.defaults.file.mode & 0o666;
+    writeDurably(path, new TextEncoder().encode(text), mode);
+    owners.apply(path, manifest.defaults.file, mode);
+  };
+  const autoConf = `${layout.basePath}/postgresql.auto.conf`;
+  if (lstat(autoConf) === undefined) {
+    context.log.warn("postgresql.auto.conf does not exist -- creating to contain recovery settings");
+  }
+  const before = lstat(autoConf) === undefined ? "" : Deno.readTextFileSync(autoConf);
+  context.log.info("write updated " + autoConf);
+  write("postgresql.auto.conf", autoConfText(before, settings, context.clock.nowMs()));
+  const signal = signalFileOf(options);
+  if (signal !== undefined) write(signal, "");
+}
+
+/** The last step. The checkpoint of an online backup is made invalid, so that the cluster starts from its `backup_label` or not at all. */
+function placeControlFile(layout: Layout, manifest: Manifest, context: CommandContext): void {
+  const pending = `${layout.basePath}/${CONTROL_FILE_PENDING}`;
+  const final = pending.slice(0, -".pgbackrest.tmp".length);
+  if (lstat(pending) === undefined) {
+    context.log.warn("backup does not contain 'global/pg_control' -- cluster will not start");
+    return;
+  }
+  if (manifest.options.online) {
+    const found = Deno.statSync(pending);
+    const changed = invalidateCheckpoint(Deno.readFileSync(pending), manifest.pgVersion);
+    attempt("FileWrite", `unable to write '${pending}'`, () => {
+      using file = Deno.openSync(pending, { write: true });
+      file.writeSync(changed);
+      file.syncSync();
+    });
+    if (found.mtime !== null) Deno.utimeSync(pending, found.mtime, found.mtime);
+  }
+  context.log.info("restore global/pg_control (performed last to ensure aborted restores cannot be started)");
+  attempt("FileMove", `unable to move '${pending}' to '${final}'`, () => Deno.renameSync(pending, final));
+  syncDirectory(`${layout.basePath}/global`);
+}
