@@ -5,6 +5,11 @@
 # variables that would change how the runtime behaves and with a few added, tells libc where the environment is now, and goes on
 # to the runtime's entry point. Nothing of the first vector is changed: `ps` shows the command line as it was typed.
 #
+# It also watches the end. The runtime ends with code 1 when it cannot start or fails inside (no thread to be had, working directory
+# gone), and 1 is what archive-get answers when a segment does not exist: PostgreSQL would end its recovery and lose what follows. So the
+# first variable that is added is a mark, which the program removes just before it ends itself, and a process that ends with the mark
+# still there ends with 126, whatever the runtime said.
+#
 # build/elf_entry.ts holds these instructions as bytes; tests/unit/elf_entry_test.ts assembles this file and compares. What differs
 # from build to build stands in the table that follows the code (written by elf_entry.ts):
 #    0  u64  table address minus the runtime's entry point
@@ -15,6 +20,7 @@
 #   28  u32  offset of the variables, in the same form
 #   32  u32  offset of the prefixes of variables to keep though they are to be dropped; an empty one ends them
 #   36  u32  offset of the prefixes of variables to drop, in the same form
+#   40  u64  table address minus the address of a word of memory that nobody else uses
 
 .intel_syntax noprefix
 .text
@@ -110,15 +116,45 @@ start:
         test    rax, rax
         jnz     8b
 
-        # environ = the new environment; on to the runtime with the registers it expects.
+        # environ = the new environment.
         mov     rax, rbx
         sub     rax, [rbx + 8]
         mov     rax, [rax]
         mov     [rax], r10
-        mov     rdx, r15
+
+        # On to the runtime with the registers it expects; libc calls what is in rdx at exit, after everything else.
+        mov     rax, rbx
+        sub     rax, [rbx + 40]
+        mov     [rax], r15
+        lea     rdx, [rip + ending]
         mov     rax, rbx
         sub     rax, [rbx]
         jmp     rax
+
+# Called by libc when the process ends by exit() or by return from main.
+ending:
+        lea     rdx, [rip + table]
+        mov     ecx, [rdx + 28]
+        add     rcx, rdx                # the mark
+        mov     rax, rdx
+        sub     rax, [rdx + 8]
+        mov     rax, [rax]
+        mov     rax, [rax]              # environ
+        test    rax, rax
+        jz      2f
+1:      mov     rsi, [rax]
+        add     rax, 8
+        cmp     rsi, rcx
+        je      failed
+        test    rsi, rsi
+        jnz     1b
+2:      mov     rax, rdx
+        sub     rax, [rdx + 40]
+        mov     rax, [rax]
+        test    rax, rax
+        jz      3f
+        jmp     rax
+3:      ret
 
 # Appends the addresses of ecx zero-terminated texts, the first at offset esi of the table, to the vector at rdx.
 insert:
@@ -159,7 +195,7 @@ unreadable:
         mov     edx, offset complaint_end - complaint
         mov     eax, 1                  # write
         syscall
-        mov     edi, 71                 # EX_OSERR
+failed: mov     edi, 126                # the shell's "found, but cannot be run"; PostgreSQL takes no code above 125 for "no such file"
         mov     eax, 231                # exit_group
         syscall
 

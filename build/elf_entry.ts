@@ -5,16 +5,18 @@
 
 /** Instructions of `elf_entry.s`, padded to a multiple of 8: `as -o x.o build/elf_entry.s && objcopy -O binary -j .text x.o /dev/stdout | xxd -p -c 40`. */
 const CODE = [
-  "f30f1efa4889e54989d7488d1dff010000488d3d73010000be0000080031d2b8020000000f0585c0",
-  "0f883901000089c7b8030000000f054c8b6d004e8d74ed104c89f04883c008488378f80075f54989",
+  "f30f1efa4889e54989d7488d1d4f020000488d3dc3010000be0000080031d2b8020000000f0585c0",
+  "0f888901000089c7b8030000000f054c8b6d004e8d74ed104c89f04883c008488378f80075f54989",
   "c44883c010488378f00075f54829e88b4b10034b14488d44c8084829c44883e4f04889e2488d7508",
-  "488d050c0100004d85ed740548ad49ffcd4989f18b4b104d8d6c0d014c892a488942084883c2108b",
-  "7318e8880000004c89ce48ad4889024883c2084885c075f24989d2498b3e4983c6084885ff741d8b",
-  "7320e876000000720a8b7324e86c00000072e048893a4883c208ebd78b4b148b731ce84000000048",
+  "488d055c0100004d85ed740548ad49ffcd4989f18b4b104d8d6c0d014c892a488942084883c2108b",
+  "7318e8d80000004c89ce48ad4889024883c2084885c075f24989d2498b3e4983c6084885ff741d8b",
+  "7320e8c6000000720a8b7324e8bc00000072e048893a4883c208ebd78b4b148b731ce89000000048",
   "c702000000004883c208498b0424498b4c24084983c41048890248894a084883c2104885c075e348",
-  "89d8482b4308488b004c89104c89fa4889d8482b03ffe04801deffc9780e4889324883c208ac84c0",
+  "89d8482b4308488b004c89104889d8482b43284c8938488d15080000004889d8482b03ffe0488d15",
+  "1c0100008b4a1c4801d14889d0482b4208488b00488b004885c07411488b304883c0084839ce7467",
+  "4885f675ef4889d0482b4228488b004885c07402ffe0c34801deffc9780e4889324883c208ac84c0",
   "75fbebeec34801de803e0074174889f9ac84c0741048ffc13a41ff74f3ac84c075fbebe4c3f9c3bf",
-  "02000000488d3527000000ba74000000b8010000000f05bf47000000b8e70000000f052f70726f63",
+  "02000000488d3527000000ba74000000b8010000000f05bf7e000000b8e70000000f052f70726f63",
   "2f73656c662f6578650077616c66657272793a2063616e6e6f742073746172743a202f70726f632f",
   "73656c662f6578652063616e6e6f74206265207265616420286973202f70726f63206d6f756e7465",
   "642c20616e64206d61792074686973206163636f756e742072656164207468652065786563757461",
@@ -31,8 +33,13 @@ export interface EntryTable {
   readonly environSlot: number;
   /** Inserted behind the program's name. */
   readonly arguments: readonly string[];
-  /** Variables added to the environment, as `NAME=value`; names that `drop` covers, so that there is never a second one. */
-  readonly variables: readonly string[];
+  /** A word of writable memory that nobody else uses. */
+  readonly spareWord: number;
+  /**
+   * Variables added to the environment, as `NAME=value`; names that `drop` covers, so that there is never a second one. A process that ends
+   * while the first of them is set ends with 126.
+   */
+  readonly variables: readonly [mark: string, ...others: string[]];
   /** A variable whose `NAME=value` begins with one of these is taken out of the environment, */
   readonly drop: readonly string[];
   /** unless it begins with one of these. */
@@ -40,7 +47,7 @@ export interface EntryTable {
 }
 
 /** Size of the table's fixed part. */
-const HEADER_BYTES = 40;
+const HEADER_BYTES = 48;
 
 /** The instructions alone. */
 export function entryCode(): Uint8Array {
@@ -60,6 +67,7 @@ export function entrySegment(table: EntryTable): Uint8Array<ArrayBuffer> {
   header.setBigInt64(8, BigInt(tableAddress - table.environSlot), true);
   header.setUint32(16, table.arguments.length, true);
   header.setUint32(20, table.variables.length, true);
+  header.setBigInt64(40, BigInt(tableAddress - table.spareWord), true);
   let at = HEADER_BYTES;
   for (const [index, list] of lists.entries()) {
     header.setUint32(24 + 4 * index, at, true);

@@ -177,7 +177,7 @@ async function openProgress(
 ): Promise<{ progress: CommandContext["progress"]; aroundTerminal?: LogOptions["aroundTerminal"] }> {
   if ((command !== "backup" && command !== "restore") || !Deno.stderr.isTerminal()) return { progress: silentProgress };
   const { createProgressBar } = await import("../report/progress_bar.ts");
-  return await createProgressBar();
+  return createProgressBar();
 }
 
 function logOptions(config: Configuration, aroundTerminal: LogOptions["aroundTerminal"]): LogOptions {

@@ -1,7 +1,6 @@
 /** What is asked of a server around a backup: start, stop, WAL positions, lists; and which of the configured clusters is the primary. */
 import { toWalferryError, WalferryError } from "../errors.ts";
 import { parseLsn } from "../format/wal_name.ts";
-import type { Log } from "../report/log.ts";
 import type { ClusterConfig } from "./config.ts";
 import { type ClusterConnection, connectCluster, type ConnectOptions, required } from "./connection.ts";
 import { type ControlData, readControlFile } from "./control_file.ts";
@@ -203,7 +202,8 @@ export class ClusterGroup implements AsyncDisposable {
 
 /** How {@link findPrimary} looks. */
 export interface FindPrimaryOptions extends ConnectOptions {
-  readonly log: Log;
+  /** Hears of clusters that did not answer. */
+  readonly log: { warn(message: string): void };
   readonly pgVersionForce?: string;
 }
 

@@ -31,8 +31,14 @@ export function pageChecksum(page: Uint8Array, blockNumber: number): number {
 
 /** Eight independent chains at a time fill the multiplier's pipeline; all 32 would not fit the registers. */
 function eightLanes(words: Int32Array, lane: number): number {
-  let a = LANE_START[lane]!, b = LANE_START[lane + 1]!, c = LANE_START[lane + 2]!, d = LANE_START[lane + 3]!;
-  let e = LANE_START[lane + 4]!, f = LANE_START[lane + 5]!, g = LANE_START[lane + 6]!, h = LANE_START[lane + 7]!;
+  let a = LANE_START[lane]!;
+  let b = LANE_START[lane + 1]!;
+  let c = LANE_START[lane + 2]!;
+  let d = LANE_START[lane + 3]!;
+  let e = LANE_START[lane + 4]!;
+  let f = LANE_START[lane + 5]!;
+  let g = LANE_START[lane + 6]!;
+  let h = LANE_START[lane + 7]!;
   let third = words[lane + CHECKSUM_WORD]!;
   if (lane === 0) third &= 0xffff0000;
   for (let at = lane; at < words.length; at += LANES) {

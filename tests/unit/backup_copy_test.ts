@@ -153,7 +153,8 @@ Deno.test("a cluster file that cannot be read is an error of the cluster, not of
   using directory = temporaryDirectory();
   Deno.mkdirSync(`${directory.path}/pg/base/5/1`, { recursive: true });
   const setup = setupOf(directory.path, [{}, {}]);
-  await assertThrows(() => copy(setup, { name: "pg_data/base/5/1", sizeBytes: 8192 }));
+  // Large enough to be streamed, so that the stores have begun to write when the reading fails.
+  await assertThrows(() => copy(setup, { name: "pg_data/base/5/1", sizeBytes: 3_000_000 }));
   assertEquals([...Deno.readDirSync(`${directory.path}/repo1/backup/main/L/pg_data/base/5`)], []);
 });
 

@@ -1,0 +1,266 @@
+/** Whole backups of a cluster that does not run, into repositories of files, with the real workers. */
+import { runBackup } from "../../src/backup/backup.ts";
+import type { BackupOptions } from "../../src/backup/options.ts";
+import { WalferryError } from "../../src/errors.ts";
+import type { Manifest } from "../../src/format/manifest.ts";
+import { listBackupDirectories } from "../../src/repository/backup_catalog.ts";
+import type { RepositoryConfig } from "../../src/repository/config.ts";
+import { Repository } from "../../src/repository/repository.ts";
+import { RepositorySet } from "../../src/repository/repository_set.ts";
+import { pipeline } from "../../src/stream/byte_stream.ts";
+import { decryptFilter } from "../../src/stream/cipher.ts";
+import { decompressFilter } from "../../src/stream/compress.ts";
+import { compressExtension } from "../../src/stream/compress_type.ts";
+import { sha1Hex } from "../../src/stream/hash.ts";
+import { collect, readFileStream } from "../../src/stream/sources.ts";
+import type { Clock } from "../../src/process/clock.ts";
+import { assert, assertEquals, assertIncludes, assertThrows } from "../support/assert.ts";
+import { makeClusterFiles, temporaryDirectory, writeFile } from "../support/cluster_files.ts";
+import {
+  dyingRepository,
+  hurryingClock,
+  makeStanza,
+  offlineBackupOptions,
+  repositoryConfig,
+  STANZA,
+  testContext,
+} from "../support/stanza_files.ts";
+
+const LIMIT = 64 * 1024 * 1024;
+
+interface Scene extends Disposable {
+  readonly base: string;
+  readonly pgPath: string;
+  readonly configs: readonly RepositoryConfig[];
+  readonly clock: Clock;
+}
+
+/** A cluster and its stanza in one repository for each passphrase (`undefined` = not encrypted). */
+async function sceneOf(...passphrases: (string | undefined)[]): Promise<Scene> {
+  const directory = temporaryDirectory();
+  const base = directory.path;
+  makeClusterFiles(`${base}/pg`);
+  const configs = passphrases.map((passphrase, index) =>
+    repositoryConfig(index + 1, `${base}/repo${index + 1}`, passphrase)
+  );
+  for (const config of configs) await makeStanza(config, `${base}/pg`);
+  return {
+    base,
+    pgPath: `${base}/pg`,
+    configs,
+    clock: hurryingClock(),
+    [Symbol.dispose]: () => directory[Symbol.dispose](),
+  };
+}
+
+async function backUp(scene: Scene, options: Partial<BackupOptions> = {}, set?: RepositorySet) {
+  const context = testContext(scene.clock);
+  await using repositories = set ?? await RepositorySet.open(scene.configs);
+  const report = await runBackup({
+    options: offlineBackupOptions(scene.pgPath, scene.configs, options),
+    repositories,
+    context,
+    onProgress: () => {},
+  });
+  return { report, log: context.log };
+}
+
+/** Every file of a backup, read back through decryption and decompression, is what the manifest says. */
+async function verifyBackup(config: RepositoryConfig, label: string): Promise<Manifest> {
+  await using repository = await Repository.open(config);
+  const info = await repository.loadBackupInfo(STANZA);
+  const manifest = await repository.loadManifest(STANZA, label, info.cipherPass);
+  assert(config.storage.type === "posix");
+  for (const file of manifest.files) {
+    const name = `${file.name}${compressExtension(manifest.options.compressType)}`;
+    const path = `${config.storage.path}/${repository.backupPath(STANZA, label, name)}`;
+    assertEquals(Deno.statSync(path).size, file.repoSizeBytes, file.name);
+    const decrypt = manifest.cipherPass === undefined ? [] : [decryptFilter(manifest.cipherPass)];
+    const plain = await collect(
+      pipeline(readFileStream(path), ...decrypt, decompressFilter(manifest.options.compressType)),
+      LIMIT,
+    );
+    assertEquals(plain.length, file.sizeBytes, file.name);
+    if (file.sizeBytes > 0) assertEquals(sha1Hex(plain), file.checksum, file.name);
+    if (file.repoChecksum !== undefined) assertEquals(sha1Hex(Deno.readFileSync(path)), file.repoChecksum, file.name);
+  }
+  return manifest;
+}
+
+Deno.test("one run writes the same backup to an open and to an encrypted repository", async () => {
+  using scene = await sceneOf(undefined, "secret");
+  const { report, log } = await backUp(scene, { compress: { type: "gz" }, annotations: new Map([["who", "me"]]) });
+  assertEquals(report.failures, []);
+  const [open, encrypted] = [
+    await verifyBackup(scene.configs[0]!, report.label),
+    await verifyBackup(scene.configs[1]!, report.label),
+  ];
+  assertEquals(
+    open.files.map(({ name, checksum }) => [name, checksum]),
+    encrypted.files.map(({ name, checksum }) => [name, checksum]),
+  );
+  assertEquals([open.cipherPass === undefined, encrypted.cipherPass?.length], [true, 64]);
+  assertEquals(open.files.length, report.files);
+  assertEquals([open.type, open.references, open.options.online, open.annotations.get("who")], [
+    "full",
+    [report.label],
+    false,
+    "me",
+  ]);
+  const control = open.files.find(({ name }) => name === "pg_data/global/pg_control");
+  assertEquals([control?.sizeBytes, control?.checksumPage], [8192, undefined]);
+  assertIncludes(log.text(), `INFO new backup label = ${report.label}`);
+  assertIncludes(log.text(), /INFO full backup size = [0-9.]+KB, file total = 13/);
+  await using repository = await Repository.open(scene.configs[0]!);
+  const info = await repository.loadBackupInfo(STANZA);
+  assertEquals(info.backups.map(({ label, type, error }) => [label, type, error]), [[report.label, "full", false]]);
+  assertEquals(Deno.readLinkSync(`${scene.base}/repo1/backup/main/latest`), report.label);
+});
+
+Deno.test("an uncompressed full backup is a tree with every directory and the links of tablespaces", async () => {
+  using scene = await sceneOf(undefined);
+  writeFile(`${scene.base}/ts/PG_15_202209061/5/16385`, "x");
+  Deno.symlinkSync(`${scene.base}/ts`, `${scene.pgPath}/pg_tblspc/16384`);
+  const { report } = await backUp(scene);
+  await verifyBackup(scene.configs[0]!, report.label);
+  const tree = `${scene.base}/repo1/backup/main/${report.label}`;
+  assert(Deno.statSync(`${tree}/pg_data/pg_notify`).isDirectory);
+  assertEquals(Deno.readLinkSync(`${tree}/pg_data/pg_tblspc/16384`), "../../pg_tblspc/16384");
+  assertEquals(Deno.readTextFileSync(`${tree}/pg_data/pg_tblspc/16384/PG_15_202209061/5/16385`), "x");
+});
+
+Deno.test("pages with a wrong checksum are reported and recorded, and the backup stands", async () => {
+  using scene = await sceneOf(undefined);
+  const path = `${scene.pgPath}/base/5/16384`;
+  const content = Deno.readFileSync(path);
+  for (const page of [3, 5, 6, 7]) content[page * 8192 + 5000]! ^= 1;
+  Deno.writeFileSync(path, content);
+  const { report, log } = await backUp(scene, { checksumPage: true });
+  const manifest = await verifyBackup(scene.configs[0]!, report.label);
+  const file = manifest.files.find(({ name }) => name === "pg_data/base/5/16384");
+  assertEquals([file?.checksumPage, file?.checksumPageErrors], [false, [[3, 3], [5, 7]]]);
+  assertIncludes(log.text(), `WARN invalid page checksums found in file ${path} at pages 3, 5-7`);
+  await using repository = await Repository.open(scene.configs[0]!);
+  assertEquals((await repository.loadBackupInfo(STANZA)).backups[0]?.error, true);
+});
+
+Deno.test("a repository that cannot take part is left out and named, the other has the backup", async () => {
+  using scene = await sceneOf(undefined, undefined);
+  Deno.removeSync(`${scene.base}/repo2/backup`, { recursive: true });
+  const { report, log } = await backUp(scene);
+  await verifyBackup(scene.configs[0]!, report.label);
+  assertEquals(report.failures.map(({ key, error }) => [key, error.code]), [[2, 55]]);
+  assertIncludes(log.text(), "ERROR repo2 is left out of this backup");
+});
+
+Deno.test("a cluster of another stanza is refused with 51", async () => {
+  using scene = await sceneOf(undefined);
+  using other = await sceneOf(undefined);
+  await using repository = await Repository.open(scene.configs[0]!);
+  const info = await repository.loadBackupInfo(STANZA);
+  const archive = await repository.loadArchiveInfo(STANZA);
+  for (const one of [info, archive]) one.history = one.history.map((entry) => ({ ...entry, systemId: 7n })) as never;
+  await repository.saveBackupInfo(STANZA, info);
+  await repository.saveArchiveInfo(STANZA, archive);
+  const error = await assertThrows<WalferryError>(() => backUp({ ...scene, pgPath: other.pgPath }));
+  assertEquals(error.code, 51);
+  assertIncludes(error.text, "HINT: is this the correct stanza?");
+});
+
+Deno.test("info files that tell different histories stop the backup with 28", async () => {
+  using scene = await sceneOf(undefined);
+  await using repository = await Repository.open(scene.configs[0]!);
+  const archive = await repository.loadArchiveInfo(STANZA);
+  archive.history = [...archive.history, { ...archive.history[0]!, id: 2 }];
+  archive.currentId = 2;
+  await repository.saveArchiveInfo(STANZA, archive);
+  assertEquals((await assertThrows<WalferryError>(() => backUp(scene))).code, 28);
+});
+
+Deno.test("a cluster that runs is backed up offline only by force", async () => {
+  using scene = await sceneOf(undefined);
+  writeFile(`${scene.pgPath}/postmaster.pid`, "1\n");
+  assertEquals((await assertThrows<WalferryError>(() => backUp(scene))).code, 38);
+  const { report, log } = await backUp(scene, { force: true });
+  await verifyBackup(scene.configs[0]!, report.label);
+  assertIncludes(log.text(), "WARN --no-online passed and postmaster.pid exists but --force was passed");
+});
+
+Deno.test("without a control file there is no backup", async () => {
+  using scene = await sceneOf(undefined);
+  Deno.removeSync(`${scene.pgPath}/global/pg_control`);
+  assertEquals((await assertThrows<WalferryError>(() => backUp(scene))).code, 55);
+});
+
+Deno.test("an incremental backup without a prior one becomes a full backup", async () => {
+  using scene = await sceneOf(undefined);
+  const { report, log } = await backUp(scene, { type: "incr" });
+  assertEquals(report.type, "full");
+  assertIncludes(log.text(), "WARN no prior backup exists, incr backup has been changed to full");
+});
+
+Deno.test("a backup that is told to stop ends with the reason and leaves no entry", async () => {
+  using scene = await sceneOf(undefined);
+  const abort = new AbortController();
+  const context = testContext(scene.clock, abort.signal);
+  await using repositories = await RepositorySet.open(scene.configs);
+  const error = await assertThrows<WalferryError>(() =>
+    runBackup({
+      options: offlineBackupOptions(scene.pgPath, scene.configs, { processMax: 1 }),
+      repositories,
+      context,
+      onProgress: () => abort.abort(new WalferryError("Term", "terminated on signal SIGTERM")),
+    })
+  );
+  assertEquals(error.code, 63);
+  const repository = repositories.repositories[0]!;
+  assertEquals((await repository.loadBackupInfo(STANZA)).backups, []);
+  assertEquals((await listBackupDirectories(repository, STANZA)).map(({ complete }) => complete), [false]);
+});
+
+Deno.test("whatever step a backup dies at, the next one works and nothing is lost or half there", async () => {
+  // The first run tells how many steps there are.
+  let steps: string[] = [];
+  {
+    using scene = await sceneOf("secret");
+    await backUp(
+      scene,
+      {},
+      RepositorySet.over([dyingRepository(scene.configs[0]!, Infinity, (step) => steps.push(step))]),
+    );
+  }
+  const total = steps.length;
+  assert(total >= 9, `only ${total} steps: ${steps.join(", ")}`);
+  for (let died = 0; died < total; died++) {
+    using scene = await sceneOf("secret");
+    const config = scene.configs[0]!;
+    const first = (await backUp(scene)).report.label;
+    steps = [];
+    const dying = RepositorySet.over([dyingRepository(config, died, (step) => steps.push(step))]);
+    await assertThrows(() => backUp(scene, {}, dying));
+    await using repository = await Repository.open(config);
+    const left = (await listBackupDirectories(repository, STANZA)).filter(({ complete }) => complete).map(({ label }) =>
+      label
+    );
+    const last = (await backUp(scene)).report.label;
+    const info = await repository.loadBackupInfo(STANZA);
+    const where = `died at step ${died}: ${steps[died]}`;
+    assertEquals(info.backups.map(({ label }) => label), [...new Set([first, ...left, last])].sort(), where);
+    for (const { label } of info.backups) await verifyBackup(config, label);
+    assertEquals((await listBackupDirectories(repository, STANZA)).filter(({ complete }) => !complete), [], where);
+  }
+});
+
+Deno.test("what a crash left unfinished is removed, also when the removal itself was cut short", async () => {
+  using scene = await sceneOf(undefined);
+  const leftover = `${scene.base}/repo1/backup/main/20200101-000000F`;
+  writeFile(`${leftover}/backup.manifest.copy`, "x");
+  writeFile(`${leftover}/pg_data/base/1/1259`, "x");
+  const config = scene.configs[0]!;
+  // Two removals: the content, then the directory; the process dies between them.
+  await assertThrows(() => backUp(scene, {}, RepositorySet.over([dyingRepository(config, 1, () => {})])));
+  assertEquals([...Deno.readDirSync(leftover)].map(({ name }) => name), ["backup.manifest.copy"]);
+  const { log } = await backUp(scene);
+  assertIncludes(log.text(), "WARN backup '20200101-000000F' cannot be resumed");
+  await assertThrows(() => Deno.statSync(leftover), (error) => assert(error instanceof Deno.errors.NotFound));
+});
