@@ -6,6 +6,9 @@ const ANSWER_MS = 5_000;
 /** Upper limit of the whole, download included. */
 const COMPILE_MS = 900_000;
 
+/** Name of the executable while it is made; the compiler adds `.exe` to any other for Windows. */
+const EXECUTABLE = "made.exe";
+
 /** Deno's runtime for compiled programs cannot be had here; the message says why. */
 export class NoRuntime extends Error {
   constructor(why: string) {
@@ -16,8 +19,6 @@ export class NoRuntime extends Error {
 /** What to compile, and for which machine. */
 export interface Compilation {
   readonly chunks: readonly Chunk[];
-  /** A directory of the build's own for the chunks; made anew. */
-  readonly directory: string;
   /** One of `deno compile --help`'s targets. */
   readonly target: string;
   /** Path of the executable. */
@@ -25,10 +26,21 @@ export interface Compilation {
 }
 
 /** @throws NoRuntime when nothing but the runtime was missing; Error with the compiler's words when anything else is wrong */
-export async function compile({ chunks, directory, target, output }: Compilation): Promise<void> {
-  Deno.mkdirSync(directory, { recursive: true });
-  for (const { name } of Deno.readDirSync(directory)) Deno.removeSync(`${directory}/${name}`);
-  for (const { name, text } of chunks) Deno.writeTextFileSync(`${directory}/${name}`, text);
+export async function compile({ chunks, target, output }: Compilation): Promise<void> {
+  // Beside the output, which is renamed from here; the compiler leaves its unfinished file behind when it fails.
+  const directory = `${output}.parts`;
+  remove(directory);
+  try {
+    Deno.mkdirSync(directory);
+    for (const { name, text } of chunks) Deno.writeTextFileSync(`${directory}/${name}`, text);
+    await runCompiler(directory, target);
+    Deno.renameSync(`${directory}/${EXECUTABLE}`, output);
+  } finally {
+    remove(directory);
+  }
+}
+
+async function runCompiler(directory: string, target: string): Promise<void> {
   const runtime = runtimeAtHand(target);
   const child = new Deno.Command(Deno.execPath(), {
     args: [
@@ -43,7 +55,7 @@ export async function compile({ chunks, directory, target, output }: Compilation
       "--no-code-cache",
       `--target=${target}`,
       "--include=worker.js",
-      `--output=${output}`,
+      `--output=${EXECUTABLE}`,
       "main.js",
     ],
     cwd: directory,
@@ -93,6 +105,14 @@ async function whyUnanswered(address: string): Promise<string | undefined> {
   } catch (error) {
     const timedOut = error instanceof DOMException && error.name === "TimeoutError";
     return timedOut ? `its download does not answer within ${ANSWER_MS / 1000} s` : "its download cannot be reached";
+  }
+}
+
+function remove(directory: string): void {
+  try {
+    Deno.removeSync(directory, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }
 

@@ -4,12 +4,13 @@
  *
  * Usage: deno run -A build/executable.ts [--target <target>] [--kind compile|elf] [--output <path>]
  */
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { bundle, stopBundler } from "./bundle.ts";
 import { compile, NoRuntime } from "./deno_compile.ts";
 import { packElf } from "./elf_pack.ts";
 
-const ROOT = `${import.meta.dirname}/..`;
+const ROOT = fileURLToPath(new URL("..", import.meta.url)).replace(/[/\\]$/, "");
 const PACKABLE_TARGET = "x86_64-unknown-linux-gnu";
 const SMOKE_TEST_MS = 60_000;
 
@@ -56,8 +57,7 @@ async function makeOneOf(made: string, target: string, kind: string | undefined)
   let reason = "";
   if (kind !== "elf") {
     try {
-      const directory = `${ROOT}/dist/bundle`;
-      await compile({ chunks: await bundle(ROOT, "deno compile"), directory, target, output: made });
+      await compile({ chunks: await bundle(ROOT, "deno compile"), target, output: made });
       return "made by deno compile";
     } catch (error) {
       if (!(error instanceof NoRuntime) || kind === "compile") throw error;

@@ -1,5 +1,6 @@
 /** Where the program begins: the name it was called by and its words go to the command line interface, its answer is the exit code. */
 import { run } from "./cli/run.ts";
+import { exitWith } from "./process/self.ts";
 
 /** Code of a crash: never 1, which archive-get's caller would take for "there is no such file". */
 const CRASH = 125;
@@ -10,7 +11,7 @@ function crash(error: unknown): never {
   const text = error instanceof Error ? error.stack ?? error.message : String(error);
   Deno.stderr.writeSync(new TextEncoder().encode(`ERROR: [${CRASH}]: unexpected error: ${text}\n`));
   const getting = Deno.args.includes("archive-get") || Deno.args.includes("get");
-  Deno.exit(getting ? CRASH_OF_ARCHIVE_GET : CRASH);
+  exitWith(getting ? CRASH_OF_ARCHIVE_GET : CRASH);
 }
 
 globalThis.addEventListener("error", (event) => {
@@ -34,4 +35,8 @@ function invokedName(): string {
   }
 }
 
-Deno.exit(await run({ args: Deno.args, invokedName: invokedName(), environment: Deno.env.toObject() }));
+// A run that waits for something that can no longer come is over for the runtime, which would call it a success.
+globalThis.addEventListener("beforeunload", () => crash(new Error("the program ended without an answer")));
+
+// Without `await`: a packed executable runs this file as a function (build/bundle.ts).
+run({ args: Deno.args, invokedName: invokedName(), environment: Deno.env.toObject() }).then(exitWith);

@@ -75,7 +75,10 @@ export async function getWal(options: ArchiveGetOptions, context: CommandContext
     throw new WalferryError(
       "RepoInvalid",
       `unable to tell whether ${options.walName} is in the archive:\n${failures.map(describeFailure).join("\n")}`,
-      { hint: "the other repositories do not have it; recovery must not end before this one has answered." },
+      {
+        hint: "the other repositories do not have it; recovery must not end before this one has answered.\n" +
+          "a repository that is lost for good must be left out: remove it from the configuration, or name another one with --repo.",
+      },
     );
   }
   return { state: "absent" };

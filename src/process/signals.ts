@@ -1,5 +1,6 @@
 /** Signals that ask the program to end, as an `AbortSignal`. */
 import { WalferryError } from "../errors.ts";
+import { exitWith } from "./self.ts";
 
 const SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
 
@@ -12,7 +13,7 @@ export function listenForSignals(): { readonly signal: AbortSignal } & Disposabl
   const listeners = SIGNALS.map((name) => {
     const listener = () => {
       const error = new WalferryError("Term", `terminated on signal ${name}`);
-      if (controller.signal.aborted) Deno.exit(error.code);
+      if (controller.signal.aborted) exitWith(error.code);
       controller.abort(error);
     };
     Deno.addSignalListener(name, listener);

@@ -10,9 +10,8 @@ export function formatSize(bytes: number): string {
     value /= 1024;
     unit += 1;
   }
-  // Cut, not rounded: 1023.99KB must not read 1024KB.
-  const tenths = Math.floor(value * 10) / 10;
-  return `${Number.isInteger(tenths) ? tenths : tenths.toFixed(1)}${SIZE_UNITS[unit]}`;
+  const text = value.toFixed(unit === 0 ? 0 : 1);
+  return `${text.endsWith(".0") ? text.slice(0, -2) : text}${SIZE_UNITS[unit]}`;
 }
 
 /** `120MB/s` */

@@ -1,0 +1,274 @@
+/** Where the demo happens: a directory, an account that PostgreSQL accepts, the cluster, and this program run against it. */
+import { WalferryError } from "../errors.ts";
+import { Accounts } from "../process/accounts.ts";
+import type { CommandContext } from "../process/command_context.ts";
+import { selfCommand } from "../process/self.ts";
+import { formatSize } from "../report/units.ts";
+import type { DemoPostgres } from "./demo_postgres.ts";
+
+/** Accounts that root may become, best first: PostgreSQL refuses to run as root. */
+const UNPRIVILEGED = ["postgres", "nobody"];
+const STANZA = "demo";
+/** Longest wait for the restored cluster to end its recovery, or for a segment to be archived. */
+const WAIT_MS = 60_000;
+
+/** Makes the directory. @throws WalferryError `UserMissing` for root without an account to become */
+export async function makeDemoPlace(keep: boolean, context: CommandContext): Promise<DemoPlace> {
+  const account = Deno.uid() === 0 ? unprivilegedAccount() : undefined;
+  const path = await Deno.makeTempDir({ dir: "/tmp", prefix: "walferry-demo-" });
+  const place = new DemoPlace(path, keep, account, context);
+  for (const name of ["repo1", "repo2", "lock", "log", "spool", "socket"]) {
+    await Deno.mkdir(`${path}/${name}`, { mode: 0o750 });
+  }
+  await Deno.writeTextFile(`${path}/walferry.conf`, configText(path), { mode: 0o640 });
+  if (account !== undefined) {
+    for (const name of ["", "/repo1", "/repo2", "/lock", "/log", "/spool", "/socket", "/walferry.conf"]) {
+      await Deno.chown(`${path}${name}`, account.uid, account.gid);
+    }
+  }
+  return place;
+}
+
+interface Account {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+function unprivilegedAccount(): Account {
+  const accounts = new Accounts();
+  for (const name of UNPRIVILEGED) {
+    const uid = accounts.userId(name);
+    const gid = accounts.groupId(name) ?? accounts.groupId("nogroup") ?? accounts.groupId("nobody");
+    if (uid !== undefined && gid !== undefined) return { uid, gid };
+  }
+  throw new WalferryError(
+    "UserMissing",
+    `PostgreSQL does not run as root, and none of the accounts ${UNPRIVILEGED.join(", ")} exists`,
+    {
+      hint: "run the demo as an ordinary user.",
+    },
+  );
+}
+
+function configText(path: string): string {
+  return `[global]
+repo1-path=${path}/repo1
+repo1-retention-full=2
+repo2-path=${path}/repo2
+repo2-retention-full=2
+repo2-cipher-type=aes-256-cbc
+repo2-cipher-pass=${crypto.randomUUID()}
+compress-type=zst
+process-max=2
+lock-path=${path}/lock
+log-path=${path}/log
+spool-path=${path}/spool
+
+[${STANZA}]
+pg1-path=${path}/pg
+pg1-socket-path=${path}/socket
+pg1-user=postgres
+`;
+}
+
+export class DemoPlace implements AsyncDisposable {
+  readonly path: string;
+  readonly #keep: boolean;
+  readonly #account: Account | undefined;
+  readonly #context: CommandContext;
+  readonly #lost: string[] = [];
+  #postgres: DemoPostgres | undefined;
+  #running = false;
+
+  constructor(path: string, keep: boolean, account: Account | undefined, context: CommandContext) {
+    this.path = path;
+    this.#keep = keep;
+    this.#account = account;
+    this.#context = context;
+  }
+
+  get #data(): string {
+    return `${this.path}/pg`;
+  }
+
+  /** Runs a program as the demo's account; gives its standard output. @throws WalferryError `Execute` with what it said */
+  async run(program: string, args: readonly string[], cwd: string = this.path): Promise<string> {
+    let output: Deno.CommandOutput;
+    try {
+      output = await new Deno.Command(program, {
+        args: [...args],
+        cwd,
+        clearEnv: true,
+        env: {
+          PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+          HOME: this.path,
+          LC_ALL: "C.UTF-8",
+          TMPDIR: "/tmp",
+        },
+        stdin: "null",
+        stdout: "piped",
+        stderr: "piped",
+        ...this.#account,
+      }).output();
+    } catch (error) {
+      throw new WalferryError("Execute", `unable to execute '${program}': ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+    const decoder = new TextDecoder();
+    if (output.success) return decoder.decode(output.stdout);
+    const said = `${decoder.decode(output.stdout)}${decoder.decode(output.stderr)}`.trim().split("\n").slice(-8).join(
+      "\n",
+    );
+    throw new WalferryError("Execute", `'${program} ${args.join(" ")}' ended with ${output.code}: ${said}`);
+  }
+
+  /** Runs this program with the demo's configuration. */
+  async walferry(...args: string[]): Promise<string> {
+    const { path, args: leading } = selfCommand();
+    return await this.run(path, [...leading, `--config=${this.path}/walferry.conf`, `--stanza=${STANZA}`, ...args]);
+  }
+
+  /** Makes and starts the cluster, archiving through this program. */
+  async initCluster(postgres: DemoPostgres): Promise<string> {
+    this.#postgres = postgres;
+    await this.run(`${postgres.binPath}/initdb`, [
+      "-D",
+      this.#data,
+      "-A",
+      "trust",
+      "-U",
+      "postgres",
+      "--data-checksums",
+      "--no-sync",
+    ]);
+    const { path, args } = selfCommand();
+    const command = [path, ...args, `--config=${this.path}/walferry.conf`, `--stanza=${STANZA}`, "archive-push", "%p"]
+      .map(shellWord).join(" ");
+    await Deno.writeTextFile(
+      `${this.#data}/postgresql.conf`,
+      `\nlisten_addresses = ''\nunix_socket_directories = '${this.path}/socket'\narchive_mode = on\narchive_command = '${
+        command.replaceAll("'", "''")
+      }'\nfsync = off\n`,
+      { append: true },
+    );
+    await this.#start();
+    return `PostgreSQL ${postgres.version}`;
+  }
+
+  async #start(): Promise<void> {
+    await this.run(`${this.#postgres!.binPath}/pg_ctl`, [
+      "-D",
+      this.#data,
+      "-l",
+      `${this.path}/log/postgres.log`,
+      "-w",
+      "-t",
+      "60",
+      "start",
+    ]);
+    this.#running = true;
+  }
+
+  async #stop(mode: "fast" | "immediate"): Promise<void> {
+    if (!this.#running) return;
+    this.#running = false;
+    await this.run(`${this.#postgres!.binPath}/pg_ctl`, ["-D", this.#data, "-m", mode, "-w", "stop"]);
+  }
+
+  /** Runs statements; gives the first value of the last one as text. */
+  async sql(text: string): Promise<string> {
+    const pg = await import("pg");
+    const client = new pg.default.Client({
+      host: `${this.path}/socket`,
+      user: "postgres",
+      database: "postgres",
+      port: 5432,
+    });
+    await client.connect();
+    try {
+      const results = [
+        await client.query({
+          text,
+          rowMode: "array",
+          types: { getTypeParser: () => (value: string | Uint8Array) => value },
+        }),
+      ].flat();
+      const last = results.at(-1) as { rows?: unknown[][] } | undefined;
+      return String(last?.rows?.[0]?.[0] ?? "");
+    } finally {
+      await client.end();
+    }
+  }
+
+  /** Number of rows and one hash over all of them. */
+  async fingerprint(): Promise<string> {
+    return await this.sql(
+      "select count(*) || ' ' || md5(string_agg(id || ':' || cargo || ':' || at, ',' order by id)) from ferry",
+    );
+  }
+
+  /** Waits until the archiver has nothing left to do. */
+  async waitForArchive(): Promise<void> {
+    const segment = await this.sql("select pg_walfile_name(pg_switch_wal())");
+    await this.#until(
+      async () => (await this.sql("select coalesce(last_archived_wal, '') from pg_stat_archiver")) >= segment,
+      "the last segment to be archived",
+    );
+  }
+
+  async #until(condition: () => Promise<boolean>, what: string): Promise<void> {
+    const deadline = this.#context.clock.monotonicMs() + WAIT_MS;
+    while (!await condition()) {
+      if (this.#context.clock.monotonicMs() > deadline) {
+        throw new WalferryError("Runtime", `waited ${WAIT_MS / 1000} s for ${what}`);
+      }
+      await this.#context.clock.sleep(100, this.#context.signal);
+    }
+  }
+
+  /** The data directory goes, and the first repository with it. */
+  async loseCluster(): Promise<void> {
+    await this.#stop("immediate");
+    for (const name of ["pg", "repo1"]) {
+      await Deno.remove(`${this.path}/${name}`, { recursive: true });
+      this.#lost.push(name);
+    }
+  }
+
+  /** What was lost. */
+  lost(): Promise<readonly string[]> {
+    return Promise.resolve(this.#lost);
+  }
+
+  /** Starts what was restored and waits until it is a primary again. */
+  async startRestored(): Promise<string> {
+    await this.#start();
+    await this.#until(
+      async () => (await this.sql("select pg_is_in_recovery()::text")) === "false",
+      "the end of recovery",
+    );
+    const repository = await this.#sizeOf(`${this.path}/repo2`);
+    return `from ${formatSize(repository)} in repository 2`;
+  }
+
+  async #sizeOf(path: string): Promise<number> {
+    let size = 0;
+    for await (const entry of Deno.readDir(path)) {
+      const child = `${path}/${entry.name}`;
+      if (entry.isDirectory) size += await this.#sizeOf(child);
+      else if (entry.isFile) size += (await Deno.stat(child)).size;
+    }
+    return size;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stop("immediate");
+    if (!this.#keep) await Deno.remove(this.path, { recursive: true });
+  }
+}
+
+/** A word for the shell that PostgreSQL runs. `%p` stays as it is. */
+function shellWord(word: string): string {
+  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `"${word.replace(/["\\$`]/g, "\\$&")}"`;
+}

@@ -1,0 +1,52 @@
+/** `self-test`: shows that this build can do what the commands rely on: worker threads with their libraries, and starting itself. */
+import { WalferryError } from "../errors.ts";
+import type { CommandContext } from "../process/command_context.ts";
+import { howBuilt, selfCommand } from "../process/self.ts";
+import { WorkerPool } from "../process/worker_pool.ts";
+import type { SelfTestRequest, SelfTestResult } from "./self_test_job.ts";
+
+/** The part that the program asks of itself: say that it runs. */
+const ANSWER = "answer";
+const TEXT = "abc";
+/** Source: FIPS 180-2, appendix A.1. */
+const TEXT_SHA1 = "a9993e364706816aba3e25717850c26c9cd0d89d";
+
+/**
+ * Prints a line for each thing that works.
+ *
+ * @param part nothing for all of it, `answer` for what a started copy does
+ * @throws WalferryError Execute, when a copy does not answer; Assert, when a worker answers wrong; ParamInvalid
+ */
+export async function selfTest(part: string | undefined, context: CommandContext): Promise<number> {
+  if (part === ANSWER) {
+    context.output(`${ANSWER} of ${howBuilt()}\n`);
+    return 0;
+  }
+  if (part !== undefined) throw new WalferryError("ParamInvalid", `self-test has no part '${part}'`);
+  await testWorker();
+  context.output("worker thread: hash and zstd are right\n");
+  await testOwnStart(context.signal);
+  context.output("starts itself: answered\n");
+  return 0;
+}
+
+async function testWorker(): Promise<void> {
+  await using pool = new WorkerPool<SelfTestRequest, SelfTestResult>("self-test", undefined, 1);
+  const { result } = await pool.run({ text: TEXT });
+  if (result.sha1 !== TEXT_SHA1 || result.text !== TEXT) {
+    throw new WalferryError("Assert", `a worker thread computes wrongly: ${JSON.stringify(result)}`);
+  }
+}
+
+async function testOwnStart(signal: AbortSignal): Promise<void> {
+  const { path, args } = selfCommand();
+  const command = new Deno.Command(path, { args: [...args, "self-test", ANSWER], stdin: "null", signal });
+  const { code, stdout, stderr } = await command.output();
+  const answer = new TextDecoder().decode(stdout);
+  if (code === 0 && answer === `${ANSWER} of ${howBuilt()}\n`) return;
+  throw new WalferryError(
+    "Execute",
+    `'${path}' does not start this program: it ends with ${code}\n${answer}${new TextDecoder().decode(stderr)}`
+      .trimEnd(),
+  );
+}
