@@ -4,9 +4,12 @@
  * and no chunk is read before it is needed.
  */
 
-/** Where each chunk is in the file, in bytes. Filled in by `elf_pack.ts`. */
-declare const WALFERRY_CHUNKS: Readonly<Record<string, readonly [offsetBytes: number, sizeBytes: number]>>;
-/** Variables that are meant for the runtime alone, not for the processes that this one starts. */
+/** Where a text is in the executable's file. */
+export type Place = readonly [offsetBytes: number, sizeBytes: number];
+
+/** Where the list of chunks is; filled in by `elf_pack.ts`. */
+declare const WALFERRY_INDEX: Place;
+/** Variables whose values are meant for the runtime alone, not for the program and the processes that it starts. */
 declare const WALFERRY_RUNTIME_VARIABLES: readonly string[];
 
 /** Also right when the file has been replaced by a newer version since the start. */
@@ -19,8 +22,9 @@ interface LoadedModule {
 }
 
 const loaded = new Map<string, LoadedModule>();
+let places: Readonly<Record<string, Place>>;
 
-function textOf([offsetBytes, sizeBytes]: readonly [number, number]): string {
+function textOf([offsetBytes, sizeBytes]: Place): string {
   using file = Deno.openSync(OWN_FILE);
   file.seekSync(offsetBytes, Deno.SeekMode.Start);
   const bytes = new Uint8Array(sizeBytes);
@@ -36,7 +40,7 @@ function load(name: string): unknown {
   const chunk = name.startsWith("./") ? name.slice(2) : name;
   const known = loaded.get(chunk);
   if (known !== undefined) return known.exports;
-  const place = WALFERRY_CHUNKS[chunk];
+  const place = places[chunk];
   if (place === undefined) return builtin(name);
   const module: LoadedModule = { exports: {} };
   loaded.set(chunk, module);
@@ -57,11 +61,23 @@ function builtin(name: string): unknown {
   return found;
 }
 
+/** Takes the runtime's own variables out of the environment; where one was set from outside, it gets that value again. */
+function restoreEnvironment(): void {
+  const given = Deno.readTextFileSync("/proc/self/environ").split("\0");
+  for (const name of WALFERRY_RUNTIME_VARIABLES) {
+    const own = given.find((variable) => variable.startsWith(`${name}=`));
+    if (own === undefined) Deno.env.delete(name);
+    else Deno.env.set(name, own.slice(name.length + 1));
+  }
+}
+
 if ("WorkerGlobalScope" in globalThis) {
+  places = JSON.parse(textOf(WALFERRY_INDEX));
   load("worker.js");
 } else {
   try {
-    for (const name of WALFERRY_RUNTIME_VARIABLES) Deno.env.delete(name);
+    places = JSON.parse(textOf(WALFERRY_INDEX));
+    restoreEnvironment();
     load("main.js");
   } catch (error) {
     const text = error instanceof Error ? error.stack ?? error.message : String(error);

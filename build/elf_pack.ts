@@ -7,6 +7,7 @@ import * as esbuild from "esbuild";
 import { RUNTIME_ENDS_MARK } from "../src/process/self.ts";
 import type { Chunk } from "./bundle.ts";
 import { entrySegment } from "./elf_entry.ts";
+import type { Place } from "./elf_loader.ts";
 import { ElfFile, FLAG_EXECUTE, FLAG_READ, FLAG_WRITE, type Segment, SEGMENT_LOAD, SEGMENT_NOTE } from "./elf_file.ts";
 
 const PAGE_BYTES = 4096;
@@ -23,11 +24,14 @@ const RUNTIME_ARGUMENTS = [
   "--no-code-cache",
 ];
 
-/**
- * The runtime's caches go nowhere: compiled code must not come from a place that another account might write to, a home directory may be
- * full, read-only or on a dead server, and without them a short command starts faster. A path below a file can never be made.
- */
-const RUNTIME_VARIABLES = { DENO_DIR: "/proc/self/exe/none", DENO_NO_UPDATE_CHECK: "1" };
+const RUNTIME_VARIABLES = {
+  // The runtime's caches go nowhere: compiled code must not come from a place that another account might write to, a home directory may be
+  // full, read-only or on a dead server, and without them a short command starts faster. A path below a file can never be made.
+  DENO_DIR: "/proc/self/exe/none",
+  DENO_NO_UPDATE_CHECK: "1",
+  // The runtime reads `.npmrc` there and does not start when it is broken. The loader puts the real one back.
+  HOME: "/proc/self/ns",
+};
 
 /** Variables that would change how the runtime behaves, or make it print, load or send something; certificates are the user's to choose. */
 const DROPPED = [
@@ -55,13 +59,13 @@ export async function packElf(runtime: Uint8Array, chunks: readonly Chunk[]): Pr
 
   const parts: Uint8Array[] = [runtime];
   let offset = runtime.length;
-  const places: Record<string, [offsetBytes: number, sizeBytes: number]> = {};
-  for (const { name, text } of chunks) {
+  const append = (text: string): Place => {
     const bytes = new TextEncoder().encode(text);
-    places[name] = [offset, bytes.length];
     parts.push(bytes);
     offset += bytes.length;
-  }
+    return [offset - bytes.length, bytes.length];
+  };
+  const index = append(JSON.stringify(Object.fromEntries(chunks.map(({ name, text }) => [name, append(text)]))));
   // The kernel maps whole pages: address and offset agree below the page size.
   const padding = (PAGE_BYTES - offset % PAGE_BYTES) % PAGE_BYTES;
   parts.push(new Uint8Array(padding));
@@ -72,7 +76,7 @@ export async function packElf(runtime: Uint8Array, chunks: readonly Chunk[]): Pr
     runtimeEntry: elf.entry,
     environSlot,
     spareWord,
-    arguments: [...RUNTIME_ARGUMENTS, await loaderAddress(places)],
+    arguments: [...RUNTIME_ARGUMENTS, await loaderAddress(index)],
     variables: [
       `${RUNTIME_ENDS_MARK}=1`,
       ...Object.entries(RUNTIME_VARIABLES).map(([name, value]) => `${name}=${value}`),
@@ -122,7 +126,7 @@ function roundUp(value: number, step: number): number {
 }
 
 /** The loader as an address that holds the module itself. */
-async function loaderAddress(places: Readonly<Record<string, readonly [number, number]>>): Promise<string> {
+async function loaderAddress(index: Place): Promise<string> {
   const { outputFiles } = await esbuild.build({
     entryPoints: [`${import.meta.dirname}/elf_loader.ts`],
     bundle: true,
@@ -131,7 +135,7 @@ async function loaderAddress(places: Readonly<Record<string, readonly [number, n
     target: "esnext",
     minify: true,
     define: {
-      WALFERRY_CHUNKS: JSON.stringify(places),
+      WALFERRY_INDEX: JSON.stringify(index),
       WALFERRY_RUNTIME_VARIABLES: JSON.stringify(Object.keys(RUNTIME_VARIABLES)),
     },
     logLevel: "warning",

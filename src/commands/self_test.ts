@@ -40,7 +40,8 @@ async function testWorker(): Promise<void> {
 
 async function testOwnStart(signal: AbortSignal): Promise<void> {
   const { path, args } = selfCommand();
-  const command = new Deno.Command(path, { args: [...args, "self-test", ANSWER], stdin: "null", signal });
+  // The account may not be allowed into the current directory (`sudo` from another's home), and this needs nothing there.
+  const command = new Deno.Command(path, { args: [...args, "self-test", ANSWER], cwd: "/", stdin: "null", signal });
   const { code, stdout, stderr } = await command.output();
   const answer = new TextDecoder().decode(stdout);
   if (code === 0 && answer === `${ANSWER} of ${howBuilt()}\n`) return;

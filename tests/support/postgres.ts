@@ -126,7 +126,7 @@ export class TestCluster implements AsyncDisposable {
   }
 
   async start(): Promise<void> {
-    const preload = await exists(EATMYDATA) ? { LD_PRELOAD: EATMYDATA } : {};
+    const preload: Record<string, string> = await exists(EATMYDATA) ? { LD_PRELOAD: EATMYDATA } : {};
     const log = `${this.folder.path}/postgres-${this.port}.log`;
     try {
       await runAs([`${this.bin}/pg_ctl`, "-D", this.path, "-l", log, "-w", "-t", "60", "start"], { env: preload });
