@@ -36,6 +36,7 @@ const RUNTIME_VARIABLES = {
 /** Variables that would change how the runtime behaves, or make it print, load or send something; certificates are the user's to choose. */
 const DROPPED = [
   `${RUNTIME_ENDS_MARK}=`,
+  "HOME=",
   "DENO_",
   "NODE_OPTIONS=",
   "NODE_CHANNEL_",
