@@ -54,8 +54,20 @@ export function entryCode(): Uint8Array {
   return Uint8Array.from(CODE.match(/../g)!, (byte) => Number.parseInt(byte, 16));
 }
 
-/** Instructions and table, to be loaded readable and executable at `table.address`. */
+/**
+ * Instructions and table, to be loaded readable and executable at `table.address`.
+ *
+ * @throws Error when `drop` and `keep` leave a variable that is added
+ */
 export function entrySegment(table: EntryTable): Uint8Array<ArrayBuffer> {
+  for (const variable of table.variables) {
+    if (
+      !table.drop.some((prefix) => variable.startsWith(prefix)) ||
+      table.keep.some((prefix) => variable.startsWith(prefix))
+    ) {
+      throw new Error(`the environment could hold a second '${variable}'`);
+    }
+  }
   const code = entryCode();
   const lists = [table.arguments, table.variables, [...table.keep, ""], [...table.drop, ""]].map(zeroTerminated);
   const size = lists.reduce((sum, list) => sum + list.length, code.length + HEADER_BYTES);

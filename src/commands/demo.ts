@@ -62,6 +62,8 @@ export async function demo(options: DemoOptions, context: CommandContext): Promi
     await place.sql(`insert into ferry select g, md5(g::text) from generate_series(${ROWS + 1}, ${2 * ROWS}) g;`);
     return "";
   });
+  // Backups are chosen by whole seconds: the moment must lie in a later second than the end of the backup.
+  await context.clock.sleep(1100, context.signal);
   const before = await place.fingerprint();
   const moment = await place.sql("select clock_timestamp()");
   await step("the disaster: rows deleted, then the data directory and repository 1 lost", async () => {

@@ -1,0 +1,91 @@
+/**
+ * Runs the suites in the order in which they fail fastest, prints a line for each, and as its very last line the true sums of all:
+ * `N passed, N failed, N skipped`. Names of suites as arguments run only those.
+ */
+
+interface Suite {
+  readonly name: string;
+  readonly path: string;
+  readonly what: string;
+}
+
+/** Fast first. */
+const SUITES: readonly Suite[] = [
+  { name: "unit", path: "tests/unit", what: "codecs, parsers, arithmetic" },
+  { name: "conformance", path: "tests/conformance", what: "the storage contract over every backend" },
+  { name: "fuzz", path: "tests/fuzz", what: "damaged and hostile input" },
+  { name: "faults", path: "tests/faults", what: "full disks, failing syncs, kills" },
+  { name: "e2e", path: "tests/e2e", what: "the executable against real PostgreSQL" },
+  { name: "interop", path: "tests/interop", what: "both directions against the real pgbackrest" },
+];
+
+interface Counts {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+async function hasTests(path: string): Promise<boolean> {
+  try {
+    for await (const entry of Deno.readDir(path)) if (entry.name.endsWith("_test.ts")) return true;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return false;
+}
+
+/** Counts from a JUnit report: test cases, and those among them that failed or were skipped. */
+export function countReport(xml: string): Counts {
+  const cases = [...xml.matchAll(/<testcase\b[^>]*?(?:\/>|>([\s\S]*?)<\/testcase>)/g)];
+  const bodies = cases.map((match) => match[1] ?? "");
+  const failed = bodies.filter((body) => /<(failure|error)\b/.test(body)).length;
+  const skipped = bodies.filter((body) => /<skipped\b/.test(body)).length;
+  return { passed: bodies.length - failed - skipped, failed, skipped };
+}
+
+async function runSuite(suite: Suite): Promise<Counts> {
+  const report = await Deno.makeTempFile({ prefix: "walferry-junit-", suffix: ".xml" });
+  try {
+    const { code } = await new Deno.Command(Deno.execPath(), {
+      args: ["test", "-A", "--quiet", "--no-check", `--junit-path=${report}`, suite.path],
+      stdin: "null",
+      stdout: "inherit",
+      stderr: "inherit",
+    }).output();
+    const counts = countReport(await Deno.readTextFile(report));
+    // A module that cannot be loaded fails without a test case of its own.
+    if (code !== 0 && counts.failed === 0) counts.failed = 1;
+    return counts;
+  } finally {
+    await Deno.remove(report);
+  }
+}
+
+if (import.meta.main) {
+  const chosen = Deno.args.length === 0 ? SUITES : SUITES.filter(({ name }) => Deno.args.includes(name));
+  const unknown = Deno.args.filter((name) => !SUITES.some((suite) => suite.name === name));
+  if (unknown.length > 0) {
+    console.log(`there is no suite ${unknown.join(", ")}; there are ${SUITES.map(({ name }) => name).join(", ")}`);
+    Deno.exit(2);
+  }
+  const sums: Counts = { passed: 0, failed: 0, skipped: 0 };
+  const lines: string[] = [];
+  for (const suite of chosen) {
+    if (!await hasTests(suite.path)) continue;
+    console.log(`== ${suite.name}: ${suite.what}`);
+    const startMs = performance.now();
+    const counts = await runSuite(suite);
+    const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
+    lines.push(
+      `${
+        suite.name.padEnd(12)
+      } ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped, ${seconds} s`,
+    );
+    for (const key of ["passed", "failed", "skipped"] as const) sums[key] += counts[key];
+    // What is broken in the small is not worth minutes of servers.
+    if (counts.failed > 0 && suite.name === "unit") break;
+  }
+  console.log(`\n${lines.map((line) => `suite ${line}`).join("\n")}`);
+  console.log(`${sums.passed} passed, ${sums.failed} failed, ${sums.skipped} skipped`);
+  Deno.exit(sums.failed > 0 ? 1 : 0);
+}
