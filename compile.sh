@@ -32,7 +32,7 @@ else
       echo "compile: neither Deno $version nor npm to fetch it with is installed" >&2
       exit 1
     fi
-    npm install --prefix .deno --no-save --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error "deno@$version"
+    npm install --prefix .deno --no-save --no-package-lock --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error "deno@$version"
     if ! fetched; then
       echo "compile: the package deno@$version brought no executable that runs on this machine" >&2
       exit 1

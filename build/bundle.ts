@@ -4,6 +4,7 @@
  */
 import * as esbuild from "esbuild";
 import { builtinModules } from "node:module";
+import { fileURLToPath } from "node:url";
 
 /** A module of the bundle; names have no directory, and import each other as `./<name>`. */
 export interface Chunk {
@@ -99,4 +100,18 @@ async function asFunctionBody({ name, text }: Chunk): Promise<Chunk> {
 /** Ends the bundler's own process; call it when everything is bundled. */
 export async function stopBundler(): Promise<void> {
   await esbuild.stop();
+}
+
+// `deno task bundle`: what the executable will consist of, to look at.
+if (import.meta.main) {
+  const root = fileURLToPath(new URL("..", import.meta.url)).replace(/[/\\]$/, "");
+  const directory = `${root}/dist/bundle`;
+  await Deno.mkdir(directory, { recursive: true });
+  for await (const { name } of Deno.readDir(directory)) await Deno.remove(`${directory}/${name}`);
+  const chunks = await bundle(root, "deno compile");
+  await stopBundler();
+  for (const { name, text } of chunks.toSorted((a, b) => b.text.length - a.text.length)) {
+    await Deno.writeTextFile(`${directory}/${name}`, text);
+    console.log(`${String(text.length).padStart(8)}  ${directory}/${name}`);
+  }
 }

@@ -29,11 +29,11 @@ if (import.meta.main) {
 
 async function make(args: readonly string[]): Promise<void> {
   const { target, kind, output } = wishes(args);
-  const made = `${output}.new`;
+  const made = `${output}.${Deno.pid}.new`;
   Deno.mkdirSync(output.replace(/[^/\\]*$/, "") || ".", { recursive: true });
   const how = await makeOneOf(made, target, kind);
   const tested = target === Deno.build.target;
-  if (tested) await smokeTest(made);
+  if (tested) await proveOrRemove(made);
   // Only what works takes the place of what was there.
   Deno.renameSync(made, output);
   console.log(`${output}: ${how}${tested ? "" : `, for ${target}, not tested on this machine`}`);
@@ -80,6 +80,15 @@ function write(path: string, pieces: readonly Uint8Array[]): void {
   using file = Deno.openSync(path, { write: true, createNew: true, mode: 0o755 });
   for (const piece of pieces) {
     for (let at = 0; at < piece.length;) at += file.writeSync(piece.subarray(at));
+  }
+}
+
+async function proveOrRemove(path: string): Promise<void> {
+  try {
+    await smokeTest(path);
+  } catch (error) {
+    Deno.removeSync(path);
+    throw error;
   }
 }
 

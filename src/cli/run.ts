@@ -2,7 +2,7 @@
  * One run of the program: words and files to options, the command between its begin and end lines, the exit code. A short command goes
  * through here without loading anything that it does not use.
  */
-import { toWalferryError, WalferryError } from "../errors.ts";
+import { ERROR_CODES, toWalferryError, WalferryError } from "../errors.ts";
 import { systemClock } from "../process/clock.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { makeExecId } from "../process/exec_id.ts";
@@ -50,7 +50,7 @@ export async function run(invocation: Invocation): Promise<number> {
 async function runBare(command: CommandName, commandLine: CommandLine, invocation: Invocation): Promise<number> {
   const config = Configuration.make({ command, commandLine: { ...commandLine, command }, environment: {}, lines: [] });
   assertParameters(command, commandLine.parameters);
-  using signals = listenForSignals();
+  using signals = listenForSignals(command === "archive-get" ? ARCHIVE_GET_FAILED : ERROR_CODES.Term);
   using log = createLog({ console: "warn", stderr: "off", format: "text", timestamp: true, processDigits: 2 });
   const context = makeContext(log, signals.signal);
   return await guarded(
@@ -69,7 +69,7 @@ async function runConfigured(command: CommandName, commandLine: CommandLine, inv
   using log = createLog(logOptions(config, aroundTerminal));
   for (const warning of config.warnings) log.warn(warning);
   const declaration = COMMANDS[command];
-  using signals = listenForSignals();
+  using signals = listenForSignals(command === "archive-get" ? ARCHIVE_GET_FAILED : ERROR_CODES.Term);
   const context: CommandContext = { ...makeContext(log, signals.signal), progress };
   const say = declaration.logLevel === "debug" ? log.debug.bind(log) : log.info.bind(log);
   const startMs = systemClock.monotonicMs();

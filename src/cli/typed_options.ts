@@ -317,7 +317,7 @@ export function checkOptions(config: Configuration): CheckOptions {
 export function stanzaOptions(config: Configuration): StanzaOptions {
   if (
     config.command === "stanza-delete" && !config.isSet("repo") &&
-    config.indexes("repo").some((key, at, all) => all.length > 1 || key !== 1)
+    config.indexes("repo").some((key, _at, all) => all.length > 1 || key !== 1)
   ) {
     throw new WalferryError("OptionRequired", "stanza-delete command requires option: repo", {
       hint: "several repositories are configured: name the one whose stanza is to be deleted.",

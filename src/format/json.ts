@@ -35,7 +35,6 @@ const UNESCAPES: Readonly<Record<string, string>> = {
 
 /** A string with its quotes. */
 export function renderString(text: string): string {
-  // deno-lint-ignore no-control-regex
   return `"${text.replace(/["\\\n\r\t\b\f]/g, (character) => ESCAPES[character]!)}"`;
 }
 

@@ -6,14 +6,15 @@ const SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
 
 /**
  * Aborts with a `Term` error on the first of SIGTERM, SIGINT, SIGHUP. Disposing removes the listeners; a second signal while the first is
- * being worked on ends the process at once with the same code.
+ * being worked on ends the process at once.
+ * @param secondExitCode code of that end
  */
-export function listenForSignals(): { readonly signal: AbortSignal } & Disposable {
+export function listenForSignals(secondExitCode: number): { readonly signal: AbortSignal } & Disposable {
   const controller = new AbortController();
   const listeners = SIGNALS.map((name) => {
     const listener = () => {
       const error = new WalferryError("Term", `terminated on signal ${name}`);
-      if (controller.signal.aborted) exitWith(error.code);
+      if (controller.signal.aborted) exitWith(secondExitCode);
       controller.abort(error);
     };
     Deno.addSignalListener(name, listener);

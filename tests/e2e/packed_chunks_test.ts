@@ -119,6 +119,34 @@ test("the program sees the environment it was given, without what steers the run
   assertEquals((await execute(["/usr/bin/env", "-i", program])).stdout, "{}\n");
 });
 
+test("standard input, arguments and signals reach the program", async (folder) => {
+  const program = await packed(folder, {
+    "main.ts": `Deno.addSignalListener("SIGTERM", () => { ${END} Deno.exit(63); });
+      new Response(Deno.stdin.readable).text().then((text) => {
+        console.log(JSON.stringify([text, Deno.args]));
+        Deno.kill(Deno.pid, "SIGTERM");
+        setInterval(() => {}, 1000);
+      });`,
+  });
+  const args = ["--help", "-x", "", "two words", "--", "é", "\t"];
+  const { code, stdout } = await execute([program, ...args], { stdin: "from outside" });
+  assertEquals(JSON.parse(stdout), ["from outside", args]);
+  assertEquals(code, 63);
+});
+
+test("a program whose file was replaced starts the file that is there now", async (folder) => {
+  const self = JSON.stringify(`${Deno.cwd()}/src/process/self.ts`);
+  const program = await packed(folder, {
+    "main.ts": `import { exitWith, howBuilt, selfCommand } from ${self};
+      Deno.copyFileSync(Deno.execPath(), Deno.execPath() + ".new");
+      Deno.renameSync(Deno.execPath() + ".new", Deno.execPath());
+      console.log(howBuilt(), selfCommand().path, selfCommand().args.length);
+      exitWith(7);`,
+  });
+  const { code, stdout, stderr } = await execute([program]);
+  assertEquals([code, stdout, stderr], [7, `elf ${program} 0\n`, ""]);
+});
+
 for (const kind of ["elf", "deno compile"] satisfies BundleKind[]) {
   test(`the same sources in two directories give the same ${kind} bundle`, async (folder) => {
     const sources = {

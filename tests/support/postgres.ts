@@ -201,6 +201,7 @@ export class TestCluster implements AsyncDisposable {
   async dump(): Promise<string> {
     const text = await runAs([
       `${DEBIAN_BIN}/pg_dumpall`,
+      "--no-unlogged-table-data",
       "-h",
       this.folder.path,
       "-p",

@@ -1,0 +1,238 @@
+/**
+ * Both directions of the format, for every compression with and without encryption: what walferry wrote the real pgbackrest reads, checks
+ * and restores; what pgbackrest wrote (bundles, differential and incremental backups too) walferry restores; and both take turns on one
+ * repository. The cluster has a tablespace, a linked directory and a linked file.
+ */
+import { assertEquals, assertIncludes } from "../support/assert.ts";
+import { accountOwn, runAs, TestFolder } from "../support/accounts.ts";
+import { TestCluster } from "../support/postgres.ts";
+import { TestStanza } from "../support/programs.ts";
+import { testWith } from "../support/requirements.ts";
+
+const NEEDS = ["pgbackrest", "/usr/lib/postgresql/15/bin/postgres"];
+const COMPRESS_TYPES = ["none", "gz", "lz4", "zst", "bz2"] as const;
+const CIPHERS = [undefined, "correct horse battery staple"] as const;
+
+type Program = "walferry" | "pgbackrest";
+
+/** A cluster with everything that makes a layout interesting. */
+async function makeCluster(folder: TestFolder): Promise<TestCluster> {
+  const cluster = await TestCluster.init(folder, { settings: "archive_mode = on\narchive_command = 'false'" });
+  const tablespace = await folder.directory("ts", 0o700);
+  const linked = await folder.directory("linked", 0o700);
+  await runAs(["mv", `${cluster.path}/pg_xact`, `${linked}/pg_xact`]);
+  await runAs(["ln", "-s", `${linked}/pg_xact`, `${cluster.path}/pg_xact`]);
+  await runAs(["mv", `${cluster.path}/pg_hba.conf`, `${linked}/pg_hba.conf`]);
+  await runAs(["ln", "-s", "../linked/pg_hba.conf", `${cluster.path}/pg_hba.conf`]);
+  await cluster.start();
+  await cluster.sql(`create tablespace ts1 location '${tablespace}'`);
+  await cluster.sql(`create table plain as select g id, md5(g::text) v from generate_series(1, 3000) g;
+    create table spaced tablespace ts1 as select g id, repeat('x', 100) v from generate_series(1, 2000) g;
+    create unlogged table fleeting as select 1 a;
+    create table empty(a int);`);
+  return cluster;
+}
+
+async function archiveWith(cluster: TestCluster, stanza: TestStanza, program: Program): Promise<void> {
+  await cluster.sql(`alter system set archive_command = '${stanza.commandLine(program, "archive-push", "%p")}'`);
+  await cluster.reload();
+  await cluster.until(
+    `select current_setting('archive_command') like '%${program}%archive-push%'`,
+    "the archive_command to change",
+  );
+}
+
+let restores = 0;
+
+/** Restores with one program, recovers with its archive-get, and gives the dump of the result. */
+async function restoredDump(
+  folder: TestFolder,
+  stanza: TestStanza,
+  program: Program,
+  options: string[] = [],
+): Promise<string> {
+  const name = `r${++restores}`;
+  const path = await folder.directory(name, 0o700);
+  const tablespaces = await folder.directory(`${name}-ts`, 0o700);
+  await stanza.must(program, [
+    `--pg1-path=${path}`,
+    `--tablespace-map-all=${tablespaces}`,
+    "--target-timeline=current",
+    ...options,
+    "restore",
+  ]);
+  await using cluster = await TestCluster.over(folder, path, { settings: "archive_mode = off" });
+  await cluster.start();
+  await cluster.untilPrimary();
+  assertEquals(
+    await cluster.sql("select (sum(id) + (select count(*) from spaced))::text from plain"),
+    await cluster.sql("select expected from marker"),
+  );
+  assertEquals(await cluster.sql("select count(*) from fleeting"), "0", "an unlogged table is empty after a restore");
+  const dump = await cluster.dump();
+  await cluster.stop();
+  assertIncludes(await runAs(["/usr/lib/postgresql/15/bin/pg_checksums", "--check", "-D", path]), "Bad checksums:  0");
+  await runAs(["rm", "-rf", path, tablespaces]);
+  return normalized(dump);
+}
+
+/** Where tablespaces lie differs between the original and a restored copy. */
+function normalized(dump: string): string {
+  return dump.replaceAll(/LOCATION '[^']*'/g, "LOCATION ''");
+}
+
+/** Adds rows, and a marker by which a restored copy proves itself. */
+async function grow(cluster: TestCluster): Promise<void> {
+  await cluster.sql(`insert into plain select g, md5(g::text) from generate_series(10000, 10500) g;
+    create table if not exists marker(expected text);
+    delete from marker;
+    insert into marker select (sum(id) + (select count(*) from spaced))::text from plain;`);
+  await cluster.archiveSegment();
+}
+
+/** `info` of both programs, without what only newer releases have. */
+async function sameInfo(stanza: TestStanza): Promise<void> {
+  const [ours, theirs] = await Promise.all((["walferry", "pgbackrest"] as const).map(async (program) => {
+    // The system identifier has more digits than a double.
+    const text = (await stanza.must(program, ["--output=json", "info"])).replaceAll(
+      /"system-id":(\d+)/g,
+      '"system-id":"$1"',
+    );
+    const stanzas = JSON.parse(text) as Array<{ status: { lock: { restore?: unknown } } }>;
+    for (const { status } of stanzas) delete status.lock.restore;
+    return stanzas;
+  }));
+  assertEquals(ours, theirs);
+}
+
+for (const compressType of COMPRESS_TYPES) {
+  for (const cipherPass of CIPHERS) {
+    testWith(
+      NEEDS,
+      `interop with compress-type ${compressType}, ${cipherPass === undefined ? "plain" : "encrypted"}`,
+      async (test) => {
+        await using folder = await TestFolder.make();
+        await using cluster = await makeCluster(folder);
+        const global = { "compress-type": compressType, "process-max": "2" };
+
+        const ours = await TestStanza.make(folder, cluster, { name: "ours", repositories: [{ cipherPass }], global });
+        await test.step("pgbackrest reads, checks and verifies what walferry wrote", async () => {
+          await ours.must("walferry", ["stanza-create"]);
+          await archiveWith(cluster, ours, "walferry");
+          await ours.must("walferry", ["check"]);
+          await ours.must("walferry", ["--type=full", "backup"]);
+          await grow(cluster);
+          await sameInfo(ours);
+          await ours.must("pgbackrest", ["check"]);
+          const report = await ours.must("pgbackrest", ["--output=text", "--verbose", "verify"]);
+          assertIncludes(report, "status: ok");
+          assertIncludes(report, /backup: \d{8}-\d{6}F, status: valid/);
+          assertEquals(/(missing|checksum invalid|size invalid|other): [1-9]/.test(report), false, report);
+        });
+        await test.step("pgbackrest restores walferry's backup and recovers from its archive", async () => {
+          assertEquals(await restoredDump(folder, ours, "pgbackrest"), normalized(await cluster.dump()));
+        });
+        await test.step("pgbackrest goes on where walferry was: archive, incremental backup; walferry restores it", async () => {
+          await archiveWith(cluster, ours, "pgbackrest");
+          await grow(cluster);
+          await ours.must("pgbackrest", ["--type=incr", "backup"]);
+          await archiveWith(cluster, ours, "walferry");
+          await grow(cluster);
+          await sameInfo(ours);
+          assertEquals(await restoredDump(folder, ours, "walferry"), normalized(await cluster.dump()));
+        });
+
+        const theirs = await TestStanza.make(folder, cluster, {
+          name: "theirs",
+          repositories: [{ cipherPass, options: { bundle: cipherPass === undefined ? "n" : "y" } }],
+          global,
+        });
+        await test.step("walferry reads, checks and restores what pgbackrest wrote: full, differential, incremental", async () => {
+          await theirs.must("pgbackrest", ["stanza-create"]);
+          await archiveWith(cluster, theirs, "pgbackrest");
+          await theirs.must("pgbackrest", ["--type=full", "backup"]);
+          await grow(cluster);
+          await theirs.must("pgbackrest", ["--type=diff", "backup"]);
+          await grow(cluster);
+          await theirs.must("pgbackrest", ["--type=incr", "backup"]);
+          await grow(cluster);
+          await sameInfo(theirs);
+          await theirs.must("walferry", ["stanza-create"]);
+          await theirs.must("walferry", ["check"]);
+          assertEquals(await restoredDump(folder, theirs, "walferry"), normalized(await cluster.dump()));
+        });
+        await test.step("walferry goes on where pgbackrest was: archive and full backup; pgbackrest restores it", async () => {
+          await archiveWith(cluster, theirs, "walferry");
+          await theirs.must("walferry", ["--type=full", "backup"]);
+          await grow(cluster);
+          assertEquals(await restoredDump(folder, theirs, "pgbackrest"), normalized(await cluster.dump()));
+        });
+      },
+    );
+  }
+}
+
+testWith(NEEDS, "each program hands the other's WAL out byte for byte", async () => {
+  await using folder = await TestFolder.make();
+  await using cluster = await TestCluster.init(folder, { settings: "archive_mode = on\narchive_command = 'false'" });
+  await cluster.start();
+  const stanza = await TestStanza.make(folder, cluster, {
+    repositories: [{ cipherPass: "secret" }],
+    global: { "compress-type": "zst" },
+  });
+  await stanza.must("walferry", ["stanza-create"]);
+  for (const [pusher, getter] of [["walferry", "pgbackrest"], ["pgbackrest", "walferry"]] as const) {
+    await archiveWith(cluster, stanza, pusher);
+    const segment = await cluster.archiveSegment();
+    const destination = `${folder.path}/${segment}-${getter}`;
+    await stanza.must(getter, ["archive-get", segment, destination]);
+    const original = `${folder.path}/${segment}-again`;
+    await stanza.must(pusher, ["archive-get", segment, original]);
+    await runAs(["cmp", destination, original]);
+    // A timeline history and a segment that is not there.
+    await folder.file("00000002.history", "1\t0/3000000\tno recovery target specified\n");
+    await stanza.must(pusher, ["archive-push", `${folder.path}/00000002.history`]);
+    await stanza.must(getter, ["archive-get", "00000002.history", `${destination}.history`]);
+    assertEquals(await Deno.readTextFile(`${destination}.history`), "1\t0/3000000\tno recovery target specified\n");
+    assertEquals((await stanza[getter](["archive-get", "0000000100000000000000FF", destination])).code, 1);
+  }
+});
+
+testWith([...NEEDS, "flock"], "locks and stop files of one program hold for the other", async () => {
+  await using folder = await TestFolder.make();
+  await using cluster = await TestCluster.init(folder, { settings: "archive_mode = on\narchive_command = 'false'" });
+  await cluster.start();
+  const stanza = await TestStanza.make(folder, cluster, { global: { "compress-type": "zst" } });
+  await stanza.must("walferry", ["stanza-create"]);
+  const lock = `${folder.path}/conf/lock`;
+  // 2.45 names its backup lock by the stanza, newer ones by repository too.
+  for (const name of ["main-backup.lock", "main-backup-1.lock"]) {
+    await Deno.writeTextFile(`${lock}/${name}`, "");
+    await accountOwn(`${lock}/${name}`);
+    const { code, stdout } = await stanzaUnder(`${lock}/${name}`, stanza, "walferry");
+    assertEquals(code, 50, stdout);
+    assertIncludes(stdout, "unable to acquire lock on file");
+  }
+  assertEquals((await stanzaUnder(`${lock}/main-backup.lock`, stanza, "pgbackrest")).code, 50);
+
+  await stanza.must("pgbackrest", ["stop"]);
+  for (const args of [["--type=full", "backup"], ["archive-push", `${cluster.path}/pg_wal/000000010000000000000001`]]) {
+    assertEquals((await stanza.walferry(args)).code, 62);
+  }
+  await stanza.must("walferry", ["start"]);
+  await stanza.must("walferry", ["stop"]);
+  assertEquals((await stanza.pgbackrest(["--type=full", "backup"])).code, 62);
+  await stanza.must("pgbackrest", ["start"]);
+});
+
+/** Runs a backup while something else holds a lock file. */
+async function stanzaUnder(
+  file: string,
+  stanza: TestStanza,
+  program: Program,
+): Promise<{ code: number; stdout: string }> {
+  const command = stanza.commandLine(program, "--type=full", "backup");
+  const script = `flock -x -n ${file} sh -c '${command}; echo exit=$?'`;
+  const stdout = await runAs(["sh", "-c", script]);
+  return { code: Number(/exit=(\d+)/.exec(stdout)![1]), stdout };
+}
