@@ -4,6 +4,7 @@ import zlib from "node:zlib";
 import { WalferryError } from "../errors.ts";
 import type { ByteStream } from "./byte_stream.ts";
 import type { Codec } from "./compress.ts";
+import { wholeZstdFrames } from "./zstd_frames.ts";
 
 /** Size of the codec's output pieces in bytes: decompression runs at half speed with the default of 16 KiB. */
 const OUTPUT_BYTES = 256 * 1024;
@@ -33,7 +34,8 @@ export const gzCodec: Codec = {
 export const zstCodec: Codec = {
   compress: (source, level) =>
     through(source, () => zlib.createZstdCompress({ ...zstdLevel(level), chunkSize: OUTPUT_BYTES })),
-  decompress: (source) => through(nonEmpty(source), () => zlib.createZstdDecompress({ chunkSize: OUTPUT_BYTES })),
+  decompress: (source) =>
+    through(wholeZstdFrames(source), () => zlib.createZstdDecompress({ chunkSize: OUTPUT_BYTES })),
   compressBytes: (bytes, level) => zlib.zstdCompressSync(bytes, { ...zstdLevel(level), chunkSize: OUTPUT_BYTES }),
 };
 
@@ -54,6 +56,8 @@ async function* nonEmpty(source: ByteStream): AsyncGenerator<Uint8Array> {
 /** Leads a stream through one of the runtime's transforms, with its back-pressure on both sides. */
 async function* through(source: ByteStream, create: () => Transform): AsyncGenerator<Uint8Array> {
   const transform = create();
+  // The runtime may report an error again after the reader of the transform has left; without a listener that would end the process.
+  transform.on("error", () => undefined);
   let sourceError: { readonly error: unknown } | undefined;
   const feed = async () => {
     try {

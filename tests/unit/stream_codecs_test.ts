@@ -13,7 +13,7 @@ import { testWith } from "../support/requirements.ts";
 const hex = (text: string) => Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16));
 const toHex = (bytes: Uint8Array) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 const text = (value: string) => new TextEncoder().encode(value);
-const all = (stream: ByteStream) => collect(stream, 1e9);
+const all = async (stream: ByteStream) => new Uint8Array(await collect(stream, 1e9));
 
 /** Inputs that lead through the corners of the codecs. */
 function inputs(): Array<readonly [name: string, bytes: Uint8Array]> {
