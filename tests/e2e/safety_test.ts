@@ -301,7 +301,7 @@ testWith(
     await runAs(["rm", "-rf", `${repo2}/backup`]);
     await runAs(["rm", "-rf", target]);
     await folder.directory("target", 0o700);
-    expectCode(await restore(), 29, "compressed data");
+    expectCode(await restore(), 55, "unable to open missing file");
     assertEquals(
       await execute(["test", "-e", `${target}/global/pg_control`]).then(({ code }) => code),
       1,
@@ -566,7 +566,7 @@ testWith(
     await using place = await scene();
     const { stanza, folder } = place;
     const file = await folder.file("afile", "x");
-    expectCode(await stanza.walferry([`--repo1-path=${file}`, "stanza-create"]), 47, `${file}`);
+    expectCode(await stanza.walferry([`--repo1-path=${file}`, "stanza-create"]), 53, "a part of this path is a file");
     const locked = await folder.directory("locked", 0o500);
     expectCode(await stanza.walferry([`--repo1-path=${locked}`, "stanza-create"]), 47, `${locked}`);
     expectCode(
