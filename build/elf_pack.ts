@@ -28,6 +28,8 @@ const RUNTIME_VARIABLES = {
   // The runtime's caches go nowhere: compiled code must not come from a place that another account might write to, a home directory may be
   // full, read-only or on a dead server, and without them a short command starts faster. A path below a file can never be made.
   DENO_DIR: "/proc/self/exe/none",
+  // On a terminal the runtime would tell that it has no caches. Its errors are still shown.
+  DENO_LOG: "error,deno::cache=off",
   DENO_NO_UPDATE_CHECK: "1",
   // The runtime reads `.npmrc` there and does not start when it is broken. The loader puts the real one back.
   HOME: "/proc/self/ns",

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-packages=(postgresql-15 postgresql-client-15 pgbackrest strace procps libeatmydata1 binutils zstd lz4 bzip2 gzip openssl util-linux)
+packages=(postgresql-15 postgresql-client-15 pgbackrest strace procps libeatmydata1 binutils zstd lz4 bzip2 gzip openssl util-linux bsdutils)
 installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 missing=()
 for package in "${packages[@]}"; do installed "$package" || missing+=("$package"); done

@@ -20,7 +20,16 @@ const RETRY_PAUSES_MS = [0, 15_000];
 const CONTROL_NAME = `pg_data/${CONTROL_FILE}`;
 
 /** Errors that another attempt does not mend. */
-const LASTING = ["Access", "Assert", "Config", "Crypto", "FileInvalid", "PathMissing", "VersionNotSupported"] as const;
+const LASTING = [
+  "Access",
+  "Assert",
+  "Config",
+  "Crypto",
+  "FileInvalid",
+  "FileWrite",
+  "PathMissing",
+  "VersionNotSupported",
+] as const;
 
 /** How many bytes and what is stored of a file in one repository. */
 export interface StoredSize {

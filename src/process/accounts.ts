@@ -76,7 +76,12 @@ class Directory {
 
   #ask(key: string): { name: string; id: number } | undefined {
     try {
-      const answer = new Deno.Command("getent", { args: [this.#database, "--", key], stderr: "null" }).outputSync();
+      const answer = new Deno.Command("getent", {
+        args: [this.#database, "--", key],
+        // The account may not be allowed into the current directory, and this needs nothing there.
+        cwd: "/",
+        stderr: "null",
+      }).outputSync();
       return answer.success ? this.#add(new TextDecoder().decode(answer.stdout).trimEnd()) : undefined;
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return undefined;

@@ -79,6 +79,7 @@ export class Owners {
     if (ids === undefined) return;
     const result = new Deno.Command("chown", {
       args: ["-h", `${ids.uid}:${ids.gid}`, path],
+      cwd: "/",
       env: { PATH: "/usr/bin:/bin" },
     }).outputSync();
     if (!result.success) {

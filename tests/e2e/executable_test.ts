@@ -2,21 +2,15 @@
 import { execute, type RunOptions, type RunResult, TestFolder } from "../support/accounts.ts";
 import { assert, assertEquals, assertIncludes } from "../support/assert.ts";
 import { walferryPath } from "../support/programs.ts";
-import { hasProgram, Unavailable, unavailable } from "../support/requirements.ts";
+import { testWith } from "../support/requirements.ts";
 
 const SELF_TEST = /^worker thread: .*right\nstarts itself: answered\n$/;
 const CANNOT_START = 126;
 
 function test(name: string, run: (folder: TestFolder) => Promise<void>): void {
-  Deno.test(name, async () => {
+  testWith([walferryPath], name, async () => {
     await using folder = await TestFolder.make();
-    try {
-      if (!hasProgram(walferryPath)) unavailable(`${walferryPath} is not there: run compile.sh`);
-      await run(folder);
-    } catch (error) {
-      if (!(error instanceof Unavailable)) throw error;
-      console.log(`SKIPPED '${name}': ${error.message}`);
-    }
+    await run(folder);
   });
 }
 
@@ -165,4 +159,12 @@ test("where the runtime of the packed executable cannot start the code is never 
   assertEquals(vanished.code, CANNOT_START);
   const withoutFiles = await bare(["/bin/sh", "-c", `ulimit -n 7; exec ${walferryPath} archive-get`]);
   assertEquals(withoutFiles.code, CANNOT_START);
+});
+
+test("on a terminal nothing but the answer is shown", async (folder) => {
+  const result = await bare(["script", "-q", "-e", "-c", `${walferryPath} version`, `${folder.path}/typescript`], {
+    cwd: folder.path,
+  });
+  assertEquals(result.code, 0);
+  assertIncludes(result.stdout.replaceAll("\r", ""), /^walferry \d+\.\d+\.\d+\nbuilt with [^\n]+\n$/);
 });

@@ -4,7 +4,7 @@ import { assert, assertEquals, assertIncludes } from "../support/assert.ts";
 import { execute, runAs, TestFolder } from "../support/accounts.ts";
 import { TestCluster } from "../support/postgres.ts";
 import { TestStanza, walferryPath } from "../support/programs.ts";
-import { testWith } from "../support/requirements.ts";
+import { testAsRoot, testWith } from "../support/requirements.ts";
 
 const NEEDS = ["/usr/lib/postgresql/15/bin/postgres", "strace"];
 
@@ -43,7 +43,6 @@ testWith(
   NEEDS,
   "a repository on a full disk: the segment is refused, nothing half stays, the other repository holds it",
   async () => {
-    if (Deno.uid() !== 0) return console.log("SKIPPED part: mounting needs root");
     await using place = await scene();
     const { folder, cluster } = place;
     await using disk = await smallDisk(folder, "disk", 4);
@@ -74,8 +73,7 @@ testWith(
   },
 );
 
-testWith(NEEDS, "a restore onto a full disk fails with the path, and the cluster cannot be started", async () => {
-  if (Deno.uid() !== 0) return console.log("SKIPPED part: mounting needs root");
+testAsRoot(NEEDS, "a restore onto a full disk fails with the path, and the cluster cannot be started", async () => {
   await using place = await scene();
   const { folder, cluster } = place;
   const stanza = await TestStanza.make(folder, cluster, { global: { "compress-type": "zst" } });

@@ -1,14 +1,13 @@
 /** What a test needs and cannot have: a failure where everything must be there, a loud skip on somebody's own machine. */
 
-/** Thrown to skip; {@link testWith} turns it into a line that says why. */
+/** Thrown when something turns out to be missing in the middle of a test. */
 export class Unavailable extends Error {}
 
 /** True in CI: nothing may be skipped. */
 export const everythingRequired = Deno.env.get("WALFERRY_TEST_REQUIRE") === "1";
 
-/** Ends the test: fails it in CI, skips it elsewhere. */
+/** Ends the test as failed, with the reason: what can be known beforehand is asked through {@link testWith}. */
 export function unavailable(reason: string): never {
-  if (everythingRequired) throw new Error(`${reason} (WALFERRY_TEST_REQUIRE=1)`);
   throw new Unavailable(reason);
 }
 
@@ -25,6 +24,17 @@ export function hasProgram(name: string): boolean {
       throw error;
     }
   });
+}
+
+/** Registers a test that needs these programs, and root (to mount a file system). */
+export function testAsRoot(
+  programs: readonly string[],
+  name: string,
+  run: (test: Deno.TestContext) => Promise<void>,
+): void {
+  if (Deno.uid() === 0) return testWith(programs, name, run);
+  console.log(`SKIPPED '${name}': needs root`);
+  Deno.test({ name, ignore: true, fn: () => undefined });
 }
 
 /** Registers a test that needs these programs. */
