@@ -2,16 +2,25 @@
 import { execute, type RunOptions, type RunResult, TestFolder } from "../support/accounts.ts";
 import { assert, assertEquals, assertIncludes } from "../support/assert.ts";
 import { walferryPath } from "../support/programs.ts";
-import { testWith } from "../support/requirements.ts";
+import { testAsRoot, testWith } from "../support/requirements.ts";
 
 const SELF_TEST = /^worker thread: .*right\nstarts itself: answered\n$/;
 const CANNOT_START = 126;
 
-function test(name: string, run: (folder: TestFolder) => Promise<void>): void {
-  testWith([walferryPath], name, async () => {
-    await using folder = await TestFolder.make();
-    await run(folder);
-  });
+type Run = (folder: TestFolder) => Promise<void>;
+
+async function inFolder(run: Run): Promise<void> {
+  await using folder = await TestFolder.make();
+  await run(folder);
+}
+
+function test(name: string, run: Run): void {
+  testWith([walferryPath], name, () => inFolder(run));
+}
+
+/** Only root can take rights away from another account and run as that account. */
+function rootTest(name: string, run: Run): void {
+  testAsRoot([walferryPath], name, () => inFolder(run));
 }
 
 /** Runs without any environment but what is given. */
@@ -86,8 +95,7 @@ test("worker threads and starting itself work wherever and however it is called"
   }
 });
 
-test("an account that may not enter the current directory can use it", async (folder) => {
-  if (Deno.uid() !== 0) unavailable("only root can start it in a directory that the account may not enter");
+rootTest("an account that may not enter the current directory can use it", async (folder) => {
   const closed = await folder.directory("closed", 0o700);
   await Deno.chown(closed, 0, 0);
   const command = `cd ${closed} && exec setpriv --reuid=65534 --regid=65534 --clear-groups ${walferryPath} self-test`;
@@ -126,27 +134,29 @@ test("closed standard streams are no obstacle", async () => {
   }
 });
 
-test("where the packed executable cannot be read it says so, with a code that PostgreSQL does not take for an answer", async (folder) => {
-  if (!await builtAsElf()) return;
-  if (Deno.uid() !== 0) unavailable("only root can take these rights away and run as another account");
-  const copy = `${folder.path}/walferry`;
-  await Deno.copyFile(walferryPath, copy);
-  await Deno.chmod(copy, 0o711);
-  await Deno.chown(copy, 0, 0);
-  const unreadable = await bare([copy, "version"]);
-  assertEquals(unreadable.code, CANNOT_START);
-  assertIncludes(unreadable.stderr, "walferry: cannot start: /proc/self/exe cannot be read");
+rootTest(
+  "where the packed executable cannot be read it says so, with a code that PostgreSQL does not take for an answer",
+  async (folder) => {
+    if (!await builtAsElf()) return;
+    const copy = `${folder.path}/walferry`;
+    await Deno.copyFile(walferryPath, copy);
+    await Deno.chmod(copy, 0o711);
+    await Deno.chown(copy, 0, 0);
+    const unreadable = await bare([copy, "version"]);
+    assertEquals(unreadable.code, CANNOT_START);
+    assertIncludes(unreadable.stderr, "walferry: cannot start: /proc/self/exe cannot be read");
 
-  const withoutProc = await bare([
-    "/usr/bin/unshare",
-    "--mount",
-    "/bin/sh",
-    "-c",
-    `umount -l /proc && exec ${walferryPath} version`,
-  ], { asSelf: true });
-  assertEquals(withoutProc.code, CANNOT_START);
-  assertIncludes(withoutProc.stderr, "walferry: cannot start: /proc/self/exe cannot be read");
-});
+    const withoutProc = await bare([
+      "/usr/bin/unshare",
+      "--mount",
+      "/bin/sh",
+      "-c",
+      `umount -l /proc && exec ${walferryPath} version`,
+    ], { asSelf: true });
+    assertEquals(withoutProc.code, CANNOT_START);
+    assertIncludes(withoutProc.stderr, "walferry: cannot start: /proc/self/exe cannot be read");
+  },
+);
 
 test("where the runtime of the packed executable cannot start the code is never 1, which would be `there is no such segment`", async () => {
   if (!await builtAsElf()) return;

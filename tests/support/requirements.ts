@@ -1,14 +1,11 @@
 /** What a test needs and cannot have: a failure where everything must be there, a loud skip on somebody's own machine. */
 
-/** Thrown when something turns out to be missing in the middle of a test. */
-export class Unavailable extends Error {}
-
 /** True in CI: nothing may be skipped. */
 export const everythingRequired = Deno.env.get("WALFERRY_TEST_REQUIRE") === "1";
 
 /** Ends the test as failed, with the reason: what can be known beforehand is asked through {@link testWith}. */
 export function unavailable(reason: string): never {
-  throw new Unavailable(reason);
+  throw new Error(reason);
 }
 
 /** True when a program is in PATH or at this path. */
