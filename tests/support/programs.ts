@@ -48,7 +48,6 @@ export class TestStanza {
       `lock-path=${root}/lock`,
       `log-path=${root}/log`,
       `spool-path=${root}/spool`,
-      "log-level-console=info",
     ];
     for (const [at, repository] of (options.repositories ?? [{}]).entries()) {
       const path = repository.path ?? await folder.directory(`${name}/repo${at + 1}`);
@@ -59,7 +58,14 @@ export class TestStanza {
       }
       for (const [key, value] of Object.entries(repository.options ?? {})) lines.push(`repo${at + 1}-${key}=${value}`);
     }
-    for (const [key, value] of Object.entries({ "start-fast": "y", "archive-timeout": "20s", ...options.global })) {
+    for (
+      const [key, value] of Object.entries({
+        "log-level-console": "info",
+        "start-fast": "y",
+        "archive-timeout": "20s",
+        ...options.global,
+      })
+    ) {
       lines.push(`${key}=${value}`);
     }
     lines.push(
