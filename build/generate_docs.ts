@@ -6,7 +6,8 @@ import { COMMAND_NAMES, COMMANDS } from "../src/cli/commands.ts";
 import { completionScript } from "../src/cli/completion.ts";
 import { defaultText, optionsOf, shownName, usageOf } from "../src/cli/help.ts";
 import { COMMAND_HELP, optionHelp } from "../src/cli/option_help.ts";
-import { type OptionDeclaration, OPTIONS } from "../src/cli/option_table.ts";
+import type { OptionDeclaration } from "../src/cli/option_declaration.ts";
+import { OPTIONS } from "../src/cli/option_table.ts";
 import { WALFERRY_VERSION } from "../src/version.ts";
 
 const NOTE = "made from the option table by `deno task docs`; do not edit";

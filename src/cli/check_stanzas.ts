@@ -3,7 +3,7 @@ import { WalferryError } from "../errors.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { parseCommandLine } from "./command_line.ts";
 import type { Configuration } from "./configuration.ts";
-import { type Invocation, loadConfiguration } from "./run.ts";
+import { type Invocation, loadConfiguration } from "./load_configuration.ts";
 import { checkOptions } from "./typed_options.ts";
 
 /** Checks the stanza given, or all. @throws WalferryError of the first stanza that fails, when it is the only one; `Command` otherwise */

@@ -4,7 +4,8 @@ import type { CommandContext } from "../process/command_context.ts";
 import { COMMAND_ALIASES, COMMAND_NAMES, type CommandName, COMMANDS } from "./commands.ts";
 import { COMMAND_HELP, optionHelp } from "./option_help.ts";
 import { optionsOf } from "./help.ts";
-import { indexedName, type OptionDeclaration } from "./option_table.ts";
+import type { OptionDeclaration } from "./option_declaration.ts";
+import { indexedName } from "./option_table.ts";
 
 const visible = (): CommandName[] => COMMAND_NAMES.filter((name) => !COMMANDS[name].hidden);
 

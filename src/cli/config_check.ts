@@ -5,7 +5,7 @@ import type { CommandContext } from "../process/command_context.ts";
 import { commandNamed } from "./commands.ts";
 import { type Configuration, describeSource } from "./configuration.ts";
 import { showOptionValue } from "./option_value.ts";
-import { type Invocation, loadConfiguration } from "./run.ts";
+import { type Invocation, loadConfiguration } from "./load_configuration.ts";
 import { parseCommandLine } from "./command_line.ts";
 import { repositories } from "./typed_options.ts";
 

@@ -7,7 +7,8 @@ import { type CommandLine, type GivenOption } from "./command_line.ts";
 import type { CommandName } from "./commands.ts";
 import { type ConfigLine } from "./config_file.ts";
 import { nearestOption, optionNamed } from "./option_name.ts";
-import { indexedName, type OptionDeclaration, OPTIONS, takes } from "./option_table.ts";
+import type { OptionDeclaration } from "./option_declaration.ts";
+import { indexedName, OPTIONS, takes } from "./option_table.ts";
 import { type OptionValue, parseOptionValue } from "./option_value.ts";
 
 /** Where a value came from. */

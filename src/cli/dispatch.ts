@@ -2,7 +2,7 @@
 import { WalferryError } from "../errors.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import type { Configuration } from "./configuration.ts";
-import type { Invocation } from "./run.ts";
+import type { Invocation } from "./load_configuration.ts";
 import * as typed from "./typed_options.ts";
 
 /** Runs the command; gives its exit code. */

@@ -5,7 +5,8 @@ import { WALFERRY_VERSION } from "../version.ts";
 import { COMMAND_ALIASES, COMMAND_NAMES, type CommandName, commandNamed, COMMANDS } from "./commands.ts";
 import { COMMAND_HELP, optionHelp } from "./option_help.ts";
 import { optionNamed } from "./option_name.ts";
-import { type OptionDeclaration, OPTIONS, takes } from "./option_table.ts";
+import type { OptionDeclaration } from "./option_declaration.ts";
+import { OPTIONS, takes } from "./option_table.ts";
 
 /** Widest line of help text. */
 const WIDTH = 100;

@@ -1,6 +1,7 @@
 /** From a written option name to its declaration and index: current names, older names, prefixes, and what was probably meant. */
 import { WalferryError } from "../errors.ts";
-import { INDEX_MAX, indexedName, type OptionDeclaration, OPTIONS } from "./option_table.ts";
+import type { OptionDeclaration } from "./option_declaration.ts";
+import { INDEX_MAX, indexedName, OPTIONS } from "./option_table.ts";
 
 /** An option as it was meant by a name. */
 export interface NamedOption {

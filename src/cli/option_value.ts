@@ -1,6 +1,6 @@
 /** From the text of an option to its value, by type (behaviour spec §1.7). */
 import { WalferryError } from "../errors.ts";
-import type { OptionDeclaration } from "./option_table.ts";
+import type { OptionDeclaration } from "./option_declaration.ts";
 
 /** Value of one option: sizes in bytes, times in milliseconds. */
 export type OptionValue = boolean | number | string | readonly string[] | ReadonlyMap<string, string>;

@@ -13,21 +13,13 @@ import { silentProgress } from "../report/progress.ts";
 import { BACKREST_VERSION } from "../version.ts";
 import { type CommandLine, parseCommandLine } from "./command_line.ts";
 import { type CommandName, COMMANDS } from "./commands.ts";
-import { defaultPlaces, readConfigFiles } from "./config_file.ts";
 import { Configuration } from "./configuration.ts";
 import { dispatch } from "./dispatch.ts";
+import { type Invocation, loadConfiguration } from "./load_configuration.ts";
 import { describeOptions } from "./begin_line.ts";
 
 /** Exit code of archive-get for anything but "delivered" and "proved absent": above 125, so that PostgreSQL's recovery stops. */
 const ARCHIVE_GET_FAILED = 255;
-
-/** What a run needs of the outside world. */
-export interface Invocation {
-  readonly args: readonly string[];
-  /** Name the program was called by, `walferry` or `pgbackrest`. */
-  readonly invokedName: string;
-  readonly environment: Readonly<Record<string, string>>;
-}
 
 /** Runs one command; gives the exit code. Never throws. */
 export async function run(invocation: Invocation): Promise<number> {
@@ -87,22 +79,6 @@ async function runConfigured(command: CommandName, commandLine: CommandLine, inv
     say(`${command} command end: completed successfully${elapsed}`);
     return code;
   });
-}
-
-/** Everything that options come from, put together. */
-export function loadConfiguration(
-  command: CommandName,
-  commandLine: CommandLine,
-  invocation: Invocation,
-  sectionCommand?: CommandName,
-): Configuration {
-  const written = (name: string) => commandLine.options.get(name);
-  const lines = readConfigFiles({
-    config: written("config")?.negated ? false : written("config")?.texts[0],
-    configPath: written("config-path")?.texts[0],
-    configIncludePath: written("config-include-path")?.texts[0],
-  }, defaultPlaces(invocation.invokedName));
-  return Configuration.make({ command, commandLine, environment: invocation.environment, lines, sectionCommand });
 }
 
 /** Runs, and turns whatever is thrown into log lines and the documented code. */

@@ -4,7 +4,12 @@ import { Accounts } from "../process/accounts.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { selfCommand } from "../process/self.ts";
 import { formatSize } from "../report/units.ts";
-import type { DemoPostgres } from "./demo_postgres.ts";
+
+/** Directory with `initdb`, `pg_ctl` and `postgres`. */
+export interface DemoPostgres {
+  readonly binPath: string;
+  readonly version: string;
+}
 
 /** Accounts that root may become, best first: PostgreSQL refuses to run as root. */
 const UNPRIVILEGED = ["postgres", "nobody"];
@@ -92,35 +97,23 @@ export class DemoPlace implements AsyncDisposable {
   }
 
   /** Runs a program as the demo's account; gives its standard output. @throws WalferryError `Execute` with what it said */
-  async run(program: string, args: readonly string[], cwd: string = this.path): Promise<string> {
-    let output: Deno.CommandOutput;
-    try {
-      output = await new Deno.Command(program, {
-        args: [...args],
-        cwd,
-        clearEnv: true,
-        env: {
-          PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-          HOME: this.path,
-          LC_ALL: "C.UTF-8",
-          TMPDIR: "/tmp",
-        },
-        stdin: "null",
-        stdout: "piped",
-        stderr: "piped",
-        ...this.#account,
-      }).output();
-    } catch (error) {
-      throw new WalferryError("Execute", `unable to execute '${program}': ${(error as Error).message}`, {
-        cause: error,
-      });
-    }
-    const decoder = new TextDecoder();
-    if (output.success) return decoder.decode(output.stdout);
-    const said = `${decoder.decode(output.stdout)}${decoder.decode(output.stderr)}`.trim().split("\n").slice(-8).join(
-      "\n",
-    );
-    throw new WalferryError("Execute", `'${program} ${args.join(" ")}' ended with ${output.code}: ${said}`);
+  async run(program: string, args: readonly string[]): Promise<string> {
+    return await execute(program, args, {
+      cwd: this.path,
+      clearEnv: true,
+      env: {
+        PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        HOME: this.path,
+        LC_ALL: "C.UTF-8",
+        TMPDIR: "/tmp",
+      },
+      ...this.#account,
+    });
+  }
+
+  /** Runs a program as whoever started the demo, whose settings of npm and of the network it needs. */
+  async runAsCaller(program: string, args: readonly string[], cwd: string = this.path): Promise<string> {
+    return await execute(program, args, { cwd });
   }
 
   /** Runs this program with the demo's configuration. */
@@ -266,6 +259,28 @@ export class DemoPlace implements AsyncDisposable {
     await this.#stop("immediate");
     if (!this.#keep) await Deno.remove(this.path, { recursive: true });
   }
+}
+
+/** Runs a program to its end; gives its standard output. @throws WalferryError `Execute` */
+async function execute(program: string, args: readonly string[], options: Deno.CommandOptions): Promise<string> {
+  let output: Deno.CommandOutput;
+  try {
+    output = await new Deno.Command(program, {
+      ...options,
+      args: [...args],
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).output();
+  } catch (error) {
+    throw new WalferryError("Execute", `unable to execute '${program}': ${(error as Error).message}`, { cause: error });
+  }
+  const decoder = new TextDecoder();
+  if (output.success) return decoder.decode(output.stdout);
+  const said = `${decoder.decode(output.stdout)}${decoder.decode(output.stderr)}`.trim().split("\n").slice(-8).join(
+    "\n",
+  );
+  throw new WalferryError("Execute", `'${program} ${args.join(" ")}' ended with ${output.code}: ${said}`);
 }
 
 /** A word for the shell that PostgreSQL runs. `%p` stays as it is. */

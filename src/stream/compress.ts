@@ -2,6 +2,7 @@
 import { WalferryError } from "../errors.ts";
 import type { ByteStream, Filter } from "./byte_stream.ts";
 import type { Framing } from "./cipher.ts";
+import type { Codec } from "./codec.ts";
 import type { CompressSetting, CompressType } from "./compress_type.ts";
 import { collect, streamOf } from "./sources.ts";
 
@@ -26,14 +27,6 @@ export function decompressFilter(type: CompressType, framing: Framing = "normal"
   return async function* (source: ByteStream) {
     yield* (await loadCodec(type)).decompress(source, framing);
   };
-}
-
-/** What each codec module gives. */
-export interface Codec {
-  compress(source: ByteStream, level: number, framing: Framing): ByteStream;
-  decompress(source: ByteStream, framing: Framing): ByteStream;
-  /** Everything at once, where that is faster than the stream. */
-  compressBytes?(bytes: Uint8Array, level: number): Uint8Array;
 }
 
 async function loadCodec(type: CompressType): Promise<Codec> {

@@ -3,7 +3,7 @@ import type { Transform } from "node:stream";
 import zlib from "node:zlib";
 import { WalferryError } from "../errors.ts";
 import type { ByteStream } from "./byte_stream.ts";
-import type { Codec } from "./compress.ts";
+import type { Codec } from "./codec.ts";
 import { wholeZstdFrames } from "./zstd_frames.ts";
 
 /** Size of the codec's output pieces in bytes: decompression runs at half speed with the default of 16 KiB. */

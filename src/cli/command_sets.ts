@@ -1,0 +1,35 @@
+/** Sets of commands that many options share (behaviour spec §1.8). */
+import type { CommandName } from "./commands.ts";
+
+/** Commands on a stanza as a whole. */
+export const STANZA_COMMANDS: readonly CommandName[] = ["stanza-create", "stanza-delete", "stanza-upgrade"];
+/** Commands that use repositories. */
+export const REPO: readonly CommandName[] = [
+  "archive-get",
+  "archive-push",
+  "backup",
+  "check",
+  "config-check",
+  "expire",
+  "info",
+  "restore",
+  ...STANZA_COMMANDS,
+];
+/** Commands that look at the data directory. */
+export const PG: readonly CommandName[] = [
+  "archive-get",
+  "archive-push",
+  "backup",
+  "check",
+  "config-check",
+  "restore",
+  ...STANZA_COMMANDS,
+];
+/** Commands that connect to the cluster. */
+export const PGDB: readonly CommandName[] = ["backup", "check", "config-check", ...STANZA_COMMANDS];
+/** Everything that an administrator or PostgreSQL runs. */
+export const SERVICE: readonly CommandName[] = [...REPO, "start", "stop"];
+/** Options of backup, which config-check shows too; likewise below. */
+export const BACKUP: readonly CommandName[] = ["backup", "config-check"];
+export const RESTORE: readonly CommandName[] = ["restore", "config-check"];
+export const RETENTION: readonly CommandName[] = ["backup", "expire", "config-check"];
