@@ -89,6 +89,7 @@ async function backup(gigabytes: number): Promise<void> {
   await cluster.start();
   await fill(cluster, gigabytes);
   await cluster.sql("checkpoint");
+  const size = await cluster.sql("select pg_size_pretty(sum(pg_database_size(oid))) from pg_database");
   for (const [compressType, repositories] of [["none", 1], ["zst", 1], ["zst", 2]] as const) {
     const stanza = await TestStanza.make(folder, cluster, {
       name: `backup-${compressType}-${repositories}`,
@@ -102,7 +103,7 @@ async function backup(gigabytes: number): Promise<void> {
       },
     });
     await stanza.must("walferry", ["stanza-create"]);
-    const what = `full backup, ${gigabytes} GB, ${compressType}, ${repositories} ${
+    const what = `full backup, ${size}, ${compressType}, ${repositories} ${
       repositories === 1 ? "repository" : "repositories"
     }`;
     const clean = async () => {

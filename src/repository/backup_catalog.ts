@@ -44,9 +44,14 @@ export async function reconcileBackupInfo(
   info: BackupInfo,
   log: Log,
 ): Promise<boolean> {
-  const complete = new Set(
-    (await listBackupDirectories(repository, stanza)).filter(({ complete }) => complete).map(({ label }) => label),
-  );
+  const directories = await listBackupDirectories(repository, stanza);
+  const complete = new Set(directories.filter((directory) => directory.complete).map(({ label }) => label));
+  for (const { label, hasCopy } of directories) {
+    const listed = info.backups.some((entry) => entry.label === label);
+    if (listed && hasCopy && !complete.has(label) && await hasReadableCopy(repository, stanza, info, label, log)) {
+      complete.add(label);
+    }
+  }
   let changed = false;
   for (const label of [...complete].sort()) {
     if (info.backups.some((entry) => entry.label === label)) continue;
@@ -66,6 +71,29 @@ export async function reconcileBackupInfo(
     }
   }
   return changed;
+}
+
+/**
+ * A backup that is listed was complete: when only its manifest is gone, the copy is as good, and restore uses it. An unfinished backup has a
+ * copy too, but is never listed.
+ */
+async function hasReadableCopy(
+  repository: Repository,
+  stanza: string,
+  info: BackupInfo,
+  label: string,
+  log: Log,
+): Promise<boolean> {
+  try {
+    await repository.loadManifest(stanza, label, info.cipherPass);
+    log.warn(`backup '${label}' has lost its backup.manifest, the copy is used`);
+    return true;
+  } catch (error) {
+    log.warn(
+      `backup '${label}' has lost its backup.manifest and the copy cannot be read: ${toWalferryError(error).message}`,
+    );
+    return false;
+  }
 }
 
 /** A label and every label that needs it, newest first. */

@@ -72,6 +72,8 @@ class RepositoryExpiry {
   readonly #repository: Repository;
   readonly #options: ExpireOptions;
   readonly #context: CommandContext;
+  /** Labels that this run has expired: only what was expired, or never became complete, is removed. */
+  readonly #expired = new Set<string>();
 
   constructor(repository: Repository, options: ExpireOptions, context: CommandContext) {
     this.#repository = repository;
@@ -149,6 +151,7 @@ class RepositoryExpiry {
     if (expiry.labels.length === 0) return;
     const what = expiry.labels.length > 1 && expiry.reason !== "diff" ? " set" : "";
     this.#info(`expire ${expiry.reason} backup${what} ${expiry.labels.join(", ")}`);
+    for (const label of expiry.labels) this.#expired.add(label);
     info.backups = info.backups.filter(({ label }) => !expiry.labels.includes(label));
     info.backrestVersion = BACKREST_VERSION;
     if (this.#options.dryRun) return;
@@ -167,8 +170,15 @@ class RepositoryExpiry {
     const known = new Set(info.backups.map(({ label }) => label));
     const directories = await listBackupDirectories(this.#repository, this.#options.stanza);
     const unfinished = directories.findLast(({ complete, hasCopy }) => !complete && hasCopy);
-    for (const { label } of directories.reverse()) {
+    for (const { label, complete } of directories.reverse()) {
       if (known.has(label) || label === unfinished?.label) continue;
+      if (complete && !this.#expired.has(label)) {
+        // It could not be read, or belongs to a cluster that the stanza does not know: not for a retention rule to judge.
+        this.#context.log.warn(
+          `${this.#repository.name}: backup ${label} is complete but not in backup.info, it is kept`,
+        );
+        continue;
+      }
       this.#context.signal.throwIfAborted();
       this.#info(`remove expired backup ${label}`);
       if (!this.#options.dryRun) await storage.removeTree(this.#repository.backupPath(this.#options.stanza, label));

@@ -41,7 +41,6 @@ export async function runRestore(given: RestoreOptions, set: RepositorySet, cont
     });
   }
   const replace = (given.delta || given.force) && wasCluster(base, log, given);
-  removeSpool(given);
 
   const chosen = await chooseSet(set.repositories, given, log);
   const manifest = await chosen.repository.loadManifest(given.stanza, chosen.entry.label, chosen.info.cipherPass);
@@ -62,6 +61,7 @@ export async function runRestore(given: RestoreOptions, set: RepositorySet, cont
   const preparation: Preparation = { manifest, layout, options, replace, owners, log };
   checkTargets(preparation);
 
+  removeSpool(options);
   // From here on the cluster is not startable until the last step.
   removeControlFile(preparation);
   if (replace) cleanTargets(preparation);

@@ -606,3 +606,35 @@ Deno.test("root is refused where it would write files that others cannot replace
   });
   expectCode(result, 31, "does not run as root");
 });
+
+testWith(
+  NEEDS,
+  "expire and backup never remove a complete backup that they cannot read, and use the copy of a lost manifest",
+  async () => {
+    await using place = await scene();
+    const { stanza } = place;
+    const directory = `${stanza.repositories[0]}/backup/main`;
+    const labels: string[] = [];
+    for (let round = 0; round < 3; round++) {
+      await stanza.must("walferry", ["--type=full", "backup"]);
+      labels.push(await Deno.readLink(`${directory}/latest`));
+    }
+    const [first, second] = labels as [string, string, string];
+    await runAs(["rm", `${directory}/${first}/backup.manifest`]);
+    expectCode(
+      await stanza.walferry(["--repo=1", "expire"]),
+      0,
+      `backup '${first}' has lost its backup.manifest, the copy is used`,
+    );
+    assertIncludes(await stanza.must("walferry", ["--repo=1", "info"]), first);
+
+    // A complete backup that backup.info does not know and whose manifest cannot be read just now.
+    await runAs(["cp", "-a", `${directory}/${second}`, `${directory}/20200101-000000F`]);
+    await Deno.writeTextFile(`${directory}/20200101-000000F/backup.manifest`, "damaged");
+    await Deno.writeTextFile(`${directory}/20200101-000000F/backup.manifest.copy`, "damaged");
+    const expired = await stanza.walferry(["--repo=1", "--repo1-retention-full=1", "expire"]);
+    expectCode(expired, 0, "backup 20200101-000000F is complete but not in backup.info, it is kept");
+    const left = (await runAs(["sh", "-c", `cd ${directory} && ls -d *F`])).trim().split("\n").sort();
+    assertEquals(left, ["20200101-000000F", labels[2]!]);
+  },
+);
