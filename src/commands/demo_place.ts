@@ -83,7 +83,6 @@ export class DemoPlace implements AsyncDisposable {
   readonly #context: CommandContext;
   readonly #lost: string[] = [];
   #postgres: DemoPostgres | undefined;
-  #running = false;
 
   constructor(path: string, keep: boolean, account: Account | undefined, context: CommandContext) {
     this.path = path;
@@ -97,9 +96,12 @@ export class DemoPlace implements AsyncDisposable {
   }
 
   /** Runs a program as the demo's account; gives its standard output. @throws WalferryError `Execute` with what it said */
-  async run(program: string, args: readonly string[]): Promise<string> {
+  async run(program: string, args: readonly string[], signal?: AbortSignal): Promise<string> {
     return await execute(program, args, {
       cwd: this.path,
+      // A group of its own: Ctrl-C is for the demo, which then stops what runs in the right order.
+      detached: true,
+      signal,
       clearEnv: true,
       env: {
         PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -119,7 +121,8 @@ export class DemoPlace implements AsyncDisposable {
   /** Runs this program with the demo's configuration. */
   async walferry(...args: string[]): Promise<string> {
     const { path, args: leading } = selfCommand();
-    return await this.run(path, [...leading, `--config=${this.path}/walferry.conf`, `--stanza=${STANZA}`, ...args]);
+    const words = [...leading, `--config=${this.path}/walferry.conf`, `--stanza=${STANZA}`, ...args];
+    return await this.run(path, words, this.#context.signal);
   }
 
   /** Makes and starts the cluster, archiving through this program. */
@@ -160,12 +163,10 @@ export class DemoPlace implements AsyncDisposable {
       "60",
       "start",
     ]);
-    this.#running = true;
   }
 
   async #stop(mode: "fast" | "immediate"): Promise<void> {
-    if (!this.#running) return;
-    this.#running = false;
+    if (!await exists(`${this.#data}/postmaster.pid`)) return;
     await this.run(`${this.#postgres!.binPath}/pg_ctl`, ["-D", this.#data, "-m", mode, "-w", "stop"]);
   }
 
@@ -258,6 +259,16 @@ export class DemoPlace implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stop("immediate");
     if (!this.#keep) await Deno.remove(this.path, { recursive: true });
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
   }
 }
 
