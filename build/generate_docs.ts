@@ -4,7 +4,7 @@
  */
 import { COMMAND_NAMES, COMMANDS } from "../src/cli/commands.ts";
 import { completionScript } from "../src/cli/completion.ts";
-import { defaultText, optionsOf, shownName, usageOf } from "../src/cli/help.ts";
+import { defaultText, optionsOf, shownName, usageOf, valuesText } from "../src/cli/help.ts";
 import { COMMAND_HELP, optionHelp } from "../src/cli/option_help.ts";
 import type { OptionDeclaration } from "../src/cli/option_declaration.ts";
 import { OPTIONS } from "../src/cli/option_table.ts";
@@ -28,7 +28,7 @@ export function generatedFiles(): Map<string, string> {
 function optionsPage(): string {
   const all = [...OPTIONS.values()].filter(({ internal }) => !internal);
   const row = (option: OptionDeclaration): string => {
-    const range = option.allowed?.join(", ") ?? "";
+    const range = valuesText(option);
     const flags = [
       option.secure ? "secret" : "",
       option.own ? "walferry only" : "",
@@ -42,6 +42,11 @@ function optionsPage(): string {
   };
   const table = (options: readonly OptionDeclaration[]): string =>
     `| option | type | default | values | purpose |\n|---|---|---|---|---|\n${options.map(row).join("\n")}\n`;
+  const compatible = all.filter(({ compatibilityOnly }) => compatibilityOnly);
+  const isElsewhere = ({ depends }: OptionDeclaration) =>
+    depends !== undefined && ["repo-type", "repo-host", "pg-host"].includes(depends.option);
+  const names = (options: readonly OptionDeclaration[]) =>
+    options.map((option) => `\`${shownName(option)}\``).join(", ");
   const active = all.filter(({ compatibilityOnly }) => !compatibilityOnly);
   const section = (title: string, options: readonly OptionDeclaration[]) => `## ${title}\n\n${table(options)}`;
   return [
@@ -50,8 +55,11 @@ function optionsPage(): string {
     section("General", active.filter(({ home, group }) => home === "global" && group === undefined)),
     section("Repositories", active.filter(({ group }) => group === "repo")),
     section("Clusters", active.filter(({ group }) => group === "pg")),
-    `## Accepted for compatibility\n\nA configuration that works with pgBackRest may hold these; they change nothing here.\n\n${
-      all.filter(({ compatibilityOnly }) => compatibilityOnly).map((option) => `\`${shownName(option)}\``).join(", ")
+    `## Accepted for compatibility\n\nA configuration that works with pgBackRest may hold these. Their values are checked; they change nothing here.\n\n${
+      names(compatible.filter((option) => !isElsewhere(option)))
+    }\n`,
+    `## Not in this version\n\nOptions of stores and hosts that this version does not reach. They are read; a command that needs such a repository or cluster (\`repoN-type=s3\`, \`azure\`, \`gcs\` or \`sftp\`, \`repoN-host\`, \`pgN-host\`) refuses it, as it does \`backup-standby=y\` and \`repo-target-time\`.\n\n${
+      names(compatible.filter(isElsewhere))
     }\n`,
     `## Commands\n\n${visibleCommands.map((name) => `- \`${usageOf(name)}\`: ${COMMAND_HELP[name]}`).join("\n")}\n`,
   ].join("\n");

@@ -1,31 +1,246 @@
 # walferry completion for bash; source this file, or put it into the completion directory
 _walferry() {
-  local current="${COMP_WORDS[COMP_CWORD]}" command="" word
-  for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-    case "$word" in -*|=) ;; *) command="$word"; break ;; esac
+  local current="${COMP_WORDS[COMP_CWORD]}" before="${COMP_WORDS[COMP_CWORD - 1]}" option="" command="" word at
+  # For bash the = of an option is a word of its own.
+  if [[ $current == "=" ]]; then option="$before" current=""
+  elif [[ $before == "=" ]]; then option="${COMP_WORDS[COMP_CWORD - 2]}"
+  fi
+  for ((at = 1; at < COMP_CWORD; at++)); do
+    [[ ${COMP_WORDS[at - 1]} == "=" ]] && continue
+    case "${COMP_WORDS[at]}" in
+      archive-get|archive-push|backup|check|completion|config-check|demo|expire|help|info|restore|stanza-create|stanza-delete|stanza-upgrade|start|stop|version|push|get) command="${COMP_WORDS[at]}"; break ;;
+    esac
   done
-  local words=""
+  local words="" values=""
   case "$command" in
     "") words="archive-get archive-push backup check completion config-check demo expire help info restore stanza-create stanza-delete stanza-upgrade start stop version push get --stanza= --config=" ;;
-    archive-get|get) words="--config= --config-include-path= --config-path= --stanza= --repo= --allow-root --archive-timeout= --archive-get-exit= --buffer-size= --cmd= --lock-path= --neutral-umask --process-max= --spool-path= --pg-version-force= --archive-async --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-host= --repo2-host= --pg1-path= --pg2-path= --pg1-host= --pg2-host=" ;;
-    archive-push|push) words="--config= --config-include-path= --config-path= --stanza= --repo= --allow-root --archive-timeout= --buffer-size= --cmd= --compress-level= --compress-type= --lock-path= --neutral-umask --process-max= --spool-path= --pg-version-force= --archive-async --archive-header-check --archive-push-queue-max= --archive-check --archive-mode-check --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-host= --repo2-host= --pg1-path= --pg2-path= --pg1-host= --pg2-host=" ;;
-    backup) words="--config= --config-include-path= --config-path= --stanza= --force --online --type= --repo= --annotation= --allow-root --archive-timeout= --buffer-size= --cmd= --compress-level= --compress-type= --delta --lock-path= --neutral-umask --process-max= --db-timeout= --pg-version-force= --archive-check --archive-copy --archive-mode-check --backup-standby= --checksum-page --exclude= --expire-auto --page-header-check --start-fast --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-symlink --repo2-symlink --repo1-retention-full-type= --repo2-retention-full-type= --repo1-retention-full= --repo2-retention-full= --repo1-retention-diff= --repo2-retention-diff= --repo1-retention-archive= --repo2-retention-archive= --repo1-retention-archive-type= --repo2-retention-archive-type= --repo1-retention-history= --repo2-retention-history= --repo1-host= --repo2-host= --repo1-bundle --repo2-bundle --repo1-block --repo2-block --pg1-path= --pg2-path= --pg1-database= --pg2-database= --pg1-port= --pg2-port= --pg1-socket-path= --pg2-socket-path= --pg1-user= --pg2-user= --pg1-host= --pg2-host=" ;;
-    check) words="--config= --config-include-path= --config-path= --stanza= --repo= --allow-root --archive-timeout= --buffer-size= --lock-path= --neutral-umask --db-timeout= --pg-version-force= --archive-check --archive-mode-check --backup-standby= --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-host= --repo2-host= --pg1-path= --pg2-path= --pg1-database= --pg2-database= --pg1-port= --pg2-port= --pg1-socket-path= --pg2-socket-path= --pg1-user= --pg2-user= --pg1-host= --pg2-host=" ;;
-    completion) words="" ;;
-    config-check) words="--config= --config-include-path= --config-path= --stanza= --output= --repo= --allow-root --archive-timeout= --archive-get-exit= --buffer-size= --cmd= --compress-level= --compress-type= --delta --lock-path= --neutral-umask --process-max= --spool-path= --db-timeout= --pg-version-force= --archive-async --archive-header-check --archive-push-queue-max= --archive-check --archive-copy --archive-mode-check --backup-standby= --checksum-page --exclude= --expire-auto --page-header-check --start-fast --archive-mode= --db-exclude= --db-include= --link-all --link-map= --recovery-option= --tablespace-map= --tablespace-map-all= --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-symlink --repo2-symlink --repo1-retention-full-type= --repo2-retention-full-type= --repo1-retention-full= --repo2-retention-full= --repo1-retention-diff= --repo2-retention-diff= --repo1-retention-archive= --repo2-retention-archive= --repo1-retention-archive-type= --repo2-retention-archive-type= --repo1-retention-history= --repo2-retention-history= --repo1-host= --repo2-host= --repo1-bundle --repo2-bundle --repo1-block --repo2-block --pg1-path= --pg2-path= --pg1-database= --pg2-database= --pg1-port= --pg2-port= --pg1-socket-path= --pg2-socket-path= --pg1-user= --pg2-user= --pg1-host= --pg2-host=" ;;
-    demo) words="--keep --pg-bin=" ;;
-    expire) words="--config= --config-include-path= --config-path= --stanza= --archive-expire-before= --dry-run --oldest --set= --repo= --allow-root --buffer-size= --lock-path= --neutral-umask --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-symlink --repo2-symlink --repo1-retention-full-type= --repo2-retention-full-type= --repo1-retention-full= --repo2-retention-full= --repo1-retention-diff= --repo2-retention-diff= --repo1-retention-archive= --repo2-retention-archive= --repo1-retention-archive-type= --repo2-retention-archive-type= --repo1-retention-history= --repo2-retention-history= --repo1-host= --repo2-host=" ;;
-    help) words="--help --version" ;;
-    info) words="--config= --config-include-path= --config-path= --stanza= --detail-level= --output= --set= --type= --repo= --allow-root --buffer-size= --lock-path= --neutral-umask --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-host= --repo2-host=" ;;
-    restore) words="--config= --config-include-path= --config-path= --stanza= --force --set= --target= --target-action= --target-exclusive --target-timeline= --type= --repo= --allow-root --buffer-size= --cmd= --delta --lock-path= --neutral-umask --process-max= --spool-path= --pg-version-force= --archive-mode= --db-exclude= --db-include= --link-all --link-map= --recovery-option= --tablespace-map= --tablespace-map-all= --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-host= --repo2-host= --pg1-path= --pg2-path= --pg1-host= --pg2-host=" ;;
-    stanza-create) words="--config= --config-include-path= --config-path= --stanza= --force --online --repo= --allow-root --buffer-size= --lock-path= --neutral-umask --db-timeout= --pg-version-force= --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-host= --repo2-host= --pg1-path= --pg2-path= --pg1-database= --pg2-database= --pg1-port= --pg2-port= --pg1-socket-path= --pg2-socket-path= --pg1-user= --pg2-user= --pg1-host= --pg2-host=" ;;
-    stanza-delete) words="--config= --config-include-path= --config-path= --stanza= --force --repo= --allow-root --buffer-size= --lock-path= --neutral-umask --db-timeout= --pg-version-force= --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-host= --repo2-host= --pg1-path= --pg2-path= --pg1-database= --pg2-database= --pg1-port= --pg2-port= --pg1-socket-path= --pg2-socket-path= --pg1-user= --pg2-user= --pg1-host= --pg2-host=" ;;
-    stanza-upgrade) words="--config= --config-include-path= --config-path= --stanza= --online --repo= --allow-root --buffer-size= --lock-path= --neutral-umask --db-timeout= --pg-version-force= --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-host= --repo2-host= --pg1-path= --pg2-path= --pg1-database= --pg2-database= --pg1-port= --pg2-port= --pg1-socket-path= --pg2-socket-path= --pg1-user= --pg2-user= --pg1-host= --pg2-host=" ;;
-    start) words="--config= --config-include-path= --config-path= --stanza= --allow-root --lock-path= --neutral-umask --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp" ;;
-    stop) words="--config= --config-include-path= --config-path= --stanza= --force --allow-root --lock-path= --neutral-umask --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp" ;;
-    version) words="--output=" ;;
+    archive-get|get)
+      words="--config= --config-include-path= --config-path= --stanza= --repo= --allow-root --archive-timeout= --archive-get-exit= --buffer-size= --cmd= --lock-path= --neutral-umask --no-neutral-umask --process-max= --spool-path= --pg-version-force= --archive-async --repo-target-time= --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --no-log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-host= --repo2-host= --pg1-path= --pg2-path= --pg1-host= --pg2-host="
+      case "$option" in
+        --archive-get-exit) values="strict compat" ;;
+        --buffer-size) values="16KiB 32KiB 64KiB 128KiB 256KiB 512KiB 1MiB 2MiB 4MiB 8MiB 16MiB" ;;
+        --log-level-console) values="off error warn info detail debug trace" ;;
+        --log-level-file) values="off error warn info detail debug trace" ;;
+        --log-level-stderr) values="off error warn info detail debug trace" ;;
+        --log-format) values="text json" ;;
+        --repo1-type) values="azure cifs gcs posix s3 sftp" ;;
+        --repo2-type) values="azure cifs gcs posix s3 sftp" ;;
+        --repo1-cipher-type) values="none aes-256-cbc" ;;
+        --repo2-cipher-type) values="none aes-256-cbc" ;;
+      esac
+      ;;
+    archive-push|push)
+      words="--config= --config-include-path= --config-path= --stanza= --repo= --allow-root --archive-timeout= --buffer-size= --cmd= --compress-level= --compress-type= --lock-path= --neutral-umask --no-neutral-umask --process-max= --spool-path= --pg-version-force= --archive-async --archive-header-check --no-archive-header-check --archive-push-queue-max= --archive-check --no-archive-check --archive-mode-check --no-archive-mode-check --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --no-log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-host= --repo2-host= --pg1-path= --pg2-path= --pg1-host= --pg2-host="
+      case "$option" in
+        --buffer-size) values="16KiB 32KiB 64KiB 128KiB 256KiB 512KiB 1MiB 2MiB 4MiB 8MiB 16MiB" ;;
+        --compress-type) values="none bz2 gz lz4 zst" ;;
+        --log-level-console) values="off error warn info detail debug trace" ;;
+        --log-level-file) values="off error warn info detail debug trace" ;;
+        --log-level-stderr) values="off error warn info detail debug trace" ;;
+        --log-format) values="text json" ;;
+        --repo1-type) values="azure cifs gcs posix s3 sftp" ;;
+        --repo2-type) values="azure cifs gcs posix s3 sftp" ;;
+        --repo1-cipher-type) values="none aes-256-cbc" ;;
+        --repo2-cipher-type) values="none aes-256-cbc" ;;
+      esac
+      ;;
+    backup)
+      words="--config= --config-include-path= --config-path= --stanza= --force --online --no-online --type= --repo= --annotation= --allow-root --archive-timeout= --buffer-size= --cmd= --compress-level= --compress-type= --delta --lock-path= --neutral-umask --no-neutral-umask --process-max= --db-timeout= --pg-version-force= --archive-check --no-archive-check --archive-copy --archive-mode-check --no-archive-mode-check --backup-standby= --checksum-page --exclude= --expire-auto --no-expire-auto --page-header-check --no-page-header-check --start-fast --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --no-log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-symlink --no-repo1-symlink --repo2-symlink --no-repo2-symlink --repo1-retention-full-type= --repo2-retention-full-type= --repo1-retention-full= --repo2-retention-full= --repo1-retention-diff= --repo2-retention-diff= --repo1-retention-archive= --repo2-retention-archive= --repo1-retention-archive-type= --repo2-retention-archive-type= --repo1-retention-history= --repo2-retention-history= --repo1-host= --repo2-host= --repo1-bundle --repo2-bundle --repo1-block --repo2-block --pg1-path= --pg2-path= --pg1-database= --pg2-database= --pg1-port= --pg2-port= --pg1-socket-path= --pg2-socket-path= --pg1-user= --pg2-user= --pg1-host= --pg2-host="
+      case "$option" in
+        --type) values="full diff incr" ;;
+        --buffer-size) values="16KiB 32KiB 64KiB 128KiB 256KiB 512KiB 1MiB 2MiB 4MiB 8MiB 16MiB" ;;
+        --compress-type) values="none bz2 gz lz4 zst" ;;
+        --backup-standby) values="n prefer y" ;;
+        --log-level-console) values="off error warn info detail debug trace" ;;
+        --log-level-file) values="off error warn info detail debug trace" ;;
+        --log-level-stderr) values="off error warn info detail debug trace" ;;
+        --log-format) values="text json" ;;
+        --repo1-type) values="azure cifs gcs posix s3 sftp" ;;
+        --repo2-type) values="azure cifs gcs posix s3 sftp" ;;
+        --repo1-cipher-type) values="none aes-256-cbc" ;;
+        --repo2-cipher-type) values="none aes-256-cbc" ;;
+        --repo1-retention-full-type) values="count time" ;;
+        --repo2-retention-full-type) values="count time" ;;
+        --repo1-retention-archive-type) values="full diff incr" ;;
+        --repo2-retention-archive-type) values="full diff incr" ;;
+      esac
+      ;;
+    check)
+      words="--config= --config-include-path= --config-path= --stanza= --repo= --allow-root --archive-timeout= --buffer-size= --lock-path= --neutral-umask --no-neutral-umask --db-timeout= --pg-version-force= --archive-check --no-archive-check --archive-mode-check --no-archive-mode-check --backup-standby= --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --no-log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-host= --repo2-host= --pg1-path= --pg2-path= --pg1-database= --pg2-database= --pg1-port= --pg2-port= --pg1-socket-path= --pg2-socket-path= --pg1-user= --pg2-user= --pg1-host= --pg2-host="
+      case "$option" in
+        --buffer-size) values="16KiB 32KiB 64KiB 128KiB 256KiB 512KiB 1MiB 2MiB 4MiB 8MiB 16MiB" ;;
+        --backup-standby) values="n prefer y" ;;
+        --log-level-console) values="off error warn info detail debug trace" ;;
+        --log-level-file) values="off error warn info detail debug trace" ;;
+        --log-level-stderr) values="off error warn info detail debug trace" ;;
+        --log-format) values="text json" ;;
+        --repo1-type) values="azure cifs gcs posix s3 sftp" ;;
+        --repo2-type) values="azure cifs gcs posix s3 sftp" ;;
+        --repo1-cipher-type) values="none aes-256-cbc" ;;
+        --repo2-cipher-type) values="none aes-256-cbc" ;;
+      esac
+      ;;
+    completion)
+      words="bash zsh fish"
+      ;;
+    config-check)
+      words="archive-get archive-push backup check completion config-check demo expire help info restore stanza-create stanza-delete stanza-upgrade start stop version --config= --config-include-path= --config-path= --stanza= --output= --repo= --allow-root --archive-timeout= --archive-get-exit= --buffer-size= --cmd= --compress-level= --compress-type= --delta --lock-path= --neutral-umask --no-neutral-umask --process-max= --spool-path= --db-timeout= --pg-version-force= --archive-async --archive-header-check --no-archive-header-check --archive-push-queue-max= --archive-check --no-archive-check --archive-copy --archive-mode-check --no-archive-mode-check --backup-standby= --checksum-page --exclude= --expire-auto --no-expire-auto --page-header-check --no-page-header-check --start-fast --archive-mode= --db-exclude= --db-include= --link-all --link-map= --recovery-option= --tablespace-map= --tablespace-map-all= --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --no-log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-symlink --no-repo1-symlink --repo2-symlink --no-repo2-symlink --repo1-retention-full-type= --repo2-retention-full-type= --repo1-retention-full= --repo2-retention-full= --repo1-retention-diff= --repo2-retention-diff= --repo1-retention-archive= --repo2-retention-archive= --repo1-retention-archive-type= --repo2-retention-archive-type= --repo1-retention-history= --repo2-retention-history= --repo1-host= --repo2-host= --repo1-bundle --repo2-bundle --repo1-block --repo2-block --pg1-path= --pg2-path= --pg1-database= --pg2-database= --pg1-port= --pg2-port= --pg1-socket-path= --pg2-socket-path= --pg1-user= --pg2-user= --pg1-host= --pg2-host="
+      case "$option" in
+        --output) values="text json" ;;
+        --archive-get-exit) values="strict compat" ;;
+        --buffer-size) values="16KiB 32KiB 64KiB 128KiB 256KiB 512KiB 1MiB 2MiB 4MiB 8MiB 16MiB" ;;
+        --compress-type) values="none bz2 gz lz4 zst" ;;
+        --backup-standby) values="n prefer y" ;;
+        --archive-mode) values="preserve off" ;;
+        --log-level-console) values="off error warn info detail debug trace" ;;
+        --log-level-file) values="off error warn info detail debug trace" ;;
+        --log-level-stderr) values="off error warn info detail debug trace" ;;
+        --log-format) values="text json" ;;
+        --repo1-type) values="azure cifs gcs posix s3 sftp" ;;
+        --repo2-type) values="azure cifs gcs posix s3 sftp" ;;
+        --repo1-cipher-type) values="none aes-256-cbc" ;;
+        --repo2-cipher-type) values="none aes-256-cbc" ;;
+        --repo1-retention-full-type) values="count time" ;;
+        --repo2-retention-full-type) values="count time" ;;
+        --repo1-retention-archive-type) values="full diff incr" ;;
+        --repo2-retention-archive-type) values="full diff incr" ;;
+      esac
+      ;;
+    demo)
+      words="--keep --pg-bin="
+      ;;
+    expire)
+      words="--config= --config-include-path= --config-path= --stanza= --archive-expire-before= --dry-run --oldest --set= --repo= --allow-root --buffer-size= --lock-path= --neutral-umask --no-neutral-umask --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --no-log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-symlink --no-repo1-symlink --repo2-symlink --no-repo2-symlink --repo1-retention-full-type= --repo2-retention-full-type= --repo1-retention-full= --repo2-retention-full= --repo1-retention-diff= --repo2-retention-diff= --repo1-retention-archive= --repo2-retention-archive= --repo1-retention-archive-type= --repo2-retention-archive-type= --repo1-retention-history= --repo2-retention-history= --repo1-host= --repo2-host="
+      case "$option" in
+        --buffer-size) values="16KiB 32KiB 64KiB 128KiB 256KiB 512KiB 1MiB 2MiB 4MiB 8MiB 16MiB" ;;
+        --log-level-console) values="off error warn info detail debug trace" ;;
+        --log-level-file) values="off error warn info detail debug trace" ;;
+        --log-level-stderr) values="off error warn info detail debug trace" ;;
+        --log-format) values="text json" ;;
+        --repo1-type) values="azure cifs gcs posix s3 sftp" ;;
+        --repo2-type) values="azure cifs gcs posix s3 sftp" ;;
+        --repo1-cipher-type) values="none aes-256-cbc" ;;
+        --repo2-cipher-type) values="none aes-256-cbc" ;;
+        --repo1-retention-full-type) values="count time" ;;
+        --repo2-retention-full-type) values="count time" ;;
+        --repo1-retention-archive-type) values="full diff incr" ;;
+        --repo2-retention-archive-type) values="full diff incr" ;;
+      esac
+      ;;
+    help)
+      words="archive-get archive-push backup check completion config-check demo expire help info restore stanza-create stanza-delete stanza-upgrade start stop version --help --version"
+      ;;
+    info)
+      words="--config= --config-include-path= --config-path= --stanza= --detail-level= --output= --set= --type= --repo= --allow-root --buffer-size= --lock-path= --neutral-umask --no-neutral-umask --repo-target-time= --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --no-log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-host= --repo2-host="
+      case "$option" in
+        --detail-level) values="full progress" ;;
+        --output) values="text json" ;;
+        --type) values="full diff incr" ;;
+        --buffer-size) values="16KiB 32KiB 64KiB 128KiB 256KiB 512KiB 1MiB 2MiB 4MiB 8MiB 16MiB" ;;
+        --log-level-console) values="off error warn info detail debug trace" ;;
+        --log-level-file) values="off error warn info detail debug trace" ;;
+        --log-level-stderr) values="off error warn info detail debug trace" ;;
+        --log-format) values="text json" ;;
+        --repo1-type) values="azure cifs gcs posix s3 sftp" ;;
+        --repo2-type) values="azure cifs gcs posix s3 sftp" ;;
+        --repo1-cipher-type) values="none aes-256-cbc" ;;
+        --repo2-cipher-type) values="none aes-256-cbc" ;;
+      esac
+      ;;
+    restore)
+      words="--config= --config-include-path= --config-path= --stanza= --force --set= --target= --target-action= --target-exclusive --target-timeline= --type= --repo= --allow-root --no-allow-root --buffer-size= --cmd= --delta --lock-path= --neutral-umask --no-neutral-umask --process-max= --spool-path= --pg-version-force= --archive-mode= --db-exclude= --db-include= --link-all --link-map= --recovery-option= --repo-target-time= --tablespace-map= --tablespace-map-all= --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --no-log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-host= --repo2-host= --pg1-path= --pg2-path= --pg1-host= --pg2-host="
+      case "$option" in
+        --target-action) values="pause promote shutdown" ;;
+        --type) values="default preserve immediate standby none name time lsn xid" ;;
+        --buffer-size) values="16KiB 32KiB 64KiB 128KiB 256KiB 512KiB 1MiB 2MiB 4MiB 8MiB 16MiB" ;;
+        --archive-mode) values="preserve off" ;;
+        --log-level-console) values="off error warn info detail debug trace" ;;
+        --log-level-file) values="off error warn info detail debug trace" ;;
+        --log-level-stderr) values="off error warn info detail debug trace" ;;
+        --log-format) values="text json" ;;
+        --repo1-type) values="azure cifs gcs posix s3 sftp" ;;
+        --repo2-type) values="azure cifs gcs posix s3 sftp" ;;
+        --repo1-cipher-type) values="none aes-256-cbc" ;;
+        --repo2-cipher-type) values="none aes-256-cbc" ;;
+      esac
+      ;;
+    stanza-create)
+      words="--config= --config-include-path= --config-path= --stanza= --force --online --no-online --allow-root --buffer-size= --lock-path= --neutral-umask --no-neutral-umask --db-timeout= --pg-version-force= --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --no-log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-host= --repo2-host= --pg1-path= --pg2-path= --pg1-database= --pg2-database= --pg1-port= --pg2-port= --pg1-socket-path= --pg2-socket-path= --pg1-user= --pg2-user= --pg1-host= --pg2-host="
+      case "$option" in
+        --buffer-size) values="16KiB 32KiB 64KiB 128KiB 256KiB 512KiB 1MiB 2MiB 4MiB 8MiB 16MiB" ;;
+        --log-level-console) values="off error warn info detail debug trace" ;;
+        --log-level-file) values="off error warn info detail debug trace" ;;
+        --log-level-stderr) values="off error warn info detail debug trace" ;;
+        --log-format) values="text json" ;;
+        --repo1-type) values="azure cifs gcs posix s3 sftp" ;;
+        --repo2-type) values="azure cifs gcs posix s3 sftp" ;;
+        --repo1-cipher-type) values="none aes-256-cbc" ;;
+        --repo2-cipher-type) values="none aes-256-cbc" ;;
+      esac
+      ;;
+    stanza-delete)
+      words="--config= --config-include-path= --config-path= --stanza= --force --repo= --allow-root --buffer-size= --lock-path= --neutral-umask --no-neutral-umask --db-timeout= --pg-version-force= --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --no-log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-host= --repo2-host= --pg1-path= --pg2-path= --pg1-database= --pg2-database= --pg1-port= --pg2-port= --pg1-socket-path= --pg2-socket-path= --pg1-user= --pg2-user= --pg1-host= --pg2-host="
+      case "$option" in
+        --buffer-size) values="16KiB 32KiB 64KiB 128KiB 256KiB 512KiB 1MiB 2MiB 4MiB 8MiB 16MiB" ;;
+        --log-level-console) values="off error warn info detail debug trace" ;;
+        --log-level-file) values="off error warn info detail debug trace" ;;
+        --log-level-stderr) values="off error warn info detail debug trace" ;;
+        --log-format) values="text json" ;;
+        --repo1-type) values="azure cifs gcs posix s3 sftp" ;;
+        --repo2-type) values="azure cifs gcs posix s3 sftp" ;;
+        --repo1-cipher-type) values="none aes-256-cbc" ;;
+        --repo2-cipher-type) values="none aes-256-cbc" ;;
+      esac
+      ;;
+    stanza-upgrade)
+      words="--config= --config-include-path= --config-path= --stanza= --online --no-online --allow-root --buffer-size= --lock-path= --neutral-umask --no-neutral-umask --db-timeout= --pg-version-force= --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --no-log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-host= --repo2-host= --pg1-path= --pg2-path= --pg1-database= --pg2-database= --pg1-port= --pg2-port= --pg1-socket-path= --pg2-socket-path= --pg1-user= --pg2-user= --pg1-host= --pg2-host="
+      case "$option" in
+        --buffer-size) values="16KiB 32KiB 64KiB 128KiB 256KiB 512KiB 1MiB 2MiB 4MiB 8MiB 16MiB" ;;
+        --log-level-console) values="off error warn info detail debug trace" ;;
+        --log-level-file) values="off error warn info detail debug trace" ;;
+        --log-level-stderr) values="off error warn info detail debug trace" ;;
+        --log-format) values="text json" ;;
+        --repo1-type) values="azure cifs gcs posix s3 sftp" ;;
+        --repo2-type) values="azure cifs gcs posix s3 sftp" ;;
+        --repo1-cipher-type) values="none aes-256-cbc" ;;
+        --repo2-cipher-type) values="none aes-256-cbc" ;;
+      esac
+      ;;
+    start)
+      words="--config= --config-include-path= --config-path= --stanza= --allow-root --lock-path= --neutral-umask --no-neutral-umask --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --no-log-timestamp"
+      case "$option" in
+        --log-level-console) values="off error warn info detail debug trace" ;;
+        --log-level-file) values="off error warn info detail debug trace" ;;
+        --log-level-stderr) values="off error warn info detail debug trace" ;;
+        --log-format) values="text json" ;;
+      esac
+      ;;
+    stop)
+      words="--config= --config-include-path= --config-path= --stanza= --force --allow-root --lock-path= --neutral-umask --no-neutral-umask --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --no-log-timestamp"
+      case "$option" in
+        --log-level-console) values="off error warn info detail debug trace" ;;
+        --log-level-file) values="off error warn info detail debug trace" ;;
+        --log-level-stderr) values="off error warn info detail debug trace" ;;
+        --log-format) values="text json" ;;
+      esac
+      ;;
+    version)
+      words="--output="
+      case "$option" in
+        --output) values="text num" ;;
+      esac
+      ;;
   esac
+  if [[ -n $option ]]; then
+    if [[ -n $values ]]; then mapfile -t COMPREPLY < <(compgen -W "$values" -- "$current")
+    else mapfile -t COMPREPLY < <(compgen -f -- "$current"); compopt -o filenames
+    fi
+    return
+  fi
   mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
-  [[ "${COMPREPLY[0]-}" == *= ]] && compopt -o nospace
+  if [[ ${#COMPREPLY[@]} -eq 0 && $current != -* ]]; then
+    mapfile -t COMPREPLY < <(compgen -f -- "$current"); compopt -o filenames
+  fi
+  if [[ ${COMPREPLY[0]-} == *= ]]; then compopt -o nospace; fi
 }
 complete -F _walferry walferry

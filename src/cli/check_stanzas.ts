@@ -24,6 +24,7 @@ export async function checkStanzas(
     context.log.info(`check stanza '${stanza}'`);
     try {
       const own = loadConfiguration("check", parseCommandLine([...invocation.args, `--stanza=${stanza}`]), invocation);
+      for (const warning of own.warnings) if (!config.warnings.includes(warning)) context.log.warn(warning);
       await check(checkOptions(own), context);
     } catch (error) {
       if (!(error instanceof WalferryError) || error.kind === "Term") throw error;

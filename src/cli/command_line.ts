@@ -1,7 +1,7 @@
 /** The words behind the program's name: command, parameters and options as written (behaviour spec §1.4). */
 import { WalferryError } from "../errors.ts";
-import { COMMAND_NAMES, type CommandName, commandNamed } from "./commands.ts";
-import { type NamedOption, nearestOption, optionByPrefix } from "./option_name.ts";
+import { COMMAND_NAMES, type CommandName, commandNamed, COMMANDS } from "./commands.ts";
+import { editDistance, type NamedOption, nearestOption, optionByPrefix } from "./option_name.ts";
 import { takes } from "./option_table.ts";
 
 /** What one source says about one option. */
@@ -34,11 +34,10 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
   for (let at = 0; at < args.length; at++) {
     const word = args[at]!;
     if (HELP_WORDS.has(word)) {
-      return {
-        command: word === "--version" ? "version" : "help",
-        parameters: command === undefined ? [] : [command],
-        options: new Map(),
-      };
+      const about = command ?? args.slice(at + 1).map(commandNamed).find((name) => name !== undefined);
+      return word === "--version"
+        ? { command: "version", parameters: [], options: new Map() }
+        : { command: "help", parameters: about === undefined ? [] : [about], options: new Map() };
     }
     if (!word.startsWith("-") || word === "-") {
       if (command !== undefined) parameters.push(word);
@@ -94,12 +93,6 @@ function takeValue(
   options: Map<string, GivenOption>,
 ): number {
   const { option } = named;
-  if (option.group !== undefined && named.index === undefined) {
-    throw new WalferryError(
-      "OptionInvalid",
-      `option '${named.name}' needs an index, such as ${option.name.replace(option.group, `${option.group}1`)}`,
-    );
-  }
   if (option.secure) {
     throw new WalferryError("OptionInvalid", `option '${named.name}' is not allowed on the command-line`, {
       hint:
@@ -118,8 +111,11 @@ function takeValue(
 }
 
 function assertMayBe(form: "no" | "reset", { option, name }: NamedOption): void {
-  if (form === "reset") return;
   const inFile = option.home !== "command line";
+  if (form === "reset") {
+    if (inFile) return;
+    throw new WalferryError("OptionInvalid", `option '${name}' cannot be reset`);
+  }
   if (option.negatable || (inFile && (option.type === "boolean" || option.type === "bool-like"))) return;
   throw new WalferryError("OptionInvalid", `option '${name}' cannot be negated`);
 }
@@ -144,6 +140,8 @@ function put(options: Map<string, GivenOption>, given: GivenOption): void {
 
 /** An option that the command does not know is an error on the command line (in a file it is another command's business). */
 function assertTaken(command: CommandName, options: ReadonlyMap<string, GivenOption>): void {
+  // A shell alias that carries --config and --stanza must be able to show help and version.
+  if (command === "help" || command === "version") return;
   for (const { named } of options.values()) {
     if (!takes(command, named.option)) {
       throw new WalferryError("OptionInvalid", `option '${named.name}' not valid for command '${command}'`, {
@@ -154,7 +152,11 @@ function assertTaken(command: CommandName, options: ReadonlyMap<string, GivenOpt
 }
 
 function unknownCommand(word: string): never {
-  const near = COMMAND_NAMES.find((name) => name.startsWith(word) || word.startsWith(name));
+  const near = word === ""
+    ? undefined
+    : COMMAND_NAMES.find((name) =>
+      !COMMANDS[name].hidden && (name.startsWith(word) || word.startsWith(name) || editDistance(word, name, 2) <= 2)
+    );
   throw new WalferryError("CommandInvalid", `invalid command '${word}'`, {
     hint: near === undefined ? "walferry help lists the commands." : `did you mean ${near}?`,
   });

@@ -2,16 +2,20 @@
 import { WalferryError } from "../errors.ts";
 import { renderJson } from "../format/json.ts";
 import type { CommandContext } from "../process/command_context.ts";
-import { commandNamed } from "./commands.ts";
-import { type Configuration, describeSource } from "./configuration.ts";
-import { showOptionValue } from "./option_value.ts";
-import { type Invocation, loadConfiguration } from "./load_configuration.ts";
 import { parseCommandLine } from "./command_line.ts";
-import { repositories } from "./typed_options.ts";
+import { type CommandName, commandNamed, COMMANDS } from "./commands.ts";
+import type { Configuration } from "./configuration.ts";
+import { type Invocation, loadConfiguration } from "./load_configuration.ts";
+import { showOptionValue } from "./option_value.ts";
+import { describeSource } from "./resolve.ts";
+import * as typed from "./typed_options.ts";
+
+/** Widest column of the text form; a longer value pushes its line. */
+const COLUMN_MAX = 48;
 
 /**
- * Prints the configuration as the command named would see it (all of them without a name). Warnings about the files were logged before.
- * @throws WalferryError for anything that would stop that command
+ * Prints the configuration as the command named would see it (every option of every command without a name).
+ * @throws WalferryError for anything in it that would stop that command
  */
 export async function configCheck(
   config: Configuration,
@@ -21,30 +25,70 @@ export async function configCheck(
 ): Promise<number> {
   const command = commandWord === undefined ? undefined : commandNamed(commandWord);
   if (commandWord !== undefined && command === undefined) {
-    throw new WalferryError("CommandInvalid", `invalid command '${commandWord}'`);
+    throw new WalferryError("CommandInvalid", `invalid command '${commandWord}'`, {
+      hint: "walferry help lists the commands.",
+    });
+  }
+  if (command !== undefined && COMMANDS[command].bare) {
+    throw new WalferryError("ParamInvalid", `command '${command}' reads no configuration`);
   }
   const shown = command === undefined
     ? config
-    : loadConfiguration("config-check", parseCommandLine(invocation.args), invocation, command);
-  const rows = shown.all().filter(({ option }) => !option.compatibilityOnly || shown.isSet(option.name)).map((
-    { option, name, value, source },
-  ) => ({
-    name,
-    value: showOptionValue(option, value),
-    source: describeSource(source),
-  }));
+    : loadConfiguration(command, parseCommandLine(invocation.args), invocation);
+  for (const warning of shown.warnings) if (!config.warnings.includes(warning)) context.log.warn(warning);
+  const rows = shown.all()
+    .filter(({ option, source }) => source.kind !== "default" || !option.compatibilityOnly)
+    // Words of this call, not of the configuration.
+    .filter(({ option }) => option.home !== "command line" || option.name === "stanza" || option.name === "repo")
+    .map(({ option, name, value, source }) => ({
+      name,
+      value: showOptionValue(option, value),
+      source: describeSource(source),
+    }));
   if (config.string("output") === "json") {
     context.output(`${renderJson(rows.map((row) => ({ ...row })))}\n`);
   } else {
-    const width = (of: "name" | "value") => Math.min(48, Math.max(...rows.map((row) => row[of].length)));
+    const width = (of: "name" | "value") => Math.min(COLUMN_MAX, Math.max(...rows.map((row) => row[of].length)));
     const [nameWidth, valueWidth] = [width("name"), width("value")];
-    context.output(
-      rows.map(({ name, value, source }) => `${name.padEnd(nameWidth)}  ${value.padEnd(valueWidth)}  ${source}\n`).join(
-        "",
-      ),
+    const lines = rows.map(({ name, value, source }) =>
+      `${name.padEnd(nameWidth)}  ${value.padEnd(valueWidth)}  ${source}\n`
     );
+    context.output(lines.join(""));
   }
-  // What the commands would refuse is refused here too, behind the list that explains it.
-  repositories(shown);
+  // Behind the list that explains it.
+  assertUsable(shown, command);
   return await Promise.resolve(0);
+}
+
+/** What the command would refuse is refused here too. */
+function assertUsable(config: Configuration, command: CommandName | undefined): void {
+  if (command !== undefined && COMMANDS[command].stanza === "required" && config.stanza === undefined) {
+    config.missing("stanza");
+  }
+  switch (command) {
+    case "archive-get":
+      typed.archiveGetOptions(config, ["", ""]);
+      break;
+    case "archive-push":
+      typed.archivePushOptions(config, [""]);
+      break;
+    case "backup":
+      typed.backupOptions(config);
+      break;
+    case "check":
+      if (config.stanza !== undefined) typed.checkOptions(config);
+      break;
+    case "restore":
+      typed.restoreOptions(config, "");
+      break;
+    case "stanza-create":
+    case "stanza-upgrade":
+      typed.stanzaOptions(config);
+      break;
+    case "start":
+    case "stop":
+      break;
+    default:
+      typed.repositories(config);
+  }
 }

@@ -14,10 +14,12 @@ export interface ConfigLine {
 /** Where files are when nothing is said on the command line: the first set of which a main file or an include directory exists is used. */
 export interface ConfigPlaces {
   readonly file: string;
+  /** Where the main file was in older times: tried when `file` does not exist. */
+  readonly oldFile?: string;
   readonly includePath: string;
 }
 
-/** What the command line says about files. */
+/** What the command line and the environment say about files. */
 export interface ConfigSelection {
   /** `--config`; `false` for `--no-config`. */
   readonly config?: string | false;
@@ -30,18 +32,23 @@ const FILE_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Places by the name the program is called by, best first. */
 export function defaultPlaces(invokedName: string): ConfigPlaces[] {
-  const pgbackrest = [
-    { file: "/etc/pgbackrest/pgbackrest.conf", includePath: "/etc/pgbackrest/conf.d" },
-    { file: "/etc/pgbackrest.conf", includePath: "/etc/pgbackrest/conf.d" },
-  ];
-  if (invokedName === "pgbackrest") return pgbackrest;
-  return [{ file: "/etc/walferry/walferry.conf", includePath: "/etc/walferry/conf.d" }, ...pgbackrest];
+  const pgbackrest: ConfigPlaces = {
+    file: "/etc/pgbackrest/pgbackrest.conf",
+    oldFile: "/etc/pgbackrest.conf",
+    includePath: "/etc/pgbackrest/conf.d",
+  };
+  if (invokedName === "pgbackrest") return [pgbackrest];
+  return [{ file: "/etc/walferry/walferry.conf", includePath: "/etc/walferry/conf.d" }, pgbackrest];
 }
 
 /** Name of the main file inside `--config-path`. */
 function mainFileIn(path: string, places: readonly ConfigPlaces[]): string {
   const names = places.map(({ file }) => file.slice(file.lastIndexOf("/") + 1));
-  return names.map((name) => `${path}/${name}`).find(isFile) ?? `${path}/${names[0]}`;
+  return names.map((name) => `${path}/${name}`).find(exists) ?? `${path}/${names[0]}`;
+}
+
+function mainFileOf({ file, oldFile }: ConfigPlaces): string {
+  return oldFile === undefined || exists(file) ? file : oldFile;
 }
 
 /**
@@ -50,11 +57,14 @@ function mainFileIn(path: string, places: readonly ConfigPlaces[]): string {
  */
 export function readConfigFiles(selection: ConfigSelection, places: readonly ConfigPlaces[]): ConfigLine[] {
   const { config, configPath, configIncludePath } = selection;
-  const chosen = places.find(({ file, includePath }) => isFile(file) || isDirectory(includePath)) ?? places[0]!;
+  const chosen =
+    places.find(({ file, oldFile, includePath }) =>
+      exists(file) || (oldFile !== undefined && exists(oldFile)) || exists(includePath)
+    ) ?? places[0]!;
   const lines: ConfigLine[] = [];
   if (typeof config === "string") lines.push(...readFile(config, true));
   else if (config !== false) {
-    lines.push(...readFile(configPath === undefined ? chosen.file : mainFileIn(configPath, places), false));
+    lines.push(...readFile(configPath === undefined ? mainFileOf(chosen) : mainFileIn(configPath, places), false));
   }
   if (configIncludePath !== undefined) lines.push(...readDirectory(configIncludePath, true));
   else if (configPath !== undefined) lines.push(...readDirectory(`${configPath}/conf.d`, false));
@@ -81,26 +91,31 @@ function readDirectory(path: string, required: boolean): ConfigLine[] {
 }
 
 function readFile(path: string, required: boolean): ConfigLine[] {
-  let text: string;
+  let bytes: Uint8Array;
   try {
     if (Deno.statSync(path).size > FILE_BYTES_MAX) {
       throw new WalferryError("Format", `configuration file '${path}' is larger than 16 MiB`);
     }
-    text = new TextDecoder("utf-8", { fatal: true }).decode(Deno.readFileSync(path));
+    bytes = Deno.readFileSync(path);
   } catch (error) {
     if (error instanceof WalferryError) throw error;
     if (error instanceof Deno.errors.NotFound) {
       if (!required) return [];
       throw new WalferryError("FileMissing", `unable to open missing file '${path}' for read`, { cause: error });
     }
-    if (error instanceof TypeError) {
-      throw new WalferryError("Format", `configuration file '${path}' is not UTF-8 text`, { cause: error });
-    }
     throw new WalferryError("FileOpen", `unable to open file '${path}' for read: ${(error as Error).message}`, {
       cause: error,
     });
   }
-  return parseConfig(text, path);
+  return parseConfig(new TextDecoder().decode(bytes), path);
+}
+
+/** White space around lines, keys and values. Other blanks, such as a no-break space, may be part of a passphrase. */
+function trim(text: string): string {
+  let [start, end] = [0, text.length];
+  while (start < end && " \t\r\n".includes(text[start]!)) start++;
+  while (end > start && " \t\r\n".includes(text[end - 1]!)) end--;
+  return text.slice(start, end);
 }
 
 /** The lines of one file. @throws WalferryError `Format` */
@@ -108,7 +123,7 @@ export function parseConfig(text: string, file: string): ConfigLine[] {
   const lines: ConfigLine[] = [];
   let section: string | undefined;
   for (const [index, raw] of text.split("\n").entries()) {
-    const content = raw.trim();
+    const content = trim(raw);
     if (content === "" || content.startsWith("#")) continue;
     const fail = (reason: string): never => {
       throw new WalferryError("Format", `${reason} at line ${index + 1} of '${file}'`, {
@@ -116,6 +131,8 @@ export function parseConfig(text: string, file: string): ConfigLine[] {
       });
     };
     if (content.includes("\0")) fail("NUL byte");
+    // What decoding puts in place of bytes that are no UTF-8. Taken as it is, a path or passphrase would silently be another one.
+    if (content.includes("\uFFFD")) fail("text that is not UTF-8");
     if (content.startsWith("[")) {
       if (!content.endsWith("]")) fail("ini section should end with ]");
       section = content.slice(1, -1);
@@ -124,28 +141,27 @@ export function parseConfig(text: string, file: string): ConfigLine[] {
     }
     const at = content.indexOf("=");
     if (at === -1) fail("missing '=' in key/value");
-    const key = content.slice(0, at).trim();
+    const key = trim(content.slice(0, at));
     if (key === "") fail("key is zero-length");
     if (section === undefined) return fail("key/value found outside of section");
-    lines.push({ section, key, value: content.slice(at + 1).trim(), file, line: index + 1 });
+    lines.push({ section, key, value: trim(content.slice(at + 1)), file, line: index + 1 });
   }
   return lines;
 }
 
-function isFile(path: string): boolean {
-  return statOf(path)?.isFile ?? false;
-}
-
-function isDirectory(path: string): boolean {
-  return statOf(path)?.isDirectory ?? false;
-}
-
-function statOf(path: string): Deno.FileInfo | undefined {
+/**
+ * What cannot be looked at is not absent: the configuration of another program, or none, would be used in its place.
+ * @throws WalferryError `FileOpen`
+ */
+function exists(path: string): boolean {
   try {
-    return Deno.statSync(path);
+    Deno.statSync(path);
+    return true;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
-    if (error instanceof Deno.errors.PermissionDenied) return undefined;
-    throw error;
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return false;
+    throw new WalferryError("FileOpen", `unable to look for '${path}': ${(error as Error).message}`, {
+      hint: "the account that runs the command must be able to read its configuration.",
+      cause: error,
+    });
   }
 }

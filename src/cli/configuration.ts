@@ -3,34 +3,12 @@
  * above reads typed values from here; nothing else looks at the sources.
  */
 import { WalferryError } from "../errors.ts";
-import { type CommandLine, type GivenOption } from "./command_line.ts";
+import type { CommandLine } from "./command_line.ts";
 import type { CommandName } from "./commands.ts";
-import { type ConfigLine } from "./config_file.ts";
+import type { ConfigLine } from "./config_file.ts";
 import { nearestOption, optionNamed } from "./option_name.ts";
-import type { OptionDeclaration } from "./option_declaration.ts";
 import { indexedName, OPTIONS, takes } from "./option_table.ts";
-import { type OptionValue, parseOptionValue } from "./option_value.ts";
-
-/** Where a value came from. */
-export type OptionSource =
-  | { readonly kind: "command line" }
-  | { readonly kind: "environment"; readonly variable: string }
-  | { readonly kind: "file"; readonly file: string; readonly section: string; readonly line: number }
-  | { readonly kind: "default" };
-
-export interface EffectiveOption {
-  readonly option: OptionDeclaration;
-  readonly index: number | undefined;
-  /** Name with its index. */
-  readonly name: string;
-  readonly value: OptionValue;
-  readonly source: OptionSource;
-}
-
-interface Raw {
-  readonly given: GivenOption;
-  readonly source: OptionSource;
-}
+import { type EffectiveOption, type Raw, resolve } from "./resolve.ts";
 
 /** What a configuration is made from. */
 export interface ConfigurationSources {
@@ -38,23 +16,10 @@ export interface ConfigurationSources {
   readonly commandLine: CommandLine;
   readonly environment: Readonly<Record<string, string>>;
   readonly lines: readonly ConfigLine[];
-  /** Sections are searched for the options of this command; differs from `command` only for `config-check`. */
-  readonly sectionCommand?: CommandName;
 }
 
-/** In a message behind a value: where it stands. */
-export function describeSource(source: OptionSource): string {
-  switch (source.kind) {
-    case "command line":
-      return "command line";
-    case "environment":
-      return `environment variable ${source.variable}`;
-    case "file":
-      return `${source.file}:${source.line} [${source.section}]`;
-    case "default":
-      return "default";
-  }
-}
+/** Beginnings of variables that are options, best first. */
+export const ENVIRONMENT_PREFIXES: readonly string[] = ["WALFERRY_", "PGBACKREST_"];
 
 export class Configuration {
   readonly command: CommandName;
@@ -88,7 +53,7 @@ export class Configuration {
     const stanza = raw.get("stanza")?.given.texts[0];
     if (stanza !== undefined) assertStanzaName(stanza);
     addFiles(raw, sources, stanza, warnings);
-    const effective = resolve(raw, sources.command);
+    const effective = resolve(raw, sources.command, warnings);
     const stanzaSections = [...new Set(sources.lines.map(({ section }) => section.split(":")[0]!))].filter((name) =>
       name !== "global"
     );
@@ -153,11 +118,16 @@ export class Configuration {
   missing(name: string, index?: number): never {
     const declaration = OPTIONS.get(name)!;
     const shown = indexedName(declaration, declaration.group === undefined ? undefined : index ?? 1);
-    const section = this.stanza === undefined ? "[global]" : `[${this.stanza}]`;
+    const stanza = this.stanza ?? "<stanza>";
+    const section = declaration.home === "stanza" ? stanza : "global";
+    // A wrong stanza name shows as a missing option of its section.
+    const unknown = declaration.home === "stanza" && this.stanza !== undefined && !this.stanzaSections.includes(stanza)
+      ? `\ndoes this stanza exist? No configuration file has a section [${stanza}].`
+      : "";
     throw new WalferryError("OptionRequired", `${this.command} command requires option: ${shown}`, {
-      hint: name === "stanza"
-        ? "does this stanza exist? --stanza=<name>"
-        : `set ${shown} in section ${declaration.home === "stanza" ? section : "[global]"} of the configuration file.`,
+      hint: declaration.home === "command line"
+        ? `add --${shown}=<value> to the command line.`
+        : `set ${shown} in section [${section}] of the configuration file.${unknown}`,
     });
   }
 }
@@ -181,18 +151,23 @@ function addEnvironment(
   { environment, command }: ConfigurationSources,
   warnings: string[],
 ): void {
-  for (const prefix of ["WALFERRY_", "PGBACKREST_"]) {
+  for (const prefix of ENVIRONMENT_PREFIXES) {
     for (const variable of Object.keys(environment).sort()) {
       // Variables that steer the tests and the packaging of the program itself are no options.
       if (!variable.startsWith(prefix) || /^WALFERRY_(TEST|BUILD|EXECUTABLE)/.test(variable)) continue;
       const name = variable.slice(prefix.length).toLowerCase().replaceAll("_", "-");
-      const named = optionNamed(name);
-      if (named === undefined || (named.option.group !== undefined && named.index === undefined)) {
-        warnings.push(`environment contains invalid option '${name}'${suggestion(name)}`);
+      const where = ` (environment variable ${variable})`;
+      const named = optionNamed(name, where);
+      if (named === undefined) {
+        warnings.push(`environment contains ${unknownOption(name, where)}`);
         continue;
       }
       if (!takes(command, named.option) || raw.has(named.name)) continue;
       const text = environment[variable]!;
+      // What the runtime puts in place of bytes that are no UTF-8.
+      if (text.includes("\uFFFD")) {
+        throw new WalferryError("OptionInvalidValue", `value of '${named.name}' is not UTF-8 text${where}`);
+      }
       const texts = named.option.type === "list" || named.option.type === "hash" ? text.split(":") : [text];
       raw.set(named.name, {
         given: { named, texts, negated: false, reset: false },
@@ -210,17 +185,16 @@ function addFiles(
   warnings: string[],
 ): void {
   const { lines, command } = sources;
-  const sectionCommand = sources.sectionCommand ?? command;
   const sections = [
-    ...(stanza === undefined ? [] : [`${stanza}:${sectionCommand}`, stanza]),
-    `global:${sectionCommand}`,
+    ...(stanza === undefined ? [] : [`${stanza}:${command}`, stanza]),
+    `global:${command}`,
     "global",
   ];
   for (const section of sections) {
     const inSection = new Map<string, { raw: Raw; key: string }>();
     for (const line of lines) {
       if (line.section !== section) continue;
-      const checked = checkLine(line, section, sectionCommand, warnings);
+      const checked = checkLine(line, section, command, warnings);
       if (checked === undefined) continue;
       const { named } = checked.given;
       if (!takes(command, named.option)) continue;
@@ -248,17 +222,10 @@ function addFiles(
 /** The option on a line, or `undefined` (with a warning) when the line is skipped. */
 function checkLine(line: ConfigLine, section: string, command: CommandName, warnings: string[]): Raw | undefined {
   const where = `configuration file contains ('${line.file}' line ${line.line})`;
-  const named = optionNamed(line.key);
+  const at = ` at line ${line.line} of '${line.file}'`;
+  const named = optionNamed(line.key, at);
   if (named === undefined) {
-    const form = /^(no|reset)-(.+)$/.exec(line.key);
-    const what = form !== null && optionNamed(form[2]!) !== undefined
-      ? `${form[1] === "no" ? "negate" : "reset"} option`
-      : "invalid option";
-    warnings.push(`${where} ${what} '${line.key}'${what === "invalid option" ? suggestion(line.key) : ""}`);
-    return undefined;
-  }
-  if (named.option.group !== undefined && named.index === undefined) {
-    warnings.push(`${where} option '${line.key}' without an index`);
+    warnings.push(`${where} ${unknownOption(line.key, at)}`);
     return undefined;
   }
   if (named.option.home === "command line") {
@@ -279,86 +246,12 @@ function checkLine(line: ConfigLine, section: string, command: CommandName, warn
   };
 }
 
-function suggestion(name: string): string {
+/** What is said about a name in a file or in the environment that is no option. */
+function unknownOption(name: string, where: string): string {
+  const form = /^(no|reset)-(.+)$/.exec(name);
+  if (form !== null && optionNamed(form[2]!, where) !== undefined) {
+    return `invalid ${form[1] === "no" ? "negate" : "reset"} option '${name}'`;
+  }
   const near = nearestOption(name);
-  return near === undefined ? "" : `: did you mean '${near}'?`;
-}
-
-function resolve(raw: ReadonlyMap<string, Raw>, command: CommandName): Map<string, EffectiveOption> {
-  const effective = new Map<string, EffectiveOption>();
-  const indexes = (group: "repo" | "pg"): number[] => {
-    const found = new Set(
-      [...raw.values()].filter(({ given }) => given.named.option.group === group).map(({ given }) =>
-        given.named.index!
-      ),
-    );
-    if (found.size === 0 || group === "pg") found.add(1);
-    return [...found].sort((a, b) => a - b);
-  };
-  const byGroup = { repo: indexes("repo"), pg: indexes("pg") };
-  for (const option of OPTIONS.values()) {
-    if (!takes(command, option)) continue;
-    for (const index of option.group === undefined ? [undefined] : byGroup[option.group]) {
-      const found = resolveOne(option, index, raw, effective, command);
-      if (found !== undefined) effective.set(found.name, found);
-    }
-  }
-  return effective;
-}
-
-function resolveOne(
-  option: OptionDeclaration,
-  index: number | undefined,
-  raw: ReadonlyMap<string, Raw>,
-  effective: ReadonlyMap<string, EffectiveOption>,
-  command: CommandName,
-): EffectiveOption | undefined {
-  const name = indexedName(option, index);
-  const written = raw.get(name);
-  if (!dependencyMet(option, index, raw, effective, command)) {
-    if (written?.source.kind === "command line" && !written.given.reset) {
-      const { option: needed, values } = option.depends!;
-      throw new WalferryError(
-        "OptionInvalid",
-        `option '${name}' not valid without option '${needed}' in (${values.join(", ")})`,
-      );
-    }
-    return undefined;
-  }
-  const given = written !== undefined && !written.given.reset ? written : undefined;
-  if (given !== undefined) {
-    if (given.given.negated) {
-      return { option, index, name, value: option.type === "bool-like" ? "n" : false, source: given.source };
-    }
-    const where = given.source.kind === "command line" ? "" : ` (${describeSource(given.source)})`;
-    return {
-      option,
-      index,
-      name,
-      value: parseOptionValue(option, name, given.given.texts, where),
-      source: given.source,
-    };
-  }
-  const fallback = option.defaults?.[command] ?? option.default;
-  if (fallback === undefined) return undefined;
-  return { option, index, name, value: parseOptionValue(option, name, [fallback], ""), source: { kind: "default" } };
-}
-
-/** The option it depends on is resolved earlier in the table, or read from what was written. */
-function dependencyMet(
-  option: OptionDeclaration,
-  index: number | undefined,
-  raw: ReadonlyMap<string, Raw>,
-  effective: ReadonlyMap<string, EffectiveOption>,
-  command: CommandName,
-): boolean {
-  if (option.depends === undefined) return true;
-  const needed = OPTIONS.get(option.depends.option);
-  if (needed === undefined) {
-    throw new WalferryError("Assert", `option '${option.name}' depends on an option that does not exist`);
-  }
-  const name = indexedName(needed, needed.group === undefined ? undefined : index);
-  const value = effective.get(name)?.value ?? raw.get(name)?.given.texts[0] ?? needed.defaults?.[command] ??
-    needed.default;
-  return option.depends.values.includes(String(value));
+  return `invalid option '${name}'${near === undefined ? "" : `: did you mean '${near}'?`}`;
 }

@@ -43,6 +43,7 @@ export async function dispatch(
         pgBin: config.optionalString("pg-bin"),
       }, context);
     case "expire":
+      warnOfRetention(config, context);
       return await (await import("../commands/expire.ts")).expire(typed.expireOptions(config), context);
     case "help":
       return await (await import("./help.ts")).help(parameters, invocation.invokedName, context);
@@ -74,6 +75,12 @@ export async function dispatch(
   }
 }
 
+const WITHOUT_EFFECT = [
+  ["bundle", "files are stored one by one"],
+  ["block", "whole files are stored"],
+  ["hardlink", "unchanged files of an earlier backup are referred to, not linked"],
+] as const;
+
 /** Settings whose effect comes in a later version; the result is right without them, only slower or larger. */
 function warnOfAsync(config: Configuration, { log }: CommandContext): void {
   if (config.boolean("archive-async")) {
@@ -81,17 +88,24 @@ function warnOfAsync(config: Configuration, { log }: CommandContext): void {
   }
 }
 
-function warnOfBackupSettings(config: Configuration, { log }: CommandContext): void {
+function warnOfBackupSettings(config: Configuration, context: CommandContext): void {
+  const { log } = context;
   for (const key of config.indexes("repo")) {
-    for (const name of ["repo-bundle", "repo-block"]) {
-      if (config.optionalBoolean(name, key)) {
-        log.warn(
-          `${
-            name.replace("repo", `repo${key}`)
-          }=y is not supported by this version of walferry: files are stored one by one`,
-        );
+    for (const [name, instead] of WITHOUT_EFFECT) {
+      if (config.optionalBoolean(`repo-${name}`, key)) {
+        log.warn(`repo${key}-${name}=y is not supported by this version of walferry: ${instead}`);
       }
     }
+  }
+  if (config.optionalString("backup-standby") === "prefer") {
+    log.warn("backup-standby=prefer is not supported by this version of walferry: the primary is used");
+  }
+  warnOfRetention(config, context);
+}
+
+/** Without it a repository grows until its disk is full. */
+function warnOfRetention(config: Configuration, { log }: CommandContext): void {
+  for (const key of config.indexes("repo")) {
     if (config.optionalNumber("repo-retention-full", key) === undefined) {
       log.warn(
         `option 'repo${key}-retention-full' is not set for 'repo${key}-retention-full-type=${
@@ -100,8 +114,5 @@ function warnOfBackupSettings(config: Configuration, { log }: CommandContext): v
           `HINT: to retain full backups indefinitely (without warning), set option 'repo${key}-retention-full' to the maximum.`,
       );
     }
-  }
-  if (config.optionalString("backup-standby") === "prefer") {
-    log.warn("backup-standby=prefer is not supported by this version of walferry: the primary is used");
   }
 }

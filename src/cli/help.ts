@@ -7,6 +7,7 @@ import { COMMAND_HELP, optionHelp } from "./option_help.ts";
 import { optionNamed } from "./option_name.ts";
 import type { OptionDeclaration } from "./option_declaration.ts";
 import { OPTIONS, takes } from "./option_table.ts";
+import { showOptionValue } from "./option_value.ts";
 
 /** Widest line of help text. */
 const WIDTH = 100;
@@ -93,6 +94,21 @@ function commandPage(command: CommandName, invokedName: string): string {
   return `${invokedName} ${usageOf(command)}\n    ${COMMAND_HELP[command]}\n\n${sections.join("\n")}`;
 }
 
+/** What an option may be set to by name, for one command or for any; `undefined` when it is no choice. */
+export function allowedValues(option: OptionDeclaration, command?: CommandName): readonly string[] | undefined {
+  return (command === undefined ? undefined : option.allowedFor?.[command]) ?? option.allowed;
+}
+
+/** `text, json`, `1 to 999`, or nothing. */
+export function valuesText(option: OptionDeclaration, command?: CommandName): string {
+  const allowed = allowedValues(option, command);
+  if (allowed !== undefined) return allowed.join(", ");
+  const { min, max } = option;
+  return min === undefined || max === undefined
+    ? ""
+    : `${showOptionValue(option, min)} to ${showOptionValue(option, max)}`;
+}
+
 /** ` [default: 1m]`, or nothing. */
 export function defaultText(option: OptionDeclaration, command: CommandName): string {
   const value = option.defaults?.[command] ?? option.default;
@@ -100,7 +116,7 @@ export function defaultText(option: OptionDeclaration, command: CommandName): st
 }
 
 function optionPage(command: CommandName, word: string): string {
-  const option = optionNamed(word)?.option ?? OPTIONS.get(word);
+  const option = OPTIONS.get(word) ?? optionNamed(word)?.option;
   if (option === undefined || !takes(command, option)) {
     throw new WalferryError("OptionInvalid", `option '${word}' is not an option of command '${command}'`, {
       hint: `walferry help ${command} lists its options.`,
@@ -108,7 +124,7 @@ function optionPage(command: CommandName, word: string): string {
   }
   const facts = [
     `type: ${option.type}`,
-    ...(option.allowed === undefined ? [] : [`allowed: ${option.allowed.join(", ")}`]),
+    ...(valuesText(option, command) === "" ? [] : [`allowed: ${valuesText(option, command)}`]),
     ...(defaultText(option, command) === "" ? [] : [defaultText(option, command).trim().slice(1, -1)]),
     ...(option.secure ? ["secret: only in a configuration file or the environment"] : []),
     ...(option.compatibilityOnly ? ["accepted so that a pgBackRest configuration works; changes nothing here"] : []),

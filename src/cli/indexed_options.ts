@@ -1,6 +1,8 @@
 /** Options of clusters and repositories, which carry a number. Names, types, defaults and ranges: behaviour spec §1.8. */
-import { BACKUP, PG, PGDB, REPO, RETENTION, STANZA_COMMANDS } from "./command_sets.ts";
-import type { OptionDeclaration } from "./option_declaration.ts";
+import { BACKUP, PG, PGDB, REPO, RETENTION } from "./command_sets.ts";
+import type { OptionDeclaration, OptionDependency } from "./option_declaration.ts";
+
+const WITH_PATH: OptionDependency = { option: "pg-path" };
 
 /** Options of clusters: `pg1-path` ... */
 export const CLUSTER_OPTIONS: readonly OptionDeclaration[] = [
@@ -10,10 +12,17 @@ export const CLUSTER_OPTIONS: readonly OptionDeclaration[] = [
     group: "pg",
     home: "stanza",
     commands: PG,
-    required: ["archive-get", "backup", "check", "restore", ...STANZA_COMMANDS],
     oldNames: ["db-path", "db?-path"],
   },
-  { name: "pg-database", type: "string", group: "pg", home: "stanza", commands: PGDB, default: "postgres" },
+  {
+    name: "pg-database",
+    type: "string",
+    group: "pg",
+    home: "stanza",
+    commands: PGDB,
+    default: "postgres",
+    depends: WITH_PATH,
+  },
   {
     name: "pg-port",
     type: "integer",
@@ -23,6 +32,7 @@ export const CLUSTER_OPTIONS: readonly OptionDeclaration[] = [
     default: "5432",
     min: 0,
     max: 65535,
+    depends: WITH_PATH,
     oldNames: ["db-port", "db?-port"],
   },
   {
@@ -31,32 +41,11 @@ export const CLUSTER_OPTIONS: readonly OptionDeclaration[] = [
     group: "pg",
     home: "stanza",
     commands: PGDB,
+    depends: WITH_PATH,
     oldNames: ["db-socket-path", "db?-socket-path"],
   },
-  { name: "pg-user", type: "string", group: "pg", home: "stanza", commands: PGDB },
+  { name: "pg-user", type: "string", group: "pg", home: "stanza", commands: PGDB, depends: WITH_PATH },
   { name: "pg-host", type: "string", group: "pg", home: "stanza", commands: PG, oldNames: ["db-host", "db?-host"] },
-  ...[
-    "ca-file",
-    "ca-path",
-    "cert-file",
-    "cmd",
-    "config",
-    "config-include-path",
-    "config-path",
-    "key-file",
-    "port",
-    "type",
-    "user",
-  ].map(
-    (name): OptionDeclaration => ({
-      name: `pg-host-${name}`,
-      type: "string",
-      group: "pg",
-      home: "global",
-      commands: PG,
-      compatibilityOnly: true,
-    }),
-  ),
 ];
 
 /** Options of repositories: `repo1-path` ... */
@@ -97,7 +86,6 @@ export const REPOSITORY_OPTIONS: readonly OptionDeclaration[] = [
     home: "global",
     commands: REPO,
     secure: true,
-    required: REPO,
     depends: { option: "repo-cipher-type", values: ["aes-256-cbc"] },
     oldNames: ["repo-cipher-pass"],
   },
@@ -142,84 +130,13 @@ export const REPOSITORY_OPTIONS: readonly OptionDeclaration[] = [
   },
   { name: "repo-host", type: "string", group: "repo", home: "global", commands: REPO, oldNames: ["backup-host"] },
   { name: "repo-bundle", type: "boolean", group: "repo", home: "global", commands: BACKUP, default: "n" },
-  { name: "repo-block", type: "boolean", group: "repo", home: "global", commands: BACKUP, default: "n" },
-  ...([
-    ["repo-hardlink", ["hardlink"]],
-    ["repo-bundle-limit", []],
-    ["repo-bundle-size", []],
-    ["repo-block-age-map", []],
-    ["repo-block-checksum-size-map", []],
-    ["repo-block-size-map", []],
-    ["repo-block-size-super", []],
-    ["repo-block-size-super-full", []],
-    ["repo-host-ca-file", []],
-    ["repo-host-ca-path", []],
-    ["repo-host-cert-file", []],
-    ["repo-host-cmd", ["backup-cmd"]],
-    ["repo-host-config", ["backup-config"]],
-    ["repo-host-config-include-path", []],
-    ["repo-host-config-path", []],
-    ["repo-host-key-file", []],
-    ["repo-host-port", ["backup-ssh-port"]],
-    ["repo-host-type", []],
-    ["repo-host-user", ["backup-user"]],
-  ] as const).map(([name, oldNames]): OptionDeclaration => ({
-    name,
-    type: "string",
+  {
+    name: "repo-block",
+    type: "boolean",
     group: "repo",
     home: "global",
-    commands: REPO,
-    compatibilityOnly: true,
-    oldNames,
-  })),
-  ...storeOptions("storage", [], [
-    "verify-tls",
-    "ca-file",
-    "ca-path",
-    "host",
-    "port",
-    "tag",
-    "prefetch",
-    "read-over",
-    "upload-chunk-size",
-  ]),
-  ...storeOptions("s3", ["key", "key-secret", "sse-customer-key", "token"], [
-    "bucket",
-    "endpoint",
-    "key-type",
-    "kms-key-id",
-    "region",
-    "role",
-    "process-cmd",
-    "requester-pays",
-    "service",
-    "sts-host",
-    "uri-style",
-  ]),
-  ...storeOptions("azure", ["account", "endpoint", "key"], ["container", "key-type", "uri-style"]),
-  ...storeOptions("gcs", ["key"], ["bucket", "endpoint", "key-type", "user-project"]),
-  ...storeOptions("sftp", ["private-key-passphrase"], [
-    "host",
-    "host-fingerprint",
-    "host-key-check-type",
-    "host-key-hash-type",
-    "host-port",
-    "host-user",
-    "known-host",
-    "private-key-file",
-    "public-key-file",
-  ]),
+    commands: BACKUP,
+    default: "n",
+    depends: { option: "repo-bundle", values: ["y"] },
+  },
 ];
-
-/** Options of stores that this version does not have: known, so that a file that names them is read without complaint. */
-function storeOptions(store: string, secure: readonly string[], plain: readonly string[]): OptionDeclaration[] {
-  return [...secure, ...plain].map((name) => ({
-    name: `repo-${store}-${name}`,
-    type: "list",
-    group: "repo",
-    home: "global",
-    commands: REPO,
-    compatibilityOnly: true,
-    secure: secure.includes(name),
-  }));
-}

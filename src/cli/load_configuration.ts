@@ -2,7 +2,7 @@
 import type { CommandLine } from "./command_line.ts";
 import type { CommandName } from "./commands.ts";
 import { defaultPlaces, readConfigFiles } from "./config_file.ts";
-import { Configuration } from "./configuration.ts";
+import { Configuration, ENVIRONMENT_PREFIXES } from "./configuration.ts";
 
 /** What a run needs of the outside world. */
 export interface Invocation {
@@ -17,13 +17,18 @@ export function loadConfiguration(
   command: CommandName,
   commandLine: CommandLine,
   invocation: Invocation,
-  sectionCommand?: CommandName,
 ): Configuration {
-  const written = (name: string) => commandLine.options.get(name);
+  const said = (name: "config" | "config-path" | "config-include-path"): string | undefined => {
+    const written = commandLine.options.get(name);
+    if (written !== undefined) return written.texts[0] || undefined;
+    const variable = name.toUpperCase().replaceAll("-", "_");
+    // An empty text says nothing here; it is refused with the other empty values.
+    return ENVIRONMENT_PREFIXES.map((prefix) => invocation.environment[prefix + variable]).find(Boolean);
+  };
   const lines = readConfigFiles({
-    config: written("config")?.negated ? false : written("config")?.texts[0],
-    configPath: written("config-path")?.texts[0],
-    configIncludePath: written("config-include-path")?.texts[0],
+    config: commandLine.options.get("config")?.negated ? false : said("config"),
+    configPath: said("config-path"),
+    configIncludePath: said("config-include-path"),
   }, defaultPlaces(invocation.invokedName));
-  return Configuration.make({ command, commandLine, environment: invocation.environment, lines, sectionCommand });
+  return Configuration.make({ command, commandLine, environment: invocation.environment, lines });
 }

@@ -1,4 +1,4 @@
-/** What is declared of an option. The declarations are in `plain_options.ts` and `indexed_options.ts`. */
+/** What is declared of an option. The declarations are in `plain_options.ts`, `indexed_options.ts` and `compatible_options.ts`. */
 import type { CommandName } from "./commands.ts";
 
 export type OptionType =
@@ -16,7 +16,8 @@ export type OptionType =
 /** When another option makes this one mean something. */
 export interface OptionDependency {
   readonly option: string;
-  readonly values: readonly string[];
+  /** Absent = any value: it is enough that the other option is there. */
+  readonly values?: readonly string[];
 }
 
 export interface OptionDeclaration {
@@ -31,8 +32,9 @@ export interface OptionDeclaration {
   readonly default?: string;
   /** Defaults that differ by command. */
   readonly defaults?: Readonly<Partial<Record<CommandName, string>>>;
-  readonly required?: readonly CommandName[];
   readonly allowed?: readonly string[];
+  /** Values that differ by command. */
+  readonly allowedFor?: Readonly<Partial<Record<CommandName, readonly string[]>>>;
   /** Range of integers, sizes (bytes) and times (milliseconds). */
   readonly min?: number;
   readonly max?: number;

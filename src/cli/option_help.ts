@@ -144,6 +144,8 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "repo-retention-full-type": "count, or time for days.",
   "repo-retention-history": "days to keep the manifests of expired backups; unset = for ever, 0 = none.",
   "repo-symlink": "make the link latest and the tablespace links in a repository.",
+  "repo-target-time":
+    "read a versioned object store as it was at this time. This version has no such store and refuses it.",
   "repo-type": "where the repository is: posix, or cifs for one without links. Others are not in this version.",
   "resume": "resume an aborted backup.",
   "sck-block": "blocking sockets.",

@@ -29,19 +29,26 @@ for (const option of OPTIONS.values()) {
 
 /**
  * The option of exactly this name, or `undefined`.
- * @throws WalferryError `OptionInvalid` for an index outside of 1 to 256
+ * @param where file and line, or the like, for messages
+ * @throws WalferryError `OptionInvalid` for an index outside of 1 to 256, or for one that is missing
  */
-export function optionNamed(name: string): NamedOption | undefined {
+export function optionNamed(name: string, where = ""): NamedOption | undefined {
   const plain = BY_NAME.get(name);
   if (plain !== undefined && !name.includes("?")) {
     const index = plain.option.group === undefined ? undefined : plain.fixedIndex;
     return { option: plain.option, index, name: indexedName(plain.option, index) };
   }
+  const group = OPTIONS.get(name)?.group;
+  if (group !== undefined) {
+    throw new WalferryError("OptionInvalid", `option '${name}' requires an index${where}`, {
+      hint: `add the required index, e.g. ${name.replace(group, `${group}1`)}.`,
+    });
+  }
   const split = splitIndex(name);
   const indexed = split === undefined ? undefined : BY_NAME.get(split.pattern);
   if (split === undefined || indexed === undefined) return undefined;
   if (split.index < 1 || split.index > INDEX_MAX) {
-    throw new WalferryError("OptionInvalid", `option '${name}' index must be between 1 and ${INDEX_MAX}`);
+    throw new WalferryError("OptionInvalid", `option '${name}' index must be between 1 and ${INDEX_MAX}${where}`);
   }
   return { option: indexed.option, index: split.index, name: indexedName(indexed.option, split.index) };
 }
@@ -67,6 +74,9 @@ export function optionByPrefix(name: string): NamedOption | undefined {
   }
   const only = [...matches.values()][0];
   if (only === undefined) return undefined;
+  if (split !== undefined && (split.index < 1 || split.index > INDEX_MAX)) {
+    throw new WalferryError("OptionInvalid", `option '${name}' index must be between 1 and ${INDEX_MAX}`);
+  }
   const index = only.option.group === undefined ? undefined : split?.index ?? only.fixedIndex;
   return { option: only.option, index, name: indexedName(only.option, index) };
 }
@@ -87,7 +97,7 @@ export function nearestOption(name: string): string | undefined {
 }
 
 /** Insertions, deletions, replacements and swaps of neighbours between two texts; anything above the limit is limit + 1. */
-function editDistance(a: string, b: string, limit: number): number {
+export function editDistance(a: string, b: string, limit: number): number {
   if (Math.abs(a.length - b.length) > limit) return limit + 1;
   let before: number[] = [];
   let above = Array.from({ length: b.length + 1 }, (_, index) => index);

@@ -3,13 +3,25 @@
  * option is for, in words, is in `option_help.ts`, which only help and documentation load.
  */
 import type { CommandName } from "./commands.ts";
+import {
+  COMPATIBLE_CLUSTER_OPTIONS,
+  COMPATIBLE_PLAIN_OPTIONS,
+  COMPATIBLE_REPOSITORY_OPTIONS,
+} from "./compatible_options.ts";
 import { CLUSTER_OPTIONS, REPOSITORY_OPTIONS } from "./indexed_options.ts";
 import type { OptionDeclaration } from "./option_declaration.ts";
 import { PLAIN_OPTIONS } from "./plain_options.ts";
 
 /** All options, by name without index. */
 export const OPTIONS: ReadonlyMap<string, OptionDeclaration> = new Map(
-  [...PLAIN_OPTIONS, ...CLUSTER_OPTIONS, ...REPOSITORY_OPTIONS].map((option) => [option.name, option]),
+  [
+    ...PLAIN_OPTIONS,
+    ...COMPATIBLE_PLAIN_OPTIONS,
+    ...CLUSTER_OPTIONS,
+    ...COMPATIBLE_CLUSTER_OPTIONS,
+    ...REPOSITORY_OPTIONS,
+    ...COMPATIBLE_REPOSITORY_OPTIONS,
+  ].map((option) => [option.name, option]),
 );
 
 /** Highest index of a repository or cluster. */

@@ -70,18 +70,18 @@ export function parseOptionValue(
         String,
         fail,
       );
-    case "size":
-      return inRange(
-        option,
-        parseSize(text) ?? fail("a number is expected, with a unit such as KiB, MiB, GiB"),
-        (value) => `${value} bytes`,
-        fail,
-      );
+    case "size": {
+      const size = parseSize(text) ?? fail("a number is expected, with a unit such as KiB, MiB, GiB");
+      if (option.allowed === undefined) return inRange(option, size, showSize, fail);
+      return option.allowed.some((known) => parseSize(known) === size)
+        ? size
+        : fail(`allowed are ${option.allowed.join(", ")}`);
+    }
     case "time":
       return inRange(
         option,
         parseTime(text) ?? fail("a number is expected, with a unit such as ms, s, m, h, d, w"),
-        (value) => `${value / 1000}s`,
+        showTime,
         fail,
       );
     case "path":

@@ -1,13 +1,8 @@
 /** Options without an index. Names, types, defaults and ranges: behaviour spec §1.8. */
 import { BACKUP, PG, PGDB, REPO, RESTORE, SERVICE } from "./command_sets.ts";
-import type { CommandName } from "./commands.ts";
-import type { OptionDeclaration, OptionDependency, OptionType } from "./option_declaration.ts";
+import type { OptionDeclaration, OptionDependency } from "./option_declaration.ts";
+import { DAY, PIB } from "./option_units.ts";
 
-const KIB = 1024;
-const MIB = 1024 * KIB;
-const PIB = MIB * MIB * KIB;
-/** Milliseconds. */
-const DAY = 24 * 3600 * 1000;
 const TARGETED: OptionDependency = { option: "type", values: ["lsn", "name", "time", "xid"] };
 
 /** Options that have no index. */
@@ -52,6 +47,7 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
     commands: ["info", "version", "config-check"],
     default: "text",
     allowed: ["text", "json", "num"],
+    allowedFor: { "info": ["text", "json"], "version": ["text", "num"], "config-check": ["text", "json"] },
   },
   {
     name: "set",
@@ -68,7 +64,7 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
     commands: ["restore"],
     default: "pause",
     allowed: ["pause", "promote", "shutdown"],
-    depends: { option: "type", values: ["immediate", ...TARGETED.values] },
+    depends: { option: "type", values: ["immediate", ...TARGETED.values!] },
   },
   {
     name: "target-exclusive",
@@ -83,7 +79,7 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
     type: "string",
     home: "command line",
     commands: ["restore"],
-    depends: { option: "type", values: ["default", "standby", ...TARGETED.values] },
+    depends: { option: "type", values: ["default", "standby", ...TARGETED.values!] },
   },
   {
     name: "type",
@@ -105,8 +101,18 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
       "lsn",
       "xid",
     ],
+    allowedFor: {
+      backup: ["full", "diff", "incr"],
+      info: ["full", "diff", "incr"],
+      restore: ["default", "preserve", "immediate", "standby", "none", "name", "time", "lsn", "xid"],
+    },
   },
-  { name: "repo", type: "string", home: "command line", commands: REPO },
+  {
+    name: "repo",
+    type: "string",
+    home: "command line",
+    commands: REPO.filter((command) => command !== "stanza-create" && command !== "stanza-upgrade"),
+  },
   { name: "keep", type: "boolean", home: "command line", commands: ["demo"], default: "n", own: true },
   { name: "pg-bin", type: "path", home: "command line", commands: ["demo"], own: true },
   // General
@@ -129,7 +135,14 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
     allowed: ["strict", "compat"],
     own: true,
   },
-  { name: "buffer-size", type: "size", home: "global", commands: REPO, default: "1MiB", min: 16 * KIB, max: 16 * MIB },
+  {
+    name: "buffer-size",
+    type: "size",
+    home: "global",
+    commands: REPO,
+    default: "1MiB",
+    allowed: ["16KiB", "32KiB", "64KiB", "128KiB", "256KiB", "512KiB", "1MiB", "2MiB", "4MiB", "8MiB", "16MiB"],
+  },
   {
     name: "cmd",
     type: "string",
@@ -267,53 +280,15 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
   { name: "db-include", type: "list", home: "global", commands: RESTORE },
   { name: "link-all", type: "boolean", home: "global", commands: RESTORE, default: "n" },
   { name: "link-map", type: "hash", home: "global", commands: RESTORE },
-  { name: "recovery-option", type: "hash", home: "global", commands: RESTORE },
+  {
+    name: "recovery-option",
+    type: "hash",
+    home: "global",
+    commands: RESTORE,
+    depends: { option: "type", values: ["default", "immediate", "standby", ...TARGETED.values!] },
+  },
+  // Refused with a value: reading the newest version instead would be another answer than the one asked for.
+  { name: "repo-target-time", type: "string", home: "global", commands: ["archive-get", "info", "restore"] },
   { name: "tablespace-map", type: "hash", home: "global", commands: RESTORE },
   { name: "tablespace-map-all", type: "string", home: "global", commands: RESTORE },
-  // Known to pgBackRest; the value is checked and changes nothing here
-  ...compatible(["archive-get", "archive-push", "backup", "restore"], [
-    ["job-retry", "integer"],
-    ["job-retry-interval", "time"],
-  ]),
-  ...compatible(REPO, [
-    ["beta", "boolean"],
-    ["cmd-ssh", "string"],
-    ["compress-level-network", "integer"],
-    ["io-timeout", "time"],
-    ["log-subprocess", "boolean"],
-    ["priority", "integer"],
-    ["protocol-timeout", "time"],
-    ["sck-block", "boolean"],
-    ["sck-keep-alive", "boolean"],
-    ["tcp-keep-alive-count", "integer"],
-    ["tcp-keep-alive-idle", "integer"],
-    ["tcp-keep-alive-interval", "integer"],
-    ["tls-cipher-12", "string"],
-    ["tls-cipher-13", "string"],
-  ]),
-  ...compatible(["archive-get", "archive-push"], [
-    ["archive-get-queue-max", "size"],
-    ["archive-missing-retry", "boolean"],
-    ["archive-push-batch-size", "size"],
-  ]),
-  ...compatible(["backup"], [
-    ["manifest-save-threshold", "size"],
-    ["resume", "boolean"],
-    ["stop-auto", "boolean"],
-  ]),
-  ...compatible([], [
-    ["tls-server-address", "string"],
-    ["tls-server-auth", "hash"],
-    ["tls-server-ca-file", "string"],
-    ["tls-server-cert-file", "string"],
-    ["tls-server-key-file", "string"],
-    ["tls-server-port", "integer"],
-  ]),
 ];
-
-function compatible(
-  commands: readonly CommandName[],
-  options: ReadonlyArray<readonly [name: string, type: OptionType]>,
-): OptionDeclaration[] {
-  return options.map(([name, type]) => ({ name, type, home: "global", commands, compatibilityOnly: true }));
-}

@@ -28,9 +28,15 @@ export function restoreCommandText(config: Configuration): string {
     .map(({ option, name, value }) => {
       if (value === true) return `--${name}`;
       if (value === false) return `--no-${name}`;
-      return quoted(`--${name}=${showOptionValue(option, value)}`);
+      // PostgreSQL runs the command in the data directory, where a relative path leads somewhere else.
+      const text = name === "config" ? absolute(String(value)) : showOptionValue(option, value);
+      return quoted(`--${name}=${text}`);
     });
   return [program, ...forwarded, quoted(`--stanza=${config.stanza}`), "archive-get", "%f", '"%p"'].join(" ");
+}
+
+function absolute(path: string): string {
+  return path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
 }
 
 /** For the shell that PostgreSQL runs; `%` would be taken by PostgreSQL itself. */

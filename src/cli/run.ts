@@ -10,6 +10,7 @@ import { listenForSignals } from "../process/signals.ts";
 import type { LogLevel } from "../report/log.ts";
 import { createLog, type LogOptions, type OpenLog } from "../report/log_writer.ts";
 import { silentProgress } from "../report/progress.ts";
+import { writeFully } from "../report/write_fully.ts";
 import { BACKREST_VERSION } from "../version.ts";
 import { type CommandLine, parseCommandLine } from "./command_line.ts";
 import { type CommandName, COMMANDS } from "./commands.ts";
@@ -125,7 +126,12 @@ function exitCode(
 function reportEarly(error: WalferryError, command: CommandName | undefined, invocation: Invocation): number {
   const head = `ERROR: [${String(error.code).padStart(3, "0")}]: `;
   const text = `${head}${error.text.replaceAll("\n", `\n${" ".repeat(head.length)}`)}\n`;
-  Deno.stderr.writeSync(new TextEncoder().encode(text));
+  try {
+    writeFully(Deno.stderr, new TextEncoder().encode(text));
+  } catch (failure) {
+    // Nobody is there to be told: the code says it.
+    if (!(failure instanceof Error)) throw failure;
+  }
   // The words could not be understood, but a caller that wants a segment must not take the error for "not there".
   const getting = invocation.args.some((word) => word === "archive-get" || word === "get");
   return exitCode(command ?? (getting ? "archive-get" : undefined), undefined, invocation, error);
@@ -142,9 +148,15 @@ function makeContext(log: OpenLog, signal: AbortSignal): CommandContext {
   };
 }
 
+/** @throws WalferryError `FileWrite`: half an answer must not look like a whole one */
 function writeOutput(text: string): void {
-  const bytes = new TextEncoder().encode(text);
-  for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
+  try {
+    writeFully(Deno.stdout, new TextEncoder().encode(text));
+  } catch (error) {
+    throw new WalferryError("FileWrite", `unable to write to standard output: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
 }
 
 /** A progress line for long commands on a terminal. */

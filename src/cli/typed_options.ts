@@ -23,21 +23,30 @@ const LEVELS: Readonly<Record<CompressType, readonly [min: number, max: number]>
 /** Repositories in key order, only those that `--repo` names. */
 export function repositories(config: Configuration, listAllowed = false): RepositoryConfig[] {
   const keys = config.indexes("repo");
+  if (config.isSet("repo-target-time")) {
+    throw unsupported("repo-target-time", "this version has no store that keeps older versions of a file");
+  }
   const chosen = chosenKeys(config, keys, listAllowed);
-  const all = keys.map((key) => repository(config, key));
+  assertPathsDiffer(config, keys);
+  return keys.filter((key) => chosen.includes(key)).map((key) => repository(config, key));
+}
+
+/** Two repositories in one directory would remove each other's files. Those that `--repo` leaves out count too. */
+function assertPathsDiffer(config: Configuration, keys: readonly number[]): void {
   const seen = new Map<string, number>();
-  for (const { key, storage } of all) {
-    const place = `${storage.type}:${storage.path}`;
-    const before = seen.get(place);
+  for (const key of keys) {
+    const type = config.string("repo-type", key);
+    if ((type !== "posix" && type !== "cifs") || config.isSet("repo-host", key)) continue;
+    const path = config.string("repo-path", key);
+    const before = seen.get(path);
     if (before !== undefined) {
       throw new WalferryError(
         "OptionInvalidValue",
-        `local repo${before} and repo${key} paths are both '${storage.path}' but must be different`,
+        `local repo${before} and repo${key} paths are both '${path}' but must be different`,
       );
     }
-    seen.set(place, key);
+    seen.set(path, key);
   }
-  return all.filter(({ key }) => chosen.includes(key));
 }
 
 function chosenKeys(config: Configuration, keys: readonly number[], listAllowed: boolean): readonly number[] {
@@ -140,7 +149,7 @@ export function archivePushOptions(config: Configuration, parameters: readonly s
     repositories: repositories(config),
     compress: compressSetting(config),
     headerCheck: config.boolean("archive-header-check"),
-    modeCheck: config.boolean("archive-mode-check"),
+    modeCheck: config.boolean("archive-check") && config.boolean("archive-mode-check"),
     queueMaxBytes: config.optionalNumber("archive-push-queue-max"),
     timeoutMs: config.number("archive-timeout"),
     lockPath: config.string("lock-path"),
@@ -171,7 +180,7 @@ export function backupOptions(config: Configuration): BackupOptions {
   const chosen = repositories(config, true);
   return {
     stanza: stanzaOf(config),
-    type: backupType(config.string("type")),
+    type: config.string("type") as BackupType,
     clusters: clusters(config),
     // Without --repo a backup goes to the first repository, as with pgBackRest.
     repositories: config.isSet("repo") ? chosen : chosen.slice(0, 1),
@@ -184,7 +193,7 @@ export function backupOptions(config: Configuration): BackupOptions {
     startFast: config.boolean("start-fast"),
     archiveCheck: online && config.boolean("archive-check"),
     archiveCopy: online && config.boolean("archive-check") && config.boolean("archive-copy"),
-    archiveModeCheck: config.boolean("archive-mode-check"),
+    archiveModeCheck: online && config.boolean("archive-check") && config.boolean("archive-mode-check"),
     archiveTimeoutMs: config.number("archive-timeout"),
     checksumPage: config.optionalBoolean("checksum-page"),
     pageHeaderCheck: config.boolean("page-header-check"),
@@ -198,33 +207,9 @@ export function backupOptions(config: Configuration): BackupOptions {
   };
 }
 
-function backupType(text: string): BackupType {
-  if (text === "full" || text === "diff" || text === "incr") return text;
-  throw new WalferryError("OptionInvalidValue", `'${text}' is not valid for 'type' option`, {
-    hint: "allowed are full, diff, incr",
-  });
-}
-
-const RESTORE_TYPES: readonly RestoreType[] = [
-  "default",
-  "immediate",
-  "time",
-  "xid",
-  "lsn",
-  "name",
-  "standby",
-  "preserve",
-  "none",
-];
-
 /** Options of restore. */
 export function restoreOptions(config: Configuration, restoreCommand: string): RestoreOptions {
   const type = config.string("type") as RestoreType;
-  if (!RESTORE_TYPES.includes(type)) {
-    throw new WalferryError("OptionInvalidValue", `'${type}' is not valid for 'type' option`, {
-      hint: `allowed are ${RESTORE_TYPES.join(", ")}`,
-    });
-  }
   const needsTarget = ["time", "xid", "lsn", "name"].includes(type);
   return {
     stanza: stanzaOf(config),
@@ -274,28 +259,18 @@ export function expireOptions(config: Configuration): ExpireOptions {
 /** Options of info. */
 export function infoOptions(config: Configuration): InfoOptions {
   const set = config.optionalString("set");
-  if (set !== undefined && config.stanza === undefined) config.missing("stanza");
-  const type = config.optionalString("type");
+  if (set !== undefined && config.stanza === undefined) {
+    throw new WalferryError("OptionInvalid", "option 'set' not valid without option 'stanza'");
+  }
   return {
     stanza: config.stanza,
     repositories: repositories(config),
     set,
-    type: type === undefined ? undefined : backupType(type),
-    output: outputOf(config) === "json" ? "json" : "text",
+    type: config.optionalString("type") as BackupType | undefined,
+    output: config.string("output") === "json" ? "json" : "text",
     detailLevel: config.string("detail-level") as InfoOptions["detailLevel"],
     lockPath: config.string("lock-path"),
   };
-}
-
-/** `text` or `json`; other formats belong to other commands. */
-function outputOf(config: Configuration): string {
-  const output = config.string("output");
-  if (output !== "text" && output !== "json") {
-    throw new WalferryError("OptionInvalidValue", `'${output}' is not valid for 'output' option`, {
-      hint: "allowed are text, json",
-    });
-  }
-  return output;
 }
 
 /** Options of check. */
@@ -305,7 +280,7 @@ export function checkOptions(config: Configuration): CheckOptions {
     clusters: clusters(config),
     repositories: repositories(config),
     archiveCheck: config.boolean("archive-check"),
-    archiveModeCheck: config.boolean("archive-mode-check"),
+    archiveModeCheck: config.boolean("archive-check") && config.boolean("archive-mode-check"),
     archiveTimeoutMs: config.number("archive-timeout"),
     dbTimeoutMs: config.number("db-timeout"),
     lockPath: config.string("lock-path"),
@@ -322,9 +297,6 @@ export function stanzaOptions(config: Configuration): StanzaOptions {
     throw new WalferryError("OptionRequired", "stanza-delete command requires option: repo", {
       hint: "several repositories are configured: name the one whose stanza is to be deleted.",
     });
-  }
-  if (config.command !== "stanza-delete" && config.isSet("repo")) {
-    throw new WalferryError("OptionInvalid", `option 'repo' not valid for command '${config.command}'`);
   }
   return {
     stanza: stanzaOf(config),

@@ -1,6 +1,7 @@
 /** Where log messages go: console, standard error and a file, in pgBackRest's line format or as JSON (behaviour spec §8.2-8.3). */
 import { type Log, LOG_LEVELS, type LogLevel } from "./log.ts";
 import { formatLocalTime, formatUtcOffset } from "./units.ts";
+import { writeFully } from "./write_fully.ts";
 
 export interface LogOptions {
   readonly console: LogLevel;
@@ -46,7 +47,7 @@ class LogWriter implements OpenLog {
     try {
       this.#file = Deno.openSync(options.file.path, { append: true, create: true, mode: 0o640 });
       const head = `${this.#file.statSync().size > 0 ? "\n" : ""}-------------------PROCESS START-------------------\n`;
-      if (options.format === "text") writeFully(this.#file, head);
+      if (options.format === "text") writeMessage(this.#file, head);
     } catch (error) {
       this.warn(
         `unable to open log file '${options.file.path}': ${
@@ -87,13 +88,13 @@ class LogWriter implements OpenLog {
     // One message goes to one of the two: standard error when its level is asked for there, else the console.
     if (shows(this.#options.stderr)) this.#terminal(Deno.stderr, line(false, false));
     else if (shows(this.#options.console)) this.#terminal(Deno.stdout, line(this.#options.timestamp, true));
-    if (this.#file !== undefined && shows(this.#options.file!.level)) writeFully(this.#file, line(true, true));
+    if (this.#file !== undefined && shows(this.#options.file!.level)) writeMessage(this.#file, line(true, true));
   }
 
   #terminal(output: { writeSync(bytes: Uint8Array): number }, line: string): void {
     const around = this.#options.aroundTerminal;
-    if (around === undefined) writeFully(output, line);
-    else around(() => writeFully(output, line));
+    if (around === undefined) writeMessage(output, line);
+    else around(() => writeMessage(output, line));
   }
 
   #textLine(
@@ -122,10 +123,9 @@ function jsonLine(nowMs: number, level: LogLevel, process: number, message: stri
   return `${JSON.stringify({ time, level, process, code, message })}\n`;
 }
 
-function writeFully(output: { writeSync(bytes: Uint8Array): number }, text: string): void {
-  const bytes = encoder.encode(text);
+function writeMessage(output: { writeSync(bytes: Uint8Array): number }, text: string): void {
   try {
-    for (let at = 0; at < bytes.length;) at += output.writeSync(bytes.subarray(at));
+    writeFully(output, encoder.encode(text));
   } catch (error) {
     // A reader that went away (`walferry ... | head`) or a full log disk must not fail a backup.
     if (!(error instanceof Error)) throw error;

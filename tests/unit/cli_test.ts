@@ -2,12 +2,13 @@
 import { type CommandLine, parseCommandLine } from "../../src/cli/command_line.ts";
 import { COMMAND_NAMES } from "../../src/cli/commands.ts";
 import { type ConfigPlaces, defaultPlaces, parseConfig, readConfigFiles } from "../../src/cli/config_file.ts";
-import { Configuration, type ConfigurationSources, describeSource } from "../../src/cli/configuration.ts";
+import { Configuration, type ConfigurationSources } from "../../src/cli/configuration.ts";
 import { describeOptions } from "../../src/cli/begin_line.ts";
 import { COMMAND_HELP, optionHelp } from "../../src/cli/option_help.ts";
 import { nearestOption, optionByPrefix, optionNamed } from "../../src/cli/option_name.ts";
 import { OPTIONS } from "../../src/cli/option_table.ts";
 import { parseSize, parseTime } from "../../src/cli/option_value.ts";
+import { describeSource } from "../../src/cli/resolve.ts";
 import {
   archivePushOptions,
   backupOptions,
@@ -121,7 +122,7 @@ const valueErrors: ReadonlyArray<readonly [option: string, kind: ErrorKind, part
   ["--process-max=x", "OptionInvalidValue", "a whole number is expected"],
   ["--compress-type=rar", "OptionInvalidValue", "allowed are none, bz2, gz, lz4, zst"],
   ["--archive-timeout=1y", "OptionInvalidValue", "a number is expected"],
-  ["--archive-timeout=2w", "OptionInvalidValue", "allowed is 0.1s to 86400s"],
+  ["--archive-timeout=2w", "OptionInvalidValue", "allowed is 100ms to 1d"],
   ["--repo1-path=relative", "OptionInvalidValue", "a path must begin with /"],
   ["--repo1-path=/a//b", "OptionInvalidValue", "must not hold //"],
   ["--repo1-path=", "OptionInvalidValue", "must not be empty"],
@@ -389,7 +390,7 @@ Deno.test("which files are read follows the command line", async () => {
     await refused("PathMissing", "nowhere", () => read({ configIncludePath: `${root}/nowhere` }));
     assertEquals(readConfigFiles({}, [{ file: `${root}/no.conf`, includePath: `${root}/no.d` }]), []);
     await Deno.writeFile(`${root}/bin.conf`, Uint8Array.of(0xff, 0xfe, 0x5b));
-    await refused("Format", "is not UTF-8 text", () => read({ config: `${root}/bin.conf` }));
+    await refused("Format", "text that is not UTF-8 at line 1", () => read({ config: `${root}/bin.conf` }));
   } finally {
     await Deno.remove(root, { recursive: true });
   }
@@ -399,12 +400,12 @@ Deno.test("the name the program is called by decides where its configuration is 
   assertEquals(defaultPlaces("walferry").map(({ file }) => file), [
     "/etc/walferry/walferry.conf",
     "/etc/pgbackrest/pgbackrest.conf",
-    "/etc/pgbackrest.conf",
   ]);
-  assertEquals(defaultPlaces("pgbackrest").map(({ file }) => file), [
-    "/etc/pgbackrest/pgbackrest.conf",
-    "/etc/pgbackrest.conf",
-  ]);
+  assertEquals(defaultPlaces("pgbackrest"), [{
+    file: "/etc/pgbackrest/pgbackrest.conf",
+    oldFile: "/etc/pgbackrest.conf",
+    includePath: "/etc/pgbackrest/conf.d",
+  }]);
 });
 
 Deno.test("every option and every command has a help text, and nothing else has", () => {

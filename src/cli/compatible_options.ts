@@ -1,0 +1,203 @@
+/**
+ * Options of pgBackRest that are read and checked, and change nothing here, so that a configuration that works with it works unchanged.
+ * Names, types and ranges: behaviour spec §1.8. Those of stores and hosts that this version does not reach mean something only together
+ * with a `repoN-type` or `repoN-host` that is refused where a command needs it.
+ */
+import { PG, REPO } from "./command_sets.ts";
+import type { CommandName } from "./commands.ts";
+import type { OptionDeclaration, OptionDependency } from "./option_declaration.ts";
+import { DAY, GIB, KIB, MIB, MINUTE, PIB } from "./option_units.ts";
+
+type Declared = Pick<OptionDeclaration, "name" | "type"> & Partial<OptionDeclaration>;
+
+function compatible(commands: readonly CommandName[], options: readonly Declared[]): OptionDeclaration[] {
+  return options.map((option) => ({ home: "global", commands, compatibilityOnly: true, ...option }));
+}
+
+/** Without an index. */
+export const COMPATIBLE_PLAIN_OPTIONS: readonly OptionDeclaration[] = [
+  ...compatible(["archive-get", "archive-push", "backup", "restore"], [
+    { name: "job-retry", type: "integer", min: 0, max: 360 },
+    { name: "job-retry-interval", type: "time", min: 0, max: 15 * MINUTE },
+  ]),
+  ...compatible(REPO, [
+    { name: "beta", type: "boolean" },
+    { name: "cmd-ssh", type: "string" },
+    { name: "compress-level-network", type: "integer", min: -5, max: 12 },
+    { name: "io-timeout", type: "time", min: 100, max: 60 * MINUTE },
+    { name: "log-subprocess", type: "boolean" },
+    { name: "priority", type: "integer", min: -20, max: 19 },
+    { name: "protocol-timeout", type: "time", min: 100, max: 7 * DAY },
+    { name: "sck-block", type: "boolean" },
+    { name: "sck-keep-alive", type: "boolean" },
+    { name: "tcp-keep-alive-count", type: "integer", min: 1, max: 32 },
+    { name: "tcp-keep-alive-idle", type: "integer", min: 1, max: 3600 },
+    { name: "tcp-keep-alive-interval", type: "integer", min: 1, max: 900 },
+    { name: "tls-cipher-12", type: "string" },
+    { name: "tls-cipher-13", type: "string" },
+  ]),
+  ...compatible(["archive-get"], [
+    { name: "archive-get-queue-max", type: "size", min: 0, max: 4 * PIB },
+    { name: "archive-missing-retry", type: "boolean" },
+  ]),
+  ...compatible(["archive-push"], [{ name: "archive-push-batch-size", type: "size", min: MIB, max: 4 * PIB }]),
+  ...compatible(["backup"], [
+    { name: "manifest-save-threshold", type: "size", min: 1, max: 1024 * GIB },
+    { name: "resume", type: "boolean" },
+    { name: "stop-auto", type: "boolean" },
+  ]),
+  // Of the command `server`, which this version does not have.
+  ...compatible([], [
+    { name: "tls-server-address", type: "string" },
+    { name: "tls-server-auth", type: "hash" },
+    { name: "tls-server-ca-file", type: "string" },
+    { name: "tls-server-cert-file", type: "string" },
+    { name: "tls-server-key-file", type: "string" },
+    { name: "tls-server-port", type: "integer", min: 1, max: 65535 },
+  ]),
+];
+
+/** `<group>-host-...`; `old` gives the older names of some. */
+function hostOptions(
+  group: "repo" | "pg",
+  commands: readonly CommandName[],
+  old: Readonly<Record<string, readonly string[]>>,
+): OptionDeclaration[] {
+  const names: ReadonlyArray<readonly [name: string, type: OptionDeclaration["type"]]> = [
+    ["type", "string-id"],
+    ["ca-file", "string"],
+    ["ca-path", "string"],
+    ["cert-file", "string"],
+    ["cmd", "string"],
+    ["config", "string"],
+    ["config-include-path", "path"],
+    ["config-path", "path"],
+    ["key-file", "string"],
+    ["port", "integer"],
+    ["user", "string"],
+  ];
+  return compatible(
+    commands,
+    names.map(([name, type]) => ({
+      name: `${group}-host-${name}`,
+      type,
+      group,
+      depends: { option: `${group}-host` },
+      oldNames: old[name],
+      ...(name === "type" ? { allowed: ["ssh", "tls"] } : {}),
+      ...(name === "port" ? { min: 0, max: 65535 } : {}),
+    })),
+  );
+}
+
+/** Of clusters. */
+export const COMPATIBLE_CLUSTER_OPTIONS: readonly OptionDeclaration[] = hostOptions("pg", PG, {
+  cmd: ["db-cmd", "db?-cmd"],
+  config: ["db-config", "db?-config"],
+  port: ["db-ssh-port", "db?-ssh-port"],
+  user: ["db-user", "db?-user"],
+});
+
+/** Of repositories. */
+export const COMPATIBLE_REPOSITORY_OPTIONS: readonly OptionDeclaration[] = [
+  ...ofRepository(["backup"], undefined, [
+    {
+      name: "repo-hardlink",
+      type: "boolean",
+      depends: { option: "repo-bundle", values: ["n"] },
+      oldNames: ["hardlink"],
+    },
+  ]),
+  ...ofRepository(["backup"], { option: "repo-bundle", values: ["y"] }, [
+    { name: "repo-bundle-limit", type: "size", min: 8 * KIB, max: PIB },
+    { name: "repo-bundle-size", type: "size", min: MIB, max: PIB },
+  ]),
+  ...ofRepository(["backup"], { option: "repo-block", values: ["y"] }, [
+    { name: "repo-block-age-map", type: "hash" },
+    { name: "repo-block-checksum-size-map", type: "hash" },
+    { name: "repo-block-size-map", type: "hash" },
+    { name: "repo-block-size-super", type: "size", min: 32 * KIB, max: 16 * MIB },
+    { name: "repo-block-size-super-full", type: "size", min: 32 * KIB, max: 16 * MIB },
+  ]),
+  ...hostOptions("repo", REPO, {
+    cmd: ["backup-cmd"],
+    config: ["backup-config"],
+    port: ["backup-ssh-port"],
+    user: ["backup-user"],
+  }),
+  ...ofStores("storage", ["azure", "gcs", "s3"], [
+    {
+      name: "verify-tls",
+      type: "boolean",
+      oldNames: ["repo-s3-verify-ssl", "repo?-azure-verify-tls", "repo?-s3-verify-ssl", "repo?-s3-verify-tls"],
+    },
+    { name: "ca-file", type: "string", oldNames: ["repo-s3-ca-file", "repo?-azure-ca-file", "repo?-s3-ca-file"] },
+    { name: "ca-path", type: "path", oldNames: ["repo-s3-ca-path", "repo?-azure-ca-path", "repo?-s3-ca-path"] },
+    { name: "host", type: "string", oldNames: ["repo-s3-host", "repo?-azure-host", "repo?-s3-host"] },
+    { name: "port", type: "integer", min: 1, max: 65535, oldNames: ["repo?-azure-port", "repo?-s3-port"] },
+    { name: "tag", type: "hash" },
+    { name: "prefetch", type: "integer", min: 0, max: 1024 },
+    { name: "read-over", type: "size", min: 0, max: MIB },
+    { name: "upload-chunk-size", type: "size", min: 64 * KIB, max: 1024 * GIB },
+  ]),
+  ...ofStores("s3", ["s3"], [
+    { name: "bucket", type: "string", oldNames: ["repo-s3-bucket"] },
+    { name: "endpoint", type: "string", oldNames: ["repo-s3-endpoint"] },
+    { name: "key-type", type: "string-id", allowed: ["shared", "auto", "web-id", "pod-id", "process"] },
+    { name: "key", type: "string", secure: true, oldNames: ["repo-s3-key"] },
+    { name: "key-secret", type: "string", secure: true, oldNames: ["repo-s3-key-secret"] },
+    { name: "kms-key-id", type: "string" },
+    { name: "sse-customer-key", type: "string", secure: true },
+    { name: "region", type: "string", oldNames: ["repo-s3-region"] },
+    { name: "role", type: "string" },
+    { name: "process-cmd", type: "list" },
+    { name: "token", type: "string", secure: true },
+    { name: "requester-pays", type: "boolean" },
+    { name: "service", type: "string" },
+    { name: "sts-host", type: "string" },
+    { name: "uri-style", type: "string-id", allowed: ["host", "path"] },
+  ]),
+  ...ofStores("azure", ["azure"], [
+    { name: "account", type: "string", secure: true },
+    { name: "container", type: "string" },
+    { name: "endpoint", type: "string", secure: true },
+    { name: "key", type: "string", secure: true },
+    { name: "key-type", type: "string-id", allowed: ["shared", "sas", "auto"] },
+    { name: "uri-style", type: "string-id", allowed: ["host", "path"] },
+  ]),
+  ...ofStores("gcs", ["gcs"], [
+    { name: "bucket", type: "string" },
+    { name: "endpoint", type: "string" },
+    { name: "key-type", type: "string-id", allowed: ["service", "token", "auto"] },
+    { name: "key", type: "string", secure: true },
+    { name: "user-project", type: "string" },
+  ]),
+  ...ofStores("sftp", ["sftp"], [
+    { name: "host", type: "string" },
+    { name: "host-fingerprint", type: "string" },
+    { name: "host-key-check-type", type: "string-id", allowed: ["accept-new", "fingerprint", "none", "strict"] },
+    { name: "host-key-hash-type", type: "string-id", allowed: ["md5", "sha1", "sha256"] },
+    { name: "host-port", type: "integer", min: 1, max: 65535 },
+    { name: "host-user", type: "string" },
+    { name: "known-host", type: "list" },
+    { name: "private-key-file", type: "string" },
+    { name: "private-key-passphrase", type: "string", secure: true },
+    { name: "public-key-file", type: "string" },
+  ]),
+];
+
+function ofRepository(
+  commands: readonly CommandName[],
+  depends: OptionDependency | undefined,
+  options: readonly Declared[],
+): OptionDeclaration[] {
+  return compatible(commands, options).map((option): OptionDeclaration => ({ group: "repo", depends, ...option }));
+}
+
+/** Options of stores, their names without `repo-<store>-`. */
+function ofStores(store: string, types: readonly string[], options: readonly Declared[]): OptionDeclaration[] {
+  return ofRepository(REPO, { option: "repo-type", values: types }, options).map((option) => ({
+    ...option,
+    name: `repo-${store}-${option.name}`,
+  }));
+}
