@@ -4,7 +4,9 @@ import { showOptionValue } from "./option_value.ts";
 
 /** `[params] --opt=value ...`, options that were set, sorted by name. */
 export function describeOptions(config: Configuration, parameters: readonly string[]): string {
-  const set = config.all().filter(({ source }) => source.kind !== "default").sort((a, b) => (a.name < b.name ? -1 : 1));
+  const set = config.all().filter(({ source }) => source.kind !== "default").sort((a, b) =>
+    a.option.name === b.option.name ? a.index! - b.index! : a.option.name < b.option.name ? -1 : 1
+  );
   const words = set.flatMap(({ option, name, value }) => {
     if (value === false) return [`--no-${name}`];
     if (value === true) return [`--${name}`];

@@ -41,6 +41,7 @@ export async function dispatch(
       return await (await import("../commands/demo.ts")).demo({
         keep: config.boolean("keep"),
         pgBin: config.optionalString("pg-bin"),
+        searchPath: invocation.environment["PATH"] ?? "",
       }, context);
     case "expire":
       warnOfRetention(config, context);

@@ -1,8 +1,6 @@
 /** Options of clusters and repositories, which carry a number. Names, types, defaults and ranges: behaviour spec §1.8. */
 import { BACKUP, PG, PGDB, REPO, RETENTION } from "./command_sets.ts";
-import type { OptionDeclaration, OptionDependency } from "./option_declaration.ts";
-
-const WITH_PATH: OptionDependency = { option: "pg-path" };
+import type { OptionDeclaration } from "./option_declaration.ts";
 
 /** Options of clusters: `pg1-path` ... */
 export const CLUSTER_OPTIONS: readonly OptionDeclaration[] = [
@@ -21,7 +19,6 @@ export const CLUSTER_OPTIONS: readonly OptionDeclaration[] = [
     home: "stanza",
     commands: PGDB,
     default: "postgres",
-    depends: WITH_PATH,
   },
   {
     name: "pg-port",
@@ -32,7 +29,6 @@ export const CLUSTER_OPTIONS: readonly OptionDeclaration[] = [
     default: "5432",
     min: 0,
     max: 65535,
-    depends: WITH_PATH,
     oldNames: ["db-port", "db?-port"],
   },
   {
@@ -41,10 +37,9 @@ export const CLUSTER_OPTIONS: readonly OptionDeclaration[] = [
     group: "pg",
     home: "stanza",
     commands: PGDB,
-    depends: WITH_PATH,
     oldNames: ["db-socket-path", "db?-socket-path"],
   },
-  { name: "pg-user", type: "string", group: "pg", home: "stanza", commands: PGDB, depends: WITH_PATH },
+  { name: "pg-user", type: "string", group: "pg", home: "stanza", commands: PGDB },
   { name: "pg-host", type: "string", group: "pg", home: "stanza", commands: PG, oldNames: ["db-host", "db?-host"] },
 ];
 

@@ -13,6 +13,8 @@ export interface DemoOptions {
   readonly keep: boolean;
   /** Directory of PostgreSQL's programs; absent = look for them. */
   readonly pgBin?: string;
+  /** Directories that the caller finds programs in, as in `PATH`. */
+  readonly searchPath: string;
 }
 
 /** Rows loaded before the backup, and again behind it. */
@@ -35,15 +37,12 @@ export async function demo(options: DemoOptions, context: CommandContext): Promi
     context.signal.throwIfAborted();
     const startMs = context.clock.monotonicMs();
     say(`  ${title} ...`);
-    const detail = await action().catch((error) => {
-      // What runs gets the signal too: its end is not the news then.
-      context.signal.throwIfAborted();
-      throw error;
-    });
+    const detail = await action();
     steps.push({ title, ms: context.clock.monotonicMs() - startMs, detail });
   };
 
-  const postgres = await obtainPostgres(options.pgBin, place, say);
+  await place.prepareProgram();
+  const postgres = await obtainPostgres(options.pgBin, options.searchPath, place, say);
   await step("make a cluster", () => place.initCluster(postgres));
   await step("create the stanza in both repositories", async () => {
     await place.walferry("stanza-create");

@@ -2,7 +2,7 @@
 import { WalferryError } from "../errors.ts";
 import { Accounts } from "../process/accounts.ts";
 import type { CommandContext } from "../process/command_context.ts";
-import { selfCommand } from "../process/self.ts";
+import { howBuilt, selfCommand } from "../process/self.ts";
 import { formatSize } from "../report/units.ts";
 
 /** Directory with `initdb`, `pg_ctl` and `postgres`. */
@@ -35,6 +35,7 @@ export async function makeDemoPlace(keep: boolean, context: CommandContext): Pro
 }
 
 interface Account {
+  readonly name: string;
   readonly uid: number;
   readonly gid: number;
 }
@@ -44,7 +45,7 @@ function unprivilegedAccount(): Account {
   for (const name of UNPRIVILEGED) {
     const uid = accounts.userId(name);
     const gid = accounts.groupId(name) ?? accounts.groupId("nogroup") ?? accounts.groupId("nobody");
-    if (uid !== undefined && gid !== undefined) return { uid, gid };
+    if (uid !== undefined && gid !== undefined) return { name, uid, gid };
   }
   throw new WalferryError(
     "UserMissing",
@@ -83,6 +84,7 @@ export class DemoPlace implements AsyncDisposable {
   readonly #context: CommandContext;
   readonly #lost: string[] = [];
   #postgres: DemoPostgres | undefined;
+  #program = selfCommand();
 
   constructor(path: string, keep: boolean, account: Account | undefined, context: CommandContext) {
     this.path = path;
@@ -97,7 +99,7 @@ export class DemoPlace implements AsyncDisposable {
 
   /** Runs a program as the demo's account; gives its standard output. @throws WalferryError `Execute` with what it said */
   async run(program: string, args: readonly string[], signal?: AbortSignal): Promise<string> {
-    return await execute(program, args, {
+    return await this.#execute(program, args, {
       cwd: this.path,
       // A group of its own: Ctrl-C is for the demo, which then stops what runs in the right order.
       detached: true,
@@ -109,18 +111,55 @@ export class DemoPlace implements AsyncDisposable {
         LC_ALL: "C.UTF-8",
         TMPDIR: "/tmp",
       },
-      ...this.#account,
+      uid: this.#account?.uid,
+      gid: this.#account?.gid,
     });
   }
 
   /** Runs a program as whoever started the demo, whose settings of npm and of the network it needs. */
   async runAsCaller(program: string, args: readonly string[], cwd: string = this.path): Promise<string> {
-    return await execute(program, args, { cwd });
+    return await this.#execute(program, args, { cwd, signal: this.#context.signal });
+  }
+
+  async #execute(program: string, args: readonly string[], options: Deno.CommandOptions): Promise<string> {
+    try {
+      return await execute(program, args, options);
+    } catch (error) {
+      // What was ended by the demo's own signal did not fail.
+      options.signal?.throwIfAborted();
+      throw error;
+    }
+  }
+
+  /**
+   * Makes sure that the demo's account can run this program: an executable that lies where only root may look, such as root's home, is
+   * copied. @throws WalferryError `Execute` when it cannot be run all the same
+   */
+  async prepareProgram(): Promise<void> {
+    if (this.#account === undefined) return;
+    const { path, args } = this.#program;
+    try {
+      await this.run(path, [...args, "version"], this.#context.signal);
+      return;
+    } catch (error) {
+      if (this.#context.signal.aborted) throw error;
+      if (howBuilt() === "deno run") {
+        throw new WalferryError("Execute", `account '${this.#account.name}' cannot run this program from ${path}`, {
+          cause: error,
+          hint: "put it where every account may read it, or run the demo as an ordinary user.",
+        });
+      }
+    }
+    const copy = `${this.path}/walferry`;
+    await Deno.copyFile(path, copy);
+    await Deno.chmod(copy, 0o755);
+    await this.run(copy, ["version"], this.#context.signal);
+    this.#program = { path: copy, args: [] };
   }
 
   /** Runs this program with the demo's configuration. */
   async walferry(...args: string[]): Promise<string> {
-    const { path, args: leading } = selfCommand();
+    const { path, args: leading } = this.#program;
     const words = [...leading, `--config=${this.path}/walferry.conf`, `--stanza=${STANZA}`, ...args];
     return await this.run(path, words, this.#context.signal);
   }
@@ -138,7 +177,7 @@ export class DemoPlace implements AsyncDisposable {
       "--data-checksums",
       "--no-sync",
     ]);
-    const { path, args } = selfCommand();
+    const { path, args } = this.#program;
     const command = [path, ...args, `--config=${this.path}/walferry.conf`, `--stanza=${STANZA}`, "archive-push", "%p"]
       .map(shellWord).join(" ");
     await Deno.writeTextFile(

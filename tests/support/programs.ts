@@ -1,11 +1,28 @@
 /** The two programs that are held against each other: ours as it is shipped, and the real pgBackRest. */
-import { execute, type RunOptions, type RunResult, TestFolder } from "./accounts.ts";
+import { execute, type RunOptions, type RunResult, sharedPlace, TestFolder } from "./accounts.ts";
 import { unavailable } from "./requirements.ts";
 
 /** Our executable: `WALFERRY_EXECUTABLE`, else `dist/walferry`. */
-export const walferryPath: string = Deno.env.get("WALFERRY_EXECUTABLE") ?? `${Deno.cwd()}/dist/walferry`;
+export const walferryPath: string = Deno.env.get("WALFERRY_EXECUTABLE") ?? builtExecutable();
 /** The real program: `WALFERRY_TEST_PGBACKREST`, else Debian's. */
 export const pgbackrestPath: string = Deno.env.get("WALFERRY_TEST_PGBACKREST") ?? "/usr/bin/pgbackrest";
+
+/** `dist/walferry`, or a copy of it where the test account can run it. */
+function builtExecutable(): string {
+  const built = `${Deno.cwd()}/dist/walferry`;
+  if (sharedPlace === Deno.cwd()) return built;
+  const copy = `${sharedPlace}/walferry`;
+  Deno.mkdirSync(sharedPlace, { recursive: true, mode: 0o755 });
+  try {
+    Deno.copyFileSync(built, `${copy}.new`);
+    Deno.chmodSync(`${copy}.new`, 0o755);
+    Deno.renameSync(`${copy}.new`, copy);
+  } catch (error) {
+    // Nothing is built yet: the tests that need it say so.
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return copy;
+}
 
 /** One repository of a test. */
 export interface TestRepository {
