@@ -3,7 +3,7 @@
  * Names, types and ranges: behaviour spec §1.8. Those of stores and hosts that this version does not reach mean something only together
  * with a `repoN-type` or `repoN-host` that is refused where a command needs it.
  */
-import { PG, REPO } from "./command_sets.ts";
+import { PG, REPO, SERVICE } from "./command_sets.ts";
 import type { CommandName } from "./commands.ts";
 import type { OptionDeclaration, OptionDependency } from "./option_declaration.ts";
 import { DAY, GIB, KIB, MIB, MINUTE, PIB } from "./option_units.ts";
@@ -20,13 +20,15 @@ export const COMPATIBLE_PLAIN_OPTIONS: readonly OptionDeclaration[] = [
     { name: "job-retry", type: "integer", min: 0, max: 360 },
     { name: "job-retry-interval", type: "time", min: 0, max: 15 * MINUTE },
   ]),
-  ...compatible(REPO, [
+  ...compatible(SERVICE, [
     { name: "beta", type: "boolean" },
+    { name: "priority", type: "integer", min: -20, max: 19 },
+  ]),
+  ...compatible(REPO, [
     { name: "cmd-ssh", type: "string" },
     { name: "compress-level-network", type: "integer", min: -5, max: 12 },
     { name: "io-timeout", type: "time", min: 100, max: 60 * MINUTE },
     { name: "log-subprocess", type: "boolean" },
-    { name: "priority", type: "integer", min: -20, max: 19 },
     { name: "protocol-timeout", type: "time", min: 100, max: 7 * DAY },
     { name: "sck-block", type: "boolean" },
     { name: "sck-keep-alive", type: "boolean" },

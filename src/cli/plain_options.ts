@@ -238,7 +238,7 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
     oldNames: ["archive-queue-max"],
   },
   // Backup
-  { name: "annotation", type: "hash", home: "command line", commands: ["backup"] },
+  { name: "annotation", type: "hash", home: "global", commands: BACKUP },
   {
     name: "archive-check",
     type: "boolean",

@@ -37,7 +37,11 @@ export async function demo(options: DemoOptions, context: CommandContext): Promi
     context.signal.throwIfAborted();
     const startMs = context.clock.monotonicMs();
     say(`  ${title} ...`);
-    const detail = await action();
+    const detail = await action().catch((error) => {
+      // What runs may have been told to end as well: its end is not the news then.
+      context.signal.throwIfAborted();
+      throw error;
+    });
     steps.push({ title, ms: context.clock.monotonicMs() - startMs, detail });
   };
 

@@ -315,13 +315,14 @@ async function exists(path: string): Promise<boolean> {
 async function execute(program: string, args: readonly string[], options: Deno.CommandOptions): Promise<string> {
   let output: Deno.CommandOutput;
   try {
+    // Not `Command.output()`, which leaves the child in this process's group whatever `detached` says.
     output = await new Deno.Command(program, {
       ...options,
       args: [...args],
       stdin: "null",
       stdout: "piped",
       stderr: "piped",
-    }).output();
+    }).spawn().output();
   } catch (error) {
     throw new WalferryError("Execute", `unable to execute '${program}': ${(error as Error).message}`, { cause: error });
   }

@@ -73,7 +73,11 @@ function hasPrograms(path: string): boolean {
     try {
       return Deno.statSync(`${path}/${name}`).isFile;
     } catch (error) {
-      if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return false;
+      // PATH may name what is not there, what is no directory and what others may not enter.
+      const { NotFound, NotADirectory, PermissionDenied } = Deno.errors;
+      if (error instanceof NotFound || error instanceof NotADirectory || error instanceof PermissionDenied) {
+        return false;
+      }
       throw error;
     }
   });

@@ -119,7 +119,9 @@ class LogWriter implements OpenLog {
 }
 
 function jsonLine(nowMs: number, level: LogLevel, process: number, message: string, code: number | undefined): string {
-  const time = `${formatLocalTime(nowMs, true).replace(" ", "T")}${formatUtcOffset(nowMs)}`;
+  const offset = formatUtcOffset(nowMs);
+  // RFC 3339 wants minutes in the offset, and readers of JSON logs refuse a time without them.
+  const time = `${formatLocalTime(nowMs, true).replace(" ", "T")}${offset.includes(":") ? offset : `${offset}:00`}`;
   return `${JSON.stringify({ time, level, process, code, message })}\n`;
 }
 

@@ -47,6 +47,7 @@ const UNDERSTOOD: readonly Case[] = [
     file: "[global]\nrepo1-path=/r\nrepo2-s3-bucket=b\nrepo2-s3-key=k\n",
   },
   { what: "block without bundle", file: "[global]\nrepo1-block=y\nrepo1-bundle-limit=8KiB\nbeta=y\n" },
+  { what: "notes on backups", file: "[global]\nannotation=a=b\nannotation=c=d\n" },
   { what: "bundle", file: "[global]\nrepo1-bundle=y\nrepo1-bundle-limit=8KiB\n" },
   {
     what: "negation, reset, separate values, beginnings of names",

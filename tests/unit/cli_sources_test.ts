@@ -441,3 +441,8 @@ Deno.test("output to a slow reader is complete, to one that is gone an error", a
       },
     }, Uint8Array.of(1)), (error) => assert(error instanceof Deno.errors.BrokenPipe));
 });
+
+Deno.test("notes on backups may stand in a file", () => {
+  const config = configure("--stanza=main backup", `[global:backup]\nannotation=by=cron\nannotation=host=a\n${PG}`);
+  assertEquals([config.warnings, [...backupOptions(config).annotations]], [[], [["by", "cron"], ["host", "a"]]]);
+});

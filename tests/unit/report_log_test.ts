@@ -1,0 +1,65 @@
+/** The log file: lines that pgBackRest's log parsers read, JSON that every reader takes, a file that cannot be opened. */
+import { createLog, type LogOptions } from "../../src/report/log_writer.ts";
+import { assert, assertEquals, assertIncludes } from "../support/assert.ts";
+
+/** What stands in the log file after some messages. */
+async function logged(
+  options: Partial<LogOptions>,
+  write: (log: ReturnType<typeof createLog>) => void,
+  before = "",
+): Promise<string> {
+  const path = await Deno.makeTempFile();
+  try {
+    await Deno.writeTextFile(path, before);
+    using log = createLog({
+      console: "off",
+      stderr: "off",
+      file: { level: "info", path },
+      format: "text",
+      timestamp: true,
+      processDigits: 2,
+      ...options,
+    });
+    write(log);
+    return await Deno.readTextFile(path);
+  } finally {
+    await Deno.remove(path);
+  }
+}
+
+/** Lines without their time. */
+const timeless = (text: string) => text.replaceAll(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} /gm, "");
+
+Deno.test("a line has time, process, level and text; lines behind the first are indented to the text", async () => {
+  const text = await logged({}, (log) => {
+    log.info("begin");
+    log.warn("what\nHINT: do");
+    log.error("gone", 55);
+    log.detail("not shown", 1);
+  });
+  const indent = " ".repeat("2026-01-01 00:00:00.000 P00   WARN: ".length);
+  assertEquals(
+    timeless(text),
+    `-------------------PROCESS START-------------------\nP00   INFO: begin\nP00   WARN: what\n${indent}HINT: do\nP00  ERROR: [055]: gone\n`,
+  );
+  assert(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} P00 {3}INFO: begin$/m.test(text));
+});
+
+Deno.test("a new process begins behind a blank line; three digits; dry run", async () => {
+  const text = await logged({ processDigits: 3, dryRun: true }, (log) => log.info("x"), "old\n");
+  assertEquals(
+    timeless(text),
+    "old\n\n-------------------PROCESS START-------------------\nP000   INFO: [DRY-RUN] x\n",
+  );
+});
+
+Deno.test("as JSON each line is one object with a time that every reader understands", async () => {
+  const text = await logged({ format: "json" }, (log) => {
+    log.info("a\nb");
+    log.error("gone", 55);
+  });
+  const [info, error] = text.trimEnd().split("\n").map((line) => JSON.parse(line));
+  assertEquals([info.level, info.process, info.message, error.code], ["info", 0, "a\nb", 55]);
+  assertIncludes(info.time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d$/);
+  assert(Math.abs(Date.parse(info.time) - Date.now()) < 60_000, info.time);
+});
