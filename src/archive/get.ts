@@ -49,6 +49,7 @@ export async function getWal(options: ArchiveGetOptions, context: CommandContext
   assertStartable(options.cluster.path, control);
   await using set = await RepositorySet.open(options.repositories);
   const { candidates, failures, asked } = await search(set, options, control, context);
+  context.signal.throwIfAborted();
   for (const failure of failures) context.log.warn(describeFailure(failure));
   if (asked === 0) throw noValidRepository(failures);
   assertOneContent(options.walName, candidates);

@@ -61,9 +61,11 @@ export async function pushWal(options: ArchivePushOptions, context: CommandConte
   if (isWalSegmentOrPartialName(name)) {
     await pushSegment(await readSegment(path, name, options, control), targets, options, context, errors);
   } else {
-    await pushOther(path, name, targets, options, errors);
+    await pushOther(path, name, targets, options, context.signal, errors);
   }
   if (errors.length > 0) {
+    // Told to end: that is the reason, not the repositories.
+    context.signal.throwIfAborted();
     throw new WalferryError(
       "Command",
       `archive-push command encountered error(s):\n${
@@ -115,7 +117,6 @@ interface ReadSegment {
   readonly path: string;
   readonly name: string;
   readonly checksum: string;
-  readonly sizeBytes: number;
   readonly bytes: Uint8Array | undefined;
 }
 
@@ -139,11 +140,17 @@ async function readSegment(
   }
   if (sizeBytes <= IN_MEMORY_BYTES) {
     const bytes = await collect(readFileStream(path, { chunkBytes: Math.max(1, sizeBytes) }), IN_MEMORY_BYTES);
-    return { path, name, checksum: sha1Hex(bytes), sizeBytes: bytes.length, bytes };
+    if (bytes.length !== sizeBytes) throw changedWhileRead(path);
+    return { path, name, checksum: sha1Hex(bytes), bytes };
   }
   const meter = new Sha1Meter();
   await drain(meter.through(readFileStream(path)));
-  return { path, name, checksum: meter.digestHex(), sizeBytes: meter.sizeBytes, bytes: undefined };
+  if (meter.sizeBytes !== sizeBytes) throw changedWhileRead(path);
+  return { path, name, checksum: meter.digestHex(), bytes: undefined };
+}
+
+function changedWhileRead(path: string): WalferryError {
+  return new WalferryError("FileInvalid", `WAL file '${path}' changed while it was archived`);
 }
 
 /** Compares the file's header with the cluster; gives the segment size that is expected, where it is known. */
@@ -204,9 +211,7 @@ async function streamSegment(
   const checked = async function* () {
     const meter = new Sha1Meter();
     yield* meter.through(readFileStream(segment.path));
-    if (meter.digestHex() !== segment.checksum) {
-      throw new WalferryError("FileInvalid", `WAL file '${segment.path}' changed while it was archived`);
-    }
+    if (meter.digestHex() !== segment.checksum) throw changedWhileRead(segment.path);
   };
   await repository.storage.write(
     path,
@@ -228,9 +233,15 @@ async function withoutCopy(
 ): Promise<PushTarget[]> {
   const missing: PushTarget[] = [];
   const set = RepositorySet.over(targets.map(({ repository }) => repository));
-  const outcomes = await set.ask((repository) =>
-    findSegments(repository, options.stanza, targetOf(targets, repository).archiveId, segment.name, context.signal)
-  );
+  const outcomes = await set.ask(async (repository) => {
+    const { archiveId } = targetOf(targets, repository);
+    const found = await findSegments(repository, options.stanza, archiveId, segment.name, context.signal);
+    // Whoever wrote it may have died between giving it its name and making the name durable: it is about to be acknowledged.
+    if (found.length > 0) {
+      await repository.storage.syncPath(repository.archivePath(options.stanza, archiveId, walDirectory(segment.name)));
+    }
+    return found;
+  });
   for (const outcome of outcomes) {
     if (!outcome.ok) {
       errors.push(outcome.failure);
@@ -273,12 +284,13 @@ async function pushOther(
   name: string,
   targets: readonly PushTarget[],
   options: ArchivePushOptions,
+  signal: AbortSignal,
   errors: RepositoryFailure[],
 ): Promise<void> {
   const bytes = await collect(readFileStream(path), IN_MEMORY_BYTES);
   await writeToAll(targets, errors, async ({ repository, archiveId, passphrase }) => {
     const stored = repository.archivePath(options.stanza, archiveId, walDirectory(name), name);
-    await repository.storage.write(stored, pipeline(streamOf(bytes), ...encryption(passphrase)));
+    await repository.storage.write(stored, pipeline(streamOf(bytes), ...encryption(passphrase)), { signal });
   });
 }
 

@@ -1,8 +1,9 @@
 /** `stop` */
+import { WalferryError } from "../errors.ts";
 import type { CommandContext } from "../process/command_context.ts";
-import { makeLockPath, readLockFile } from "../process/locks.ts";
+import { isLockName, type LockState, makeLockPath, readLockFile } from "../process/locks.ts";
 import type { StartStopOptions } from "../process/options.ts";
-import { isStopped, stopFilePath } from "../process/stop_file.ts";
+import { isStopped, makeStopFile } from "../process/stop_file.ts";
 
 /** Lets no command of a stanza (or of any) begin; `--force` also ends those that run. */
 export async function stop(options: StartStopOptions, context: CommandContext): Promise<number> {
@@ -12,7 +13,7 @@ export async function stop(options: StartStopOptions, context: CommandContext): 
       `stop file already exists for ${options.stanza === undefined ? "all stanzas" : `stanza ${options.stanza}`}`,
     );
   } else {
-    Deno.openSync(stopFilePath(options.lockPath, options.stanza), { write: true, create: true, mode: 0o640 }).close();
+    makeStopFile(options.lockPath, options.stanza);
   }
   if (options.force) endHolders(options, context);
   return await Promise.resolve(0);
@@ -22,8 +23,17 @@ export async function stop(options: StartStopOptions, context: CommandContext): 
 function endHolders(options: StartStopOptions, { log }: CommandContext): void {
   const ended = new Set<number>();
   for (const { name } of Deno.readDirSync(options.lockPath)) {
-    if (!name.endsWith(".lock") || (options.stanza !== undefined && !name.startsWith(`${options.stanza}-`))) continue;
-    const { held, pid } = readLockFile(`${options.lockPath}/${name}`);
+    if (!isLockName(name, options.stanza)) continue;
+    let state: LockState;
+    try {
+      state = readLockFile(`${options.lockPath}/${name}`);
+    } catch (error) {
+      // One that belongs to another account: the others are still to be ended.
+      if (!(error instanceof WalferryError)) throw error;
+      log.warn(error.text);
+      continue;
+    }
+    const { held, pid } = state;
     if (!held) continue;
     if (pid === undefined) log.warn(`unable to read lock file ${options.lockPath}/${name}: it names no process`);
     else if (!ended.has(pid)) {

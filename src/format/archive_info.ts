@@ -1,6 +1,6 @@
 /** `archive.info` as values (repository-format §2.5): which clusters this stanza's WAL archive has belonged to. */
 import { WalferryError } from "../errors.ts";
-import { parseInfoFile, renderInfoFile, sortedByKey } from "./info_file.ts";
+import { parseInfoFile, renderInfoFile } from "./info_file.ts";
 import { InfoValues } from "./info_values.ts";
 import { renderJson, renderString } from "./json.ts";
 
@@ -62,11 +62,10 @@ export function renderArchiveInfo(info: ArchiveInfo): string {
       ["db-version", renderString(current.pgVersion)],
     ]],
     [
+      // In the order of the numbers, not of their text: readers take the last line for the newest cluster.
       "db:history",
-      sortedByKey(
-        info.history.map((entry) =>
-          [String(entry.id), renderJson({ "db-id": entry.systemId, "db-version": entry.pgVersion })] as const
-        ),
+      info.history.map((entry) =>
+        [String(entry.id), renderJson({ "db-id": entry.systemId, "db-version": entry.pgVersion })] as const
       ),
     ],
   ])].join("");
@@ -87,5 +86,8 @@ export function checkedHistory<T extends { readonly id: number; readonly pgVersi
       throw new WalferryError("Format", `'${pgVersion.slice(0, 20)}' is not a PostgreSQL version`);
     }
   }
-  return history.sort((a, b) => a.id - b.id);
+  history.sort((a, b) => a.id - b.id);
+  const twice = history.find(({ id }, index) => id === history[index + 1]?.id);
+  if (twice !== undefined) throw new WalferryError("Format", `history id ${twice.id} stands twice`);
+  return history;
 }

@@ -5,6 +5,7 @@ import { type InfoLine, parseInfoFile, renderInfoFile, sortedByKey } from "./inf
 import { InfoValues } from "./info_values.ts";
 import { renderJson, renderString } from "./json.ts";
 import { parseLabel } from "./label.ts";
+import { isWalSegmentName } from "./wal_name.ts";
 
 export interface BackupHistoryEntry {
   readonly id: number;
@@ -83,6 +84,8 @@ export function parseBackupInfo(text: string): BackupInfo {
     cipherPass: InfoValues.ofSection(lines, "cipher").optionalString("cipher-pass"),
   };
   info.backups.sort((a, b) => (a.label < b.label ? -1 : 1));
+  const twice = info.backups.find(({ label }, index) => label === info.backups[index + 1]?.label);
+  if (twice !== undefined) throw new WalferryError("Format", `backup ${twice.label} stands twice`);
   currentHistoryEntry(info);
   return info;
 }
@@ -94,6 +97,13 @@ function parseEntry(line: InfoLine): BackupInfoEntry {
   }
   const values = InfoValues.ofLine(line);
   const references = values.optionalStrings("backup-reference");
+  const [archiveStart, archiveStop] = ["backup-archive-start", "backup-archive-stop"].map((key) => {
+    const segment = values.optionalString(key);
+    // What WAL is removed is decided by comparing with these.
+    if (segment === undefined || isWalSegmentName(segment)) return segment;
+    throw new WalferryError("Format", `${key} at line ${line.line} is not the name of a WAL segment`);
+  });
+  values.string("backup-type");
   for (const needed of [...(references ?? []), values.optionalString("backup-prior") ?? label.full]) {
     if (parseLabel(needed) === undefined) {
       throw new WalferryError("Format", `'${needed.slice(0, 60)}' at line ${line.line} is not a backup label`);
@@ -105,8 +115,8 @@ function parseEntry(line: InfoLine): BackupInfoEntry {
     backrestFormat: values.integer("backrest-format"),
     backrestVersion: values.string("backrest-version"),
     annotations: values.optionalStringMap("backup-annotation"),
-    archiveStart: values.optionalString("backup-archive-start"),
-    archiveStop: values.optionalString("backup-archive-stop"),
+    archiveStart,
+    archiveStop,
     error: values.optionalBoolean("backup-error"),
     repoSizeBytes: values.integer("backup-info-repo-size"),
     repoSizeDeltaBytes: values.integer("backup-info-repo-size-delta"),
@@ -185,7 +195,7 @@ export function renderBackupInfo(info: BackupInfo): string {
     ]],
     [
       "db:history",
-      sortedByKey(info.history.map((entry) =>
+      info.history.map((entry) =>
         [
           String(entry.id),
           renderJson({
@@ -195,7 +205,7 @@ export function renderBackupInfo(info: BackupInfo): string {
             "db-version": entry.pgVersion,
           }),
         ] as const
-      )),
+      ),
     ],
   ])].join("");
 }

@@ -51,12 +51,25 @@ class InfoChecksum {
 /**
  * Reads a whole info file, checks its format number and its checksum, and gives its lines (without those of `[backrest]`).
  *
+ * @throws WalferryError as {@link visitInfoFile}
+ */
+export function parseInfoFile(text: string): { lines: InfoLine[]; backrestVersion: string } {
+  const lines: InfoLine[] = [];
+  const backrestVersion = visitInfoFile(text, (line) => lines.push(line));
+  return { lines, backrestVersion };
+}
+
+/**
+ * Reads a whole info file line by line, so that the lines of a large one need not be held together.
+ *
+ * @param visit gets every line but those of `[backrest]`, before the checksum is known to be right; what it throws is thrown once it is
+ * @returns `backrest-version`
  * @throws WalferryError `Format` for bad syntax or another format number, `JsonFormat` for a bad value, `Checksum` when the content
  * is not what was written.
  */
-export function parseInfoFile(text: string): { lines: InfoLine[]; backrestVersion: string } {
+export function visitInfoFile(text: string, visit: (line: InfoLine) => void): string {
   const checksum = new InfoChecksum();
-  const lines: InfoLine[] = [];
+  let refused: { readonly reason: unknown } | undefined;
   let section: string | undefined;
   let format: JsonValue | undefined;
   let backrestVersion: JsonValue | undefined;
@@ -82,7 +95,12 @@ export function parseInfoFile(text: string): { lines: InfoLine[]; backrestVersio
     const { key, valueText, value } = splitLine(line, number);
     checksum.add(section, key, valueText);
     if (section !== "backrest") {
-      lines.push({ section, key, value, line: number });
+      try {
+        if (refused === undefined) visit({ section, key, value, line: number });
+      } catch (error) {
+        // In a damaged file this is only a symptom: the checksum tells first.
+        refused = { reason: error };
+      }
     } else if (key === "backrest-format") {
       if (value !== BACKREST_FORMAT) {
         throw new WalferryError("Format", `expected format ${BACKREST_FORMAT} but found ${printable(valueText)}`);
@@ -100,7 +118,8 @@ export function parseInfoFile(text: string): { lines: InfoLine[]; backrestVersio
   }
   if (format === undefined) throw new WalferryError("Format", "backrest-format is missing");
   if (typeof backrestVersion !== "string") throw new WalferryError("Format", "backrest-version is missing");
-  return { lines, backrestVersion };
+  if (refused !== undefined) throw refused.reason;
+  return backrestVersion;
 }
 
 /** A key may hold `=`: the value begins behind the first `=` after which the rest is JSON (§2.1). */

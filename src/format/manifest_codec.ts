@@ -4,7 +4,7 @@
  */
 import { WalferryError } from "../errors.ts";
 import { historyId } from "./archive_info.ts";
-import { type InfoLine, parseInfoFile, renderInfoFile, sortedByKey } from "./info_file.ts";
+import { type InfoLine, renderInfoFile, sortedByKey, visitInfoFile } from "./info_file.ts";
 import { InfoValues } from "./info_values.ts";
 import { compareBytes, type JsonValue, renderJson, renderString } from "./json.ts";
 import { isBackupLabel } from "./label.ts";
@@ -39,21 +39,23 @@ export function isManifestName(name: string): boolean {
 
 /** @throws WalferryError `Format`, `JsonFormat` or `Checksum` */
 export function parseManifest(text: string): Manifest {
-  const { lines, backrestVersion } = parseInfoFile(text);
   const sections = new Map<string, InfoLine[]>();
-  for (const line of lines) {
+  const files: ParsedFile[] = [];
+  const backrestVersion = visitInfoFile(text, (line) => {
     const list = sections.get(line.section);
-    if (list === undefined) sections.set(line.section, [line]);
+    // Of these there may be millions: their lines are not kept.
+    if (line.section === "target:file") files.push(parseFile(line));
+    else if (list === undefined) sections.set(line.section, [line]);
     else list.push(line);
-  }
+  });
   const section = (name: string): InfoLine[] => sections.get(name) ?? [];
   const values = (name: string): InfoValues => InfoValues.ofSection(section(name), name);
 
   const backup = values("backup");
   const db = values("backup:db");
-  const fileDefault = ownerDefaults(values("target:file:default"));
-  const pathDefault = ownerDefaults(values("target:path:default"));
-  const linkDefault = ownerDefaults(values("target:link:default"));
+  const fileDefault = ownerDefaults(values("target:file:default"), 0o600);
+  const pathDefault = ownerDefaults(values("target:path:default"), 0o700);
+  const linkDefault = ownerDefaults(values("target:link:default"), 0o700);
   const type = backup.string("backup-type");
   if (type !== "full" && type !== "diff" && type !== "incr") {
     throw new WalferryError("Format", "backup-type must be full, diff or incr");
@@ -91,7 +93,7 @@ export function parseManifest(text: string): Manifest {
     cipherPass: values("cipher").optionalString("cipher-pass"),
     targets: section("backup:target").map(parseTarget),
     databases: section("db").map(parseDatabase),
-    files: section("target:file").map((line) => parseFile(line, fileDefault)),
+    files: files.map((file) => withDefaults(file, fileDefault)),
     links: section("target:link").map((line) => parseLink(line, linkDefault)),
     paths: section("target:path").map((line) => parsePath(line, pathDefault)),
     defaults: { file: fileDefault, path: pathDefault, link: { user: linkDefault.user, group: linkDefault.group } },
@@ -131,9 +133,9 @@ interface OwnerDefaults {
   readonly group: OwnerName;
 }
 
-function ownerDefaults(values: InfoValues): OwnerDefaults {
+function ownerDefaults(values: InfoValues, missingMode: number): OwnerDefaults {
   return {
-    mode: values.raw("mode") === undefined ? 0o600 : parseMode(values.string("mode")),
+    mode: values.raw("mode") === undefined ? missingMode : parseMode(values.string("mode")),
     user: parseOwner(values.raw("user")) ?? false,
     group: parseOwner(values.raw("group")) ?? false,
   };
@@ -229,7 +231,22 @@ function parsePath(line: InfoLine, defaults: OwnerDefaults): ManifestPath {
   };
 }
 
-function parseFile(line: InfoLine, defaults: OwnerDefaults): ManifestFile {
+/** A file whose owner and mode may stand in the defaults, which come behind all files. */
+type ParsedFile = Omit<ManifestFile, "mode" | "user" | "group"> & {
+  mode?: number;
+  user?: OwnerName;
+  group?: OwnerName;
+};
+
+function withDefaults(file: ParsedFile, defaults: OwnerDefaults): ManifestFile {
+  // Filled in place: copying a million entries would hold them twice.
+  file.mode ??= defaults.mode;
+  file.user ??= defaults.user;
+  file.group ??= defaults.group;
+  return file as ManifestFile;
+}
+
+function parseFile(line: InfoLine): ParsedFile {
   const name = checkedName(line);
   const values = InfoValues.ofLine(line);
   const sizeBytes = values.optionalInteger("size");
@@ -262,9 +279,9 @@ function parseFile(line: InfoLine, defaults: OwnerDefaults): ManifestFile {
     blockMapBytes: values.optionalInteger("bim"),
     checksumPage: values.optionalBoolean("checksum-page"),
     checksumPageErrors: parsePageErrors(values.raw("checksum-page-error"), name),
-    mode: mode === undefined ? defaults.mode : parseMode(mode),
-    user: parseOwner(values.raw("user")) ?? defaults.user,
-    group: parseOwner(values.raw("group")) ?? defaults.group,
+    mode: mode === undefined ? undefined : parseMode(mode),
+    user: parseOwner(values.raw("user")),
+    group: parseOwner(values.raw("group")),
   };
 }
 

@@ -26,11 +26,23 @@ interface HeldFile {
 
 /** So often a lock file may vanish between opening and locking before that counts as an error. */
 const REOPEN_MAX = 20;
+/**
+ * Who only looks whether a lock is held (`info`, of either program) holds it for a moment. So often, and this many milliseconds apart, a
+ * lock is tried before it counts as held: a look must not cost somebody a backup.
+ */
+const TRIES_MAX = 4;
+const TRY_WAIT = 15;
 
 /** Lock files of a stanza for one type, in the one order in which everybody takes them. */
 function lockNames(stanza: string, type: LockType, keys: readonly number[]): string[] {
   const perRepository = [...keys].sort((a, b) => a - b).map((key) => `${stanza}-${type}-${key}.lock`);
   return type === "restore" ? perRepository : [`${stanza}-${type}.lock`, ...perRepository];
+}
+
+/** Whether a file name is that of a lock, of this stanza or of any. A stanza `a` has no part in the locks of a stanza `a-b`. */
+export function isLockName(name: string, stanza: string | undefined): boolean {
+  const owner = /^(.+?)-(?:archive|backup|restore)(?:-\d+)?\.lock$/.exec(name)?.[1];
+  return owner !== undefined && (stanza === undefined || owner === stanza);
 }
 
 /** Held locks; disposing releases them in the opposite order. */
@@ -52,7 +64,8 @@ export class StanzaLock implements Disposable {
     // Removed before it is closed: who opens the name afterwards makes a new file, who has the old one open sees that it is gone.
     for (const { path, file } of this.#held.reverse()) {
       try {
-        Deno.removeSync(path);
+        // Somebody may have removed the name and another process made it anew: that one's lock is not ours to remove.
+        if (sameFile(file, path)) Deno.removeSync(path);
       } catch (error) {
         if (!(error instanceof Deno.errors.NotFound)) throw error;
       } finally {
@@ -106,7 +119,7 @@ export function makeLockPath(lockPath: string): void {
 function lockFile(path: string): Deno.FsFile {
   for (let attempt = 0; attempt < REOPEN_MAX; attempt++) {
     const file = openLockFile(path);
-    if (!file.tryLockSync(true)) {
+    if (!tryLock(file)) {
       file.close();
       throw new WalferryError(
         "LockAcquire",
@@ -121,6 +134,14 @@ function lockFile(path: string): Deno.FsFile {
     file.close();
   }
   throw new WalferryError("LockAcquire", `unable to acquire lock on file '${path}': it is removed again and again`);
+}
+
+function tryLock(file: Deno.FsFile): boolean {
+  for (let attempt = 1; !file.tryLockSync(true); attempt++) {
+    if (attempt === TRIES_MAX) return false;
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, TRY_WAIT);
+  }
+  return true;
 }
 
 function openLockFile(path: string): Deno.FsFile {
@@ -176,7 +197,8 @@ export function readLockFile(path: string): LockState {
     });
   }
   try {
-    if (file.tryLockSync(true)) return { held: false };
+    // Shared, so that two who look do not take each other for the holder.
+    if (file.tryLockSync(false)) return { held: false };
     const buffer = new Uint8Array(4096);
     const count = file.readSync(buffer) ?? 0;
     return { held: true, ...parseContent(new TextDecoder().decode(buffer.subarray(0, count))) };

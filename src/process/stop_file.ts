@@ -23,6 +23,29 @@ export function isStopped(lockPath: string, stanza: string | undefined): boolean
   return exists(stopFilePath(lockPath, stanza));
 }
 
+/** Makes the stop file; the lock path exists. @throws WalferryError `FileOpen` */
+export function makeStopFile(lockPath: string, stanza: string | undefined): void {
+  const path = stopFilePath(lockPath, stanza);
+  try {
+    Deno.openSync(path, { write: true, create: true, mode: 0o640 }).close();
+  } catch (error) {
+    throw new WalferryError("FileOpen", `unable to open file '${path}' for write: ${(error as Error).message}`, {
+      cause: error,
+      hint: "does the account that runs this own the lock path?",
+    });
+  }
+}
+
+/** Removes the stop file. @throws WalferryError `FileRemove` */
+export function removeStopFile(lockPath: string, stanza: string | undefined): void {
+  const path = stopFilePath(lockPath, stanza);
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    throw new WalferryError("FileRemove", `unable to remove '${path}': ${(error as Error).message}`, { cause: error });
+  }
+}
+
 function exists(path: string): boolean {
   try {
     Deno.lstatSync(path);

@@ -141,7 +141,10 @@ export class WorkerPool<Request, Result> implements AsyncDisposable {
   /** A worker that died is not replaced in its place: its job fails, and the next job may start a new one. */
   #lose(entry: PoolWorker<Request, JobResult<Result>>, error: WalferryError): void {
     entry.worker.terminate();
-    this.#workers.splice(this.#workers.indexOf(entry), 1);
+    const at = this.#workers.indexOf(entry);
+    // A dying worker may be heard more than once.
+    if (at === -1) return;
+    this.#workers.splice(at, 1);
     entry.current?.reject(error);
     entry.current = undefined;
     this.#dispatch();

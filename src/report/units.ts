@@ -1,8 +1,12 @@
 /** Sizes, rates and times as people read them; the forms of sizes are pgBackRest's, which scripts parse. */
 
-const SIZE_UNITS = ["B", "KB", "MB", "GB", "TB", "PB"] as const;
+/** It ends with GB: readers of pgBackRest's output know no larger unit. */
+const SIZE_UNITS = ["B", "KB", "MB", "GB"] as const;
 
-/** `8KB`, `22.1MB`, `664.6KB`: 1024 based, one decimal, which is dropped when it is zero (behaviour spec §8.3). */
+/**
+ * `8KB`, `22.1MB`, `664.6KB`: 1024 based, one decimal, which is dropped when the tenths are zero before rounding (behaviour spec §8.3).
+ * Held against pgBackRest 2.45: 8252 bytes are `8KB`, 2007 are `2.0KB`.
+ */
 export function formatSize(bytes: number): string {
   let value = bytes;
   let unit = 0;
@@ -10,8 +14,8 @@ export function formatSize(bytes: number): string {
     value /= 1024;
     unit += 1;
   }
-  const text = value.toFixed(unit === 0 ? 0 : 1);
-  return `${text.endsWith(".0") ? text.slice(0, -2) : text}${SIZE_UNITS[unit]}`;
+  const whole = Math.floor(value * 10) % 10 === 0;
+  return `${whole ? Math.floor(value) : value.toFixed(1)}${SIZE_UNITS[unit]}`;
 }
 
 /** `120MB/s` */

@@ -5,6 +5,7 @@ import { isBackupLabel } from "../format/label.ts";
 import type { Manifest } from "../format/manifest.ts";
 import type { Log } from "../report/log.ts";
 import type { Repository } from "./repository.ts";
+import { withDependants } from "./retention.ts";
 
 /** A backup directory on disk. */
 export interface BackupDirectory {
@@ -15,22 +16,31 @@ export interface BackupDirectory {
   readonly hasCopy: boolean;
 }
 
+/** Backup directories that are looked into at once: hides the way to an object store, and is no flood of requests. */
+const ASKED_TOGETHER = 16;
+
 /** Backup directories of a stanza, sorted by label. */
 export async function listBackupDirectories(repository: Repository, stanza: string): Promise<BackupDirectory[]> {
   const labels: string[] = [];
   for await (const entry of repository.storage.list(repository.backupPath(stanza))) {
     if (entry.type === "path" && isBackupLabel(entry.name)) labels.push(entry.name);
   }
-  return await Promise.all(
-    labels.sort().map(async (label) => {
-      const directory = repository.backupPath(stanza, label);
-      const [manifest, copy] = await Promise.all([
-        repository.storage.info(`${directory}/backup.manifest`),
-        repository.storage.info(`${directory}/backup.manifest.copy`),
-      ]);
-      return { label, complete: manifest !== undefined, hasCopy: copy !== undefined };
-    }),
-  );
+  labels.sort();
+  const directories: BackupDirectory[] = [];
+  for (let from = 0; from < labels.length; from += ASKED_TOGETHER) {
+    const some = labels.slice(from, from + ASKED_TOGETHER);
+    directories.push(...await Promise.all(some.map((label) => directoryState(repository, stanza, label))));
+  }
+  return directories;
+}
+
+async function directoryState(repository: Repository, stanza: string, label: string): Promise<BackupDirectory> {
+  const directory = repository.backupPath(stanza, label);
+  const [manifest, copy] = await Promise.all([
+    repository.storage.info(`${directory}/backup.manifest`),
+    repository.storage.info(`${directory}/backup.manifest.copy`),
+  ]);
+  return { label, complete: manifest !== undefined, hasCopy: copy !== undefined };
 }
 
 /**
@@ -64,7 +74,7 @@ export async function reconcileBackupInfo(
   }
   for (const entry of [...info.backups]) {
     if (complete.has(entry.label) || !info.backups.includes(entry)) continue;
-    for (const gone of withDependants(info.backups, entry.label)) {
+    for (const gone of withDependants(info.backups, [entry.label]).reverse()) {
       log.warn(`backup '${gone}' missing manifest removed from backup.info`);
       info.backups = info.backups.filter(({ label }) => label !== gone);
       changed = true;
@@ -94,15 +104,6 @@ async function hasReadableCopy(
     );
     return false;
   }
-}
-
-/** A label and every label that needs it, newest first. */
-export function withDependants(backups: readonly BackupInfoEntry[], label: string): string[] {
-  return backups
-    .filter((entry) => entry.label === label || entry.prior === label || entry.references?.includes(label))
-    .map((entry) => entry.label)
-    .sort()
-    .reverse();
 }
 
 async function adoptable(

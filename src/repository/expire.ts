@@ -83,7 +83,14 @@ class RepositoryExpiry {
 
   async run(): Promise<void> {
     const { archiveInfo, backupInfo } = await loadMatchingInfos(this.#repository, this.#options.stanza);
-    await reconcileBackupInfo(this.#repository, this.#options.stanza, backupInfo, this.#context.log);
+    const changed = await reconcileBackupInfo(
+      this.#repository,
+      this.#options.stanza,
+      backupInfo,
+      this.#context.log,
+    );
+    // Before any directory goes: a backup that lost its manifest must not be listed when its files are gone.
+    if (changed && !this.#options.dryRun) await this.#repository.saveBackupInfo(this.#options.stanza, backupInfo);
     const retention = this.#retention(backupInfo);
     const timeMet = await this.#expireBackups(backupInfo, retention);
     await this.#removeDirectories(backupInfo);
@@ -164,14 +171,15 @@ class RepositoryExpiry {
     await this.#repository.saveBackupInfo(this.#options.stanza, info);
   }
 
-  /** Directories without a line in `backup.info`: expired just now, or left behind by a crash. The newest unfinished one may be running. */
+  /** Directories without a line in `backup.info`: expired just now, or left behind by a crash. The newest one may be running. */
   async #removeDirectories(info: BackupInfo): Promise<void> {
     const { storage, config } = this.#repository;
     const known = new Set(info.backups.map(({ label }) => label));
     const directories = await listBackupDirectories(this.#repository, this.#options.stanza);
-    const unfinished = directories.findLast(({ complete, hasCopy }) => !complete && hasCopy);
+    const last = directories.at(-1);
+    const running = last !== undefined && !last.complete && last.hasCopy ? last.label : undefined;
     for (const { label, complete } of directories.reverse()) {
-      if (known.has(label) || label === unfinished?.label) continue;
+      if (known.has(label) || label === running) continue;
       if (complete && !this.#expired.has(label)) {
         // It could not be read, or belongs to a cluster that the stanza does not know: not for a retention rule to judge.
         this.#context.log.warn(

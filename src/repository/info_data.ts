@@ -112,6 +112,8 @@ async function stanzaInfo(set: RepositorySet, name: string, options: InfoOptions
 function overallStatus(repositories: readonly RepositoryInfo[]): InfoStatus {
   const codes = new Set(repositories.map(({ status }) => status.code));
   if (codes.size > 1) return INFO_STATUS.mixed;
+  // What is wrong differs between repositories: it stands with each of them.
+  if (codes.has(INFO_STATUS.other.code)) return INFO_STATUS.other;
   const current = new Set(repositories.flatMap(({ databases }) => {
     const last = databases.at(-1);
     return last === undefined ? [] : [`${last.pgVersion} ${last.systemId}`];
@@ -122,18 +124,21 @@ function overallStatus(repositories: readonly RepositoryInfo[]): InfoStatus {
 
 async function repositoryInfo(repository: Repository, stanza: string, options: InfoOptions): Promise<RepositoryInfo> {
   const base = { key: repository.key, cipher: repository.config.cipher.type, archives: [], backups: [], databases: [] };
+  if (options.detailLevel === "progress") return { ...base, status: await statusOfPath(repository, stanza) };
   let backupInfo: BackupInfo;
   let archiveInfo: ArchiveInfo;
   try {
     backupInfo = await repository.loadBackupInfo(stanza);
   } catch (error) {
     if (!isWalferryError(error, "FileMissing")) return { ...base, status: otherStatus(error) };
-    const path = await safely(() => repository.storage.info(repository.backupPath(stanza)));
-    if (path instanceof Error) return { ...base, status: otherStatus(path) };
-    return { ...base, status: path === undefined ? INFO_STATUS.missingPath : INFO_STATUS.missingData };
+    const status = await statusOfPath(repository, stanza);
+    return { ...base, status: status.code === INFO_STATUS.ok.code ? INFO_STATUS.missingData : status };
   }
   try {
     archiveInfo = await repository.loadArchiveInfo(stanza);
+    if (options.set !== undefined && !backupInfo.backups.some(({ label }) => label === options.set)) {
+      return { ...base, status: INFO_STATUS.backupMissing };
+    }
     const databases = archiveInfo.history.map(({ id, pgVersion, systemId }) => ({
       repositoryKey: repository.key,
       id,
@@ -142,30 +147,26 @@ async function repositoryInfo(repository: Repository, stanza: string, options: I
     }));
     const archives = await archiveRanges(repository, stanza, archiveInfo);
     const backups = await backupRows(repository, stanza, backupInfo, options);
-    return { ...base, archives, backups, databases, status: statusOfBackups(backupInfo, options) };
+    const status = backupInfo.backups.length === 0 ? INFO_STATUS.noBackup : INFO_STATUS.ok;
+    return { ...base, archives, backups, databases, status };
   } catch (error) {
     return { ...base, status: otherStatus(error) };
   }
 }
 
-function statusOfBackups(info: BackupInfo, options: InfoOptions): InfoStatus {
-  if (options.set !== undefined && !info.backups.some(({ label }) => label === options.set)) {
-    return INFO_STATUS.backupMissing;
+/** Whether the repository has the stanza at all; no info file is read. */
+async function statusOfPath(repository: Repository, stanza: string): Promise<InfoStatus> {
+  try {
+    const path = await repository.storage.info(repository.backupPath(stanza));
+    return path === undefined ? INFO_STATUS.missingPath : INFO_STATUS.ok;
+  } catch (error) {
+    return otherStatus(error);
   }
-  return info.backups.length === 0 ? INFO_STATUS.noBackup : INFO_STATUS.ok;
 }
 
 function otherStatus(thrown: unknown): InfoStatus {
   const error = toWalferryError(thrown);
   return { code: INFO_STATUS.other.code, message: `[${error.name}] ${error.text}` };
-}
-
-async function safely<T>(action: () => Promise<T>): Promise<T | Error> {
-  try {
-    return await action();
-  } catch (error) {
-    return toWalferryError(error);
-  }
 }
 
 /** First and last segment of each archive id, from two directories at most: nothing in between is listed. */

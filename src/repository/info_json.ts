@@ -1,5 +1,6 @@
 /** `info --output=json`: equal to pgBackRest's key for key, keys in byte order, on one line (behaviour spec §7.6). */
 import { type JsonObject, type JsonValue, renderJson } from "../format/json.ts";
+import type { Manifest } from "../format/manifest.ts";
 import type { LockProgress } from "../process/locks.ts";
 import type { ArchiveRange, BackupRow, StanzaInfo } from "./info_data.ts";
 
@@ -84,12 +85,18 @@ function backupObject({ entry, repositoryKey, manifest }: BackupRow): JsonObject
   };
 }
 
+/** Files with page checksum errors, named as PostgreSQL names them: relative to the data directory. */
+export function damagedFiles(manifest: Manifest): string[] {
+  return manifest.files.filter(({ checksumPage }) => checksumPage === false)
+    .map(({ name }) => name.replace(/^pg_data\//, ""));
+}
+
 /** What `--set` adds. */
 function detailObject(manifest: NonNullable<BackupRow["manifest"]>): JsonObject {
   const list = (values: JsonValue[]): JsonValue => (values.length === 0 ? null : values);
   const links = manifest.targets.filter(({ type, tablespaceId }) => type === "link" && tablespaceId === undefined);
   const tablespaces = manifest.targets.filter(({ tablespaceId }) => tablespaceId !== undefined);
-  const errors = manifest.files.filter(({ checksumPage }) => checksumPage === false).map(({ name }) => name);
+  const errors = damagedFiles(manifest);
   return {
     "database-ref": list(
       manifest.databases.filter(({ name, oid, lastSystemOid }) => oid > lastSystemOid || !/^template[01]$/.test(name))

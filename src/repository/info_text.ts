@@ -1,7 +1,7 @@
 /** `info` as text, in pgBackRest's shape, which people and scripts read (behaviour spec §7.6). */
 import { formatLocalTime, formatPercent, formatSize, formatUtcOffset } from "../report/units.ts";
 import { type ArchiveRange, type BackupRow, INFO_STATUS, type InfoStatus, type StanzaInfo } from "./info_data.ts";
-import { byStop } from "./info_json.ts";
+import { byStop, damagedFiles } from "./info_json.ts";
 
 /** The whole answer with its line end. */
 export function renderInfoText(stanzas: readonly StanzaInfo[], detailLevel: "full" | "progress"): string {
@@ -11,13 +11,8 @@ export function renderInfoText(stanzas: readonly StanzaInfo[], detailLevel: "ful
 
 function stanzaText(stanza: StanzaInfo, detailLevel: "full" | "progress"): string {
   let text = `stanza: ${stanza.name}\n    status: ${statusText(stanza.status)}${lockText(stanza)}\n`;
-  if (stanza.status.code === INFO_STATUS.other.code) text += indented(stanza.status.message);
-  if (stanza.status.code === INFO_STATUS.mixed.code) {
-    for (const { key, status } of stanza.repositories) {
-      text += `        repo${key}: ${statusText(status)}\n`;
-      if (status.code === INFO_STATUS.other.code) text += indented(status.message);
-    }
-  }
+  text += repositoryStatusText(stanza);
+  if (stanza.status.code === INFO_STATUS.missingPath.code) return text;
   if (detailLevel === "progress") return text;
   const ciphers = new Set(stanza.repositories.map(({ cipher }) => cipher));
   text += `    cipher: ${ciphers.size > 1 ? "mixed" : [...ciphers][0]}\n`;
@@ -44,8 +39,18 @@ function lockText(stanza: StanzaInfo): string {
   return parts.length === 0 ? "" : ` (${parts.join(", ")})`;
 }
 
-function indented(message: string): string {
-  return message.split("\n").map((line) => `            ${line}\n`).join("");
+/** What is wrong with each repository, where the status of the stanza does not say it. */
+function repositoryStatusText({ status: { code }, repositories }: StanzaInfo): string {
+  const isOther = (status: InfoStatus) => status.code === INFO_STATUS.other.code;
+  const indented = (message: string, columns: number) =>
+    message.split("\n").map((line) => `${" ".repeat(columns)}${line}\n`).join("");
+  if (code === INFO_STATUS.other.code && repositories.length === 1) {
+    return indented(repositories[0]!.status.message, 12);
+  }
+  if (code !== INFO_STATUS.other.code && code !== INFO_STATUS.mixed.code) return "";
+  return repositories.map(({ key, status }) =>
+    `        repo${key}: ${statusText(status)}\n${isOther(status) ? indented(status.message, 15) : ""}`
+  ).join("");
 }
 
 /** Clusters from the oldest to the current one, each with its WAL and its backups. */
@@ -131,7 +136,7 @@ function referenceText(references: readonly string[], full: boolean): string {
 
 /** What `--set` adds. */
 function detailText({ entry, manifest }: BackupRow, line: (text: string) => string): string {
-  const { databases, targets, files } = manifest!;
+  const { databases, targets } = manifest!;
   const users = databases.filter(({ name }) => !/^template[01]$/.test(name));
   let text = line(
     `database list: ${users.length === 0 ? "none" : users.map(({ name, oid }) => `${name} (${oid})`).join(", ")}`,
@@ -151,8 +156,8 @@ function detailText({ entry, manifest }: BackupRow, line: (text: string) => stri
       text += deeper(`${tablespaceName} (${tablespaceId}) => ${path}`);
     }
   }
-  const bad = files.filter(({ checksumPage }) => checksumPage === false);
-  if (bad.length > 0) text += line(`error list: ${bad.map(({ name }) => name).join(", ")}`);
+  const damaged = damagedFiles(manifest!);
+  if (damaged.length > 0) text += line(`error list: ${damaged.join(", ")}`);
   if (entry.annotations !== undefined) {
     text += line("annotation(s)");
     for (const [key, value] of entry.annotations) text += deeper(`${key}: ${value}`);

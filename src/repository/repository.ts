@@ -21,6 +21,11 @@ const INFO_BYTES_MAX = 128 * 1024 * 1024;
 const MANIFEST_BYTES_MAX = 500 * 1024 * 1024;
 /** Level of the manifests kept in `backup.history` (repository-format §1.2). */
 const HISTORY_LEVEL = 9;
+const ARCHIVE_INFO_HINT = "archive.info cannot be opened but is required to push/get WAL segments.\n" +
+  "is archive_command configured correctly in postgresql.conf?\nhas a stanza-create been performed?\n" +
+  "use --no-archive-check to disable archive checks during backup if you have an alternate archiving scheme.";
+const BACKUP_INFO_HINT =
+  "backup.info cannot be opened and is required to perform a backup.\nhas a stanza-create been performed?";
 
 export class Repository implements AsyncDisposable {
   readonly config: RepositoryConfig;
@@ -83,6 +88,7 @@ export class Repository implements AsyncDisposable {
       INFO_BYTES_MAX,
       parseArchiveInfo,
       "info file",
+      ARCHIVE_INFO_HINT,
     );
   }
 
@@ -99,6 +105,7 @@ export class Repository implements AsyncDisposable {
       INFO_BYTES_MAX,
       parseBackupInfo,
       "info file",
+      BACKUP_INFO_HINT,
     );
   }
 
@@ -171,6 +178,7 @@ export class Repository implements AsyncDisposable {
     maxBytes: number,
     parse: (text: string) => T,
     what: string,
+    hint?: string,
   ): Promise<T> {
     const failures: WalferryError[] = [];
     for (const candidate of [path, `${path}.copy`]) {
@@ -184,10 +192,10 @@ export class Repository implements AsyncDisposable {
         failures.push(toWalferryError(error));
       }
     }
-    throw this.#loadError(path, what, failures);
+    throw this.#loadError(path, what, failures, hint);
   }
 
-  #loadError(path: string, what: string, failures: readonly WalferryError[]): WalferryError {
+  #loadError(path: string, what: string, failures: readonly WalferryError[], hint: string | undefined): WalferryError {
     const present = failures.filter((failure) => failure.kind !== "FileMissing");
     const kinds = new Set(present.map(({ kind }) => kind));
     const kind = kinds.size === 0 ? "FileMissing" : kinds.size === 1 ? present[0]!.kind : "FileOpen";
@@ -195,14 +203,7 @@ export class Repository implements AsyncDisposable {
     return new WalferryError(
       kind,
       `unable to load ${what} '${this.display(path)}' or '${this.display(path)}.copy':\n${lines.join("\n")}`,
-      {
-        cause: failures[0],
-        hint: kind === "FileMissing"
-          ? `${
-            path.slice(path.lastIndexOf("/") + 1)
-          } cannot be opened but is required to perform a backup.\nhas a stanza-create been performed?`
-          : undefined,
-      },
+      { cause: failures[0], hint },
     );
   }
 
@@ -231,7 +232,7 @@ function decodeText(bytes: Uint8Array): string {
     });
   }
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (error) {
     throw new WalferryError("Format", "content is not UTF-8 text", { cause: error });
   }

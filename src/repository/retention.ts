@@ -31,7 +31,12 @@ export type ArchiveDecision =
 
 const SECONDS_PER_DAY = 86400;
 
-function withDependants(backups: readonly BackupInfoEntry[], labels: Iterable<string>): string[] {
+/**
+ * These backups and every backup that needs one of them, directly or through another.
+ * @param backups sorted by label
+ * @returns labels, oldest first
+ */
+export function withDependants(backups: readonly BackupInfoEntry[], labels: Iterable<string>): string[] {
   const gone = new Set(labels);
   for (const entry of backups) {
     // References name everything that a backup needs, and what it needs sorts before it.
@@ -118,12 +123,14 @@ export function decideArchive(
     ? ["full", "diff"]
     : ["full", "diff", "incr"];
   const candidates = backups.filter(({ type }) => types.includes(type)).reverse();
-  if (expireBefore === undefined && (count === undefined || candidates.length === 0 || candidates.length < count)) {
+  const met = count !== undefined && candidates.length > 0 && candidates.length >= count;
+  if (!met && expireBefore === undefined) {
     return { kind: "keep all", reason: "not enough backups for the archive retention" };
   }
   const local = candidates.filter((entry) => entry.historyId === historyId).reverse();
   if (local.length === 0) {
-    if (!isCurrent) return { kind: "remove archive id" };
+    // Of another cluster than the current one the named segment says nothing: only the retention may let its WAL go.
+    if (!isCurrent) return met ? { kind: "remove archive id" } : { kind: "keep all", reason: "no backups" };
     if (expireBefore === undefined) return { kind: "keep all", reason: "no backups yet" };
     return { kind: "keep ranges", ranges: [{ start: expireBefore }], continuousFrom: expireBefore };
   }

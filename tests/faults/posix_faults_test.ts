@@ -39,7 +39,7 @@ async function leftovers(path: string): Promise<string> {
   return (await runAs(["find", path, "-name", "*.pgbackrest.tmp"])).trim();
 }
 
-testWith(
+testAsRoot(
   NEEDS,
   "a repository on a full disk: the segment is refused, nothing half stays, the other repository holds it",
   async () => {

@@ -236,3 +236,79 @@ async function stanzaUnder(
   const stdout = await runAs(["sh", "-c", script]);
   return { code: Number(/exit=(\d+)/.exec(stdout)![1]), stdout };
 }
+
+testWith(NEEDS, "a backup that one program left half done does not harm the next backup of the other", async () => {
+  await using folder = await TestFolder.make();
+  await using cluster = await makeCluster(folder);
+  const stanza = await TestStanza.make(folder, cluster, { global: { "compress-type": "gz", "process-max": "1" } });
+  await stanza.must("walferry", ["stanza-create"]);
+  await archiveWith(cluster, stanza, "walferry");
+  // Enough that a backup is caught in the middle of its copying.
+  await cluster.sql("create table wide as select g id, repeat(md5(g::text), 20) v from generate_series(1, 60000) g");
+  const backups = `${stanza.repositories[0]}/backup/main`;
+  for (const [killed, next] of [["walferry", "pgbackrest"], ["pgbackrest", "walferry"]] as const) {
+    await killMidway(stanza, killed, backups);
+    assertIncludes((await backupDirectories(backups)).join(" "), "half done");
+    await stanza.must(next, ["--type=full", "backup"]);
+    assertEquals((await backupDirectories(backups)).filter((name) => name.includes("half done")), []);
+    await grow(cluster);
+    await sameInfo(stanza);
+    assertIncludes(await stanza.must("pgbackrest", ["--output=text", "--verbose", "verify"]), "status: ok");
+    assertEquals(await restoredDump(folder, stanza, killed), normalized(await cluster.dump()));
+  }
+});
+
+/** Kills a full backup as soon as its first files stand in the repository. */
+async function killMidway(stanza: TestStanza, program: Program, backups: string): Promise<void> {
+  // The loop looks at the directory until it holds files of the cluster, so that nothing depends on the speed of the machine.
+  const script = `${stanza.commandLine(program, "--type=full", "backup")} >/dev/null 2>&1 & child=$!
+    until [ "$(find ${backups}/*F/pg_data/base -type f 2>/dev/null | wc -l)" -gt "$(find ${backups}/*F -maxdepth 1 -name backup.manifest -exec dirname {} ';' 2>/dev/null | xargs -r -I{} find {}/pg_data/base -type f | wc -l)" ]; do
+      kill -0 $child || exit 9; sleep 0.01; done
+    pkill -KILL -P $child; kill -KILL $child; wait $child; true`;
+  await runAs(["bash", "-c", script]);
+}
+
+/** Names of backup directories; those without a manifest are marked. */
+async function backupDirectories(backups: string): Promise<string[]> {
+  const script =
+    `cd ${backups} && for d in *F; do [ -e $d/backup.manifest ] && echo $d || echo "$d half done"; done; true`;
+  return (await runAs(["bash", "-c", script])).trim().split("\n");
+}
+
+testWith(NEEDS, "each program expires what the other wrote, and takes the same backups and the same WAL", async () => {
+  await using folder = await TestFolder.make();
+  await using cluster = await makeCluster(folder);
+  const stanza = await TestStanza.make(folder, cluster, { global: { "compress-type": "zst", "expire-auto": "n" } });
+  await stanza.must("walferry", ["stanza-create"]);
+  for (const program of ["walferry", "pgbackrest", "walferry", "pgbackrest"] as const) {
+    await archiveWith(cluster, stanza, program);
+    await grow(cluster);
+    await stanza.must(program, ["--type=full", "backup"]);
+    await stanza.must("pgbackrest", ["--type=incr", "backup"]);
+  }
+  await grow(cluster);
+  const repository = stanza.repositories[0]!;
+  const listing = async (path: string) =>
+    (await runAs(["sh", "-c", `cd ${path} && find archive backup -not -name '*.info*' | sort`])).trim();
+  for (
+    const retention of [
+      ["--repo1-retention-full=3"],
+      ["--repo1-retention-full=3", "--repo1-retention-diff=1", "--repo1-retention-archive=2"],
+      ["--repo1-retention-full=2", "--repo1-retention-archive-type=diff", "--repo1-retention-archive=1"],
+      ["--repo1-retention-full=1"],
+    ]
+  ) {
+    // One and the same repository, expired by each.
+    const copy = `${folder.path}/copy`;
+    await runAs(["cp", "-a", repository, copy]);
+    await stanza.must("pgbackrest", [`--repo1-path=${copy}`, ...retention, "expire"]);
+    await stanza.must("walferry", ["--repo=1", ...retention, "expire"]);
+    assertEquals(await listing(repository), await listing(copy), retention.join(" "));
+    await sameInfo(stanza);
+    await runAs(["rm", "-rf", copy]);
+  }
+  assertIncludes(await stanza.must("pgbackrest", ["--output=text", "--verbose", "verify"]), "status: ok");
+  for (const program of ["walferry", "pgbackrest"] as const) {
+    assertEquals(await restoredDump(folder, stanza, program), normalized(await cluster.dump()));
+  }
+});
