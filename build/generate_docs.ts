@@ -44,7 +44,7 @@ function optionsPage(): string {
     `| option | type | default | values | purpose |\n|---|---|---|---|---|\n${options.map(row).join("\n")}\n`;
   const compatible = all.filter(({ compatibilityOnly }) => compatibilityOnly);
   const isElsewhere = ({ depends }: OptionDeclaration) =>
-    depends !== undefined && ["repo-type", "repo-host", "pg-host"].includes(depends.option);
+    depends !== undefined && ["repo-host", "pg-host"].includes(depends.option);
   const names = (options: readonly OptionDeclaration[]) =>
     options.map((option) => `\`${shownName(option)}\``).join(", ");
   const active = all.filter(({ compatibilityOnly }) => !compatibilityOnly);
@@ -53,16 +53,30 @@ function optionsPage(): string {
     `# Options\n\n<!-- ${NOTE} -->\n\nAn option stands on the command line (\`--name=value\`), in the environment (\`WALFERRY_NAME\`, else \`PGBACKREST_NAME\`) or in a configuration file (\`name=value\`), in this order of precedence. N is the number of a repository or cluster, from 1.\n`,
     section("On the command line only", active.filter(({ home }) => home === "command line")),
     section("General", active.filter(({ home, group }) => home === "global" && group === undefined)),
-    section("Repositories", active.filter(({ group }) => group === "repo")),
+    section("Repositories", active.filter(({ group, name }) => group === "repo" && storeOf(name) === undefined)),
+    ...STORES.map(([store, title]) => section(title, active.filter(({ name }) => storeOf(name) === store))),
     section("Clusters", active.filter(({ group }) => group === "pg")),
     `## Accepted for compatibility\n\nA configuration that works with pgBackRest may hold these. Their values are checked; they change nothing here.\n\n${
       names(compatible.filter((option) => !isElsewhere(option)))
     }\n`,
-    `## Not in this version\n\nOptions of stores and hosts that this version does not reach. They are read; a command that needs such a repository or cluster (\`repoN-type=s3\`, \`azure\`, \`gcs\` or \`sftp\`, \`repoN-host\`, \`pgN-host\`) refuses it, as it does \`backup-standby=y\` and \`repo-target-time\`.\n\n${
+    `## Not in this version\n\nOptions of hosts that this version does not reach. They are read; a command that needs such a repository or cluster (\`repoN-host\`, \`pgN-host\`) refuses it, as it does \`backup-standby=y\` and \`repo-target-time\`.\n\n${
       names(compatible.filter(isElsewhere))
     }\n`,
     `## Commands\n\n${visibleCommands.map((name) => `- \`${usageOf(name)}\`: ${COMMAND_HELP[name]}`).join("\n")}\n`,
   ].join("\n");
+}
+
+/** Stores with options of their own, and how they are called. */
+const STORES: ReadonlyArray<readonly [store: string, title: string]> = [
+  ["storage", "Object stores"],
+  ["s3", "S3"],
+  ["azure", "Azure"],
+  ["gcs", "GCS"],
+  ["sftp", "SFTP"],
+];
+
+function storeOf(name: string): string | undefined {
+  return STORES.find(([store]) => name.startsWith(`repo-${store}-`))?.[0];
 }
 
 function manPage(): string {

@@ -15,7 +15,7 @@ _walferry() {
   case "$command" in
     "") words="archive-get archive-push backup check completion config-check demo expire help info restore stanza-create stanza-delete stanza-upgrade start stop version push get --stanza= --config=" ;;
     archive-get|get)
-      words="--config= --config-include-path= --config-path= --stanza= --repo= --allow-root --archive-timeout= --archive-get-exit= --buffer-size= --cmd= --lock-path= --neutral-umask --no-neutral-umask --process-max= --spool-path= --pg-version-force= --archive-async --repo-target-time= --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --no-log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-host= --repo2-host= --pg1-path= --pg2-path= --pg1-host= --pg2-host="
+      words="--config= --config-include-path= --config-path= --stanza= --repo= --allow-root --archive-timeout= --archive-get-exit= --buffer-size= --cmd= --lock-path= --neutral-umask --no-neutral-umask --io-timeout= --max-rate= --process-max= --spool-path= --pg-version-force= --archive-async --repo-target-time= --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --no-log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-max-rate= --repo2-max-rate= --repo1-host= --repo2-host= --repo1-storage-verify-tls --no-repo1-storage-verify-tls --repo2-storage-verify-tls --no-repo2-storage-verify-tls --repo1-storage-ca-file= --repo2-storage-ca-file= --repo1-storage-ca-path= --repo2-storage-ca-path= --repo1-storage-tag= --repo2-storage-tag= --repo1-storage-upload-chunk-size= --repo2-storage-upload-chunk-size= --repo1-storage-host= --repo2-storage-host= --repo1-storage-port= --repo2-storage-port= --repo1-s3-bucket= --repo2-s3-bucket= --repo1-s3-endpoint= --repo2-s3-endpoint= --repo1-s3-region= --repo2-s3-region= --repo1-s3-key-type= --repo2-s3-key-type= --repo1-s3-role= --repo2-s3-role= --repo1-s3-process-cmd= --repo2-s3-process-cmd= --repo1-s3-sts-host= --repo2-s3-sts-host= --repo1-s3-kms-key-id= --repo2-s3-kms-key-id= --repo1-s3-requester-pays --repo2-s3-requester-pays --repo1-s3-service= --repo2-s3-service= --repo1-s3-uri-style= --repo2-s3-uri-style= --repo1-s3-conditional-write --repo2-s3-conditional-write --repo1-azure-container= --repo2-azure-container= --repo1-azure-key-type= --repo2-azure-key-type= --repo1-azure-uri-style= --repo2-azure-uri-style= --repo1-gcs-bucket= --repo2-gcs-bucket= --repo1-gcs-endpoint= --repo2-gcs-endpoint= --repo1-gcs-key-type= --repo2-gcs-key-type= --repo1-gcs-user-project= --repo2-gcs-user-project= --repo1-sftp-host= --repo2-sftp-host= --repo1-sftp-host-port= --repo2-sftp-host-port= --repo1-sftp-host-user= --repo2-sftp-host-user= --repo1-sftp-host-key-check-type= --repo2-sftp-host-key-check-type= --repo1-sftp-host-key-hash-type= --repo2-sftp-host-key-hash-type= --repo1-sftp-host-fingerprint= --repo2-sftp-host-fingerprint= --repo1-sftp-known-host= --repo2-sftp-known-host= --repo1-sftp-private-key-file= --repo2-sftp-private-key-file= --repo1-sftp-transport= --repo2-sftp-transport= --pg1-path= --pg2-path= --pg1-host= --pg2-host="
       case "$option" in
         --archive-get-exit) values="strict compat" ;;
         --buffer-size) values="16KiB 32KiB 64KiB 128KiB 256KiB 512KiB 1MiB 2MiB 4MiB 8MiB 16MiB" ;;
@@ -27,10 +27,26 @@ _walferry() {
         --repo2-type) values="azure cifs gcs posix s3 sftp" ;;
         --repo1-cipher-type) values="none aes-256-cbc" ;;
         --repo2-cipher-type) values="none aes-256-cbc" ;;
+        --repo1-s3-key-type) values="shared auto web-id pod-id process" ;;
+        --repo2-s3-key-type) values="shared auto web-id pod-id process" ;;
+        --repo1-s3-uri-style) values="host path" ;;
+        --repo2-s3-uri-style) values="host path" ;;
+        --repo1-azure-key-type) values="shared sas auto" ;;
+        --repo2-azure-key-type) values="shared sas auto" ;;
+        --repo1-azure-uri-style) values="host path" ;;
+        --repo2-azure-uri-style) values="host path" ;;
+        --repo1-gcs-key-type) values="service token auto" ;;
+        --repo2-gcs-key-type) values="service token auto" ;;
+        --repo1-sftp-host-key-check-type) values="accept-new fingerprint none strict" ;;
+        --repo2-sftp-host-key-check-type) values="accept-new fingerprint none strict" ;;
+        --repo1-sftp-host-key-hash-type) values="md5 sha1 sha256" ;;
+        --repo2-sftp-host-key-hash-type) values="md5 sha1 sha256" ;;
+        --repo1-sftp-transport) values="ssh2 ssh" ;;
+        --repo2-sftp-transport) values="ssh2 ssh" ;;
       esac
       ;;
     archive-push|push)
-      words="--config= --config-include-path= --config-path= --stanza= --repo= --allow-root --archive-timeout= --buffer-size= --cmd= --compress-level= --compress-type= --lock-path= --neutral-umask --no-neutral-umask --process-max= --spool-path= --pg-version-force= --archive-async --archive-header-check --no-archive-header-check --archive-push-queue-max= --archive-check --no-archive-check --archive-mode-check --no-archive-mode-check --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --no-log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-host= --repo2-host= --pg1-path= --pg2-path= --pg1-host= --pg2-host="
+      words="--config= --config-include-path= --config-path= --stanza= --repo= --allow-root --archive-timeout= --buffer-size= --cmd= --compress-level= --compress-type= --lock-path= --neutral-umask --no-neutral-umask --io-timeout= --max-rate= --process-max= --spool-path= --pg-version-force= --archive-async --archive-header-check --no-archive-header-check --archive-push-queue-max= --archive-check --no-archive-check --archive-mode-check --no-archive-mode-check --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --no-log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-max-rate= --repo2-max-rate= --repo1-host= --repo2-host= --repo1-storage-verify-tls --no-repo1-storage-verify-tls --repo2-storage-verify-tls --no-repo2-storage-verify-tls --repo1-storage-ca-file= --repo2-storage-ca-file= --repo1-storage-ca-path= --repo2-storage-ca-path= --repo1-storage-tag= --repo2-storage-tag= --repo1-storage-upload-chunk-size= --repo2-storage-upload-chunk-size= --repo1-storage-host= --repo2-storage-host= --repo1-storage-port= --repo2-storage-port= --repo1-s3-bucket= --repo2-s3-bucket= --repo1-s3-endpoint= --repo2-s3-endpoint= --repo1-s3-region= --repo2-s3-region= --repo1-s3-key-type= --repo2-s3-key-type= --repo1-s3-role= --repo2-s3-role= --repo1-s3-process-cmd= --repo2-s3-process-cmd= --repo1-s3-sts-host= --repo2-s3-sts-host= --repo1-s3-kms-key-id= --repo2-s3-kms-key-id= --repo1-s3-requester-pays --repo2-s3-requester-pays --repo1-s3-service= --repo2-s3-service= --repo1-s3-uri-style= --repo2-s3-uri-style= --repo1-s3-conditional-write --repo2-s3-conditional-write --repo1-azure-container= --repo2-azure-container= --repo1-azure-key-type= --repo2-azure-key-type= --repo1-azure-uri-style= --repo2-azure-uri-style= --repo1-gcs-bucket= --repo2-gcs-bucket= --repo1-gcs-endpoint= --repo2-gcs-endpoint= --repo1-gcs-key-type= --repo2-gcs-key-type= --repo1-gcs-user-project= --repo2-gcs-user-project= --repo1-sftp-host= --repo2-sftp-host= --repo1-sftp-host-port= --repo2-sftp-host-port= --repo1-sftp-host-user= --repo2-sftp-host-user= --repo1-sftp-host-key-check-type= --repo2-sftp-host-key-check-type= --repo1-sftp-host-key-hash-type= --repo2-sftp-host-key-hash-type= --repo1-sftp-host-fingerprint= --repo2-sftp-host-fingerprint= --repo1-sftp-known-host= --repo2-sftp-known-host= --repo1-sftp-private-key-file= --repo2-sftp-private-key-file= --repo1-sftp-transport= --repo2-sftp-transport= --pg1-path= --pg2-path= --pg1-host= --pg2-host="
       case "$option" in
         --buffer-size) values="16KiB 32KiB 64KiB 128KiB 256KiB 512KiB 1MiB 2MiB 4MiB 8MiB 16MiB" ;;
         --compress-type) values="none bz2 gz lz4 zst" ;;
@@ -42,10 +58,26 @@ _walferry() {
         --repo2-type) values="azure cifs gcs posix s3 sftp" ;;
         --repo1-cipher-type) values="none aes-256-cbc" ;;
         --repo2-cipher-type) values="none aes-256-cbc" ;;
+        --repo1-s3-key-type) values="shared auto web-id pod-id process" ;;
+        --repo2-s3-key-type) values="shared auto web-id pod-id process" ;;
+        --repo1-s3-uri-style) values="host path" ;;
+        --repo2-s3-uri-style) values="host path" ;;
+        --repo1-azure-key-type) values="shared sas auto" ;;
+        --repo2-azure-key-type) values="shared sas auto" ;;
+        --repo1-azure-uri-style) values="host path" ;;
+        --repo2-azure-uri-style) values="host path" ;;
+        --repo1-gcs-key-type) values="service token auto" ;;
+        --repo2-gcs-key-type) values="service token auto" ;;
+        --repo1-sftp-host-key-check-type) values="accept-new fingerprint none strict" ;;
+        --repo2-sftp-host-key-check-type) values="accept-new fingerprint none strict" ;;
+        --repo1-sftp-host-key-hash-type) values="md5 sha1 sha256" ;;
+        --repo2-sftp-host-key-hash-type) values="md5 sha1 sha256" ;;
+        --repo1-sftp-transport) values="ssh2 ssh" ;;
+        --repo2-sftp-transport) values="ssh2 ssh" ;;
       esac
       ;;
     backup)
-      words="--config= --config-include-path= --config-path= --stanza= --force --online --no-online --type= --repo= --allow-root --archive-timeout= --buffer-size= --cmd= --compress-level= --compress-type= --delta --lock-path= --neutral-umask --no-neutral-umask --process-max= --db-timeout= --pg-version-force= --annotation= --archive-check --no-archive-check --archive-copy --archive-mode-check --no-archive-mode-check --backup-standby= --checksum-page --exclude= --expire-auto --no-expire-auto --page-header-check --no-page-header-check --start-fast --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --no-log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-symlink --no-repo1-symlink --repo2-symlink --no-repo2-symlink --repo1-retention-full-type= --repo2-retention-full-type= --repo1-retention-full= --repo2-retention-full= --repo1-retention-diff= --repo2-retention-diff= --repo1-retention-archive= --repo2-retention-archive= --repo1-retention-archive-type= --repo2-retention-archive-type= --repo1-retention-history= --repo2-retention-history= --repo1-host= --repo2-host= --repo1-bundle --repo2-bundle --repo1-block --repo2-block --pg1-path= --pg2-path= --pg1-database= --pg2-database= --pg1-port= --pg2-port= --pg1-socket-path= --pg2-socket-path= --pg1-user= --pg2-user= --pg1-host= --pg2-host="
+      words="--config= --config-include-path= --config-path= --stanza= --force --online --no-online --type= --repo= --allow-root --archive-timeout= --buffer-size= --cmd= --compress-level= --compress-type= --delta --lock-path= --neutral-umask --no-neutral-umask --io-timeout= --max-rate= --process-max= --db-timeout= --pg-version-force= --annotation= --archive-check --no-archive-check --archive-copy --archive-mode-check --no-archive-mode-check --backup-standby= --checksum-page --exclude= --expire-auto --no-expire-auto --page-header-check --no-page-header-check --start-fast --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --no-log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-symlink --no-repo1-symlink --repo2-symlink --no-repo2-symlink --repo1-retention-full-type= --repo2-retention-full-type= --repo1-retention-full= --repo2-retention-full= --repo1-retention-diff= --repo2-retention-diff= --repo1-retention-archive= --repo2-retention-archive= --repo1-retention-archive-type= --repo2-retention-archive-type= --repo1-retention-history= --repo2-retention-history= --repo1-max-rate= --repo2-max-rate= --repo1-host= --repo2-host= --repo1-bundle --repo2-bundle --repo1-block --repo2-block --repo1-storage-verify-tls --no-repo1-storage-verify-tls --repo2-storage-verify-tls --no-repo2-storage-verify-tls --repo1-storage-ca-file= --repo2-storage-ca-file= --repo1-storage-ca-path= --repo2-storage-ca-path= --repo1-storage-tag= --repo2-storage-tag= --repo1-storage-upload-chunk-size= --repo2-storage-upload-chunk-size= --repo1-storage-host= --repo2-storage-host= --repo1-storage-port= --repo2-storage-port= --repo1-s3-bucket= --repo2-s3-bucket= --repo1-s3-endpoint= --repo2-s3-endpoint= --repo1-s3-region= --repo2-s3-region= --repo1-s3-key-type= --repo2-s3-key-type= --repo1-s3-role= --repo2-s3-role= --repo1-s3-process-cmd= --repo2-s3-process-cmd= --repo1-s3-sts-host= --repo2-s3-sts-host= --repo1-s3-kms-key-id= --repo2-s3-kms-key-id= --repo1-s3-requester-pays --repo2-s3-requester-pays --repo1-s3-service= --repo2-s3-service= --repo1-s3-uri-style= --repo2-s3-uri-style= --repo1-s3-conditional-write --repo2-s3-conditional-write --repo1-azure-container= --repo2-azure-container= --repo1-azure-key-type= --repo2-azure-key-type= --repo1-azure-uri-style= --repo2-azure-uri-style= --repo1-gcs-bucket= --repo2-gcs-bucket= --repo1-gcs-endpoint= --repo2-gcs-endpoint= --repo1-gcs-key-type= --repo2-gcs-key-type= --repo1-gcs-user-project= --repo2-gcs-user-project= --repo1-sftp-host= --repo2-sftp-host= --repo1-sftp-host-port= --repo2-sftp-host-port= --repo1-sftp-host-user= --repo2-sftp-host-user= --repo1-sftp-host-key-check-type= --repo2-sftp-host-key-check-type= --repo1-sftp-host-key-hash-type= --repo2-sftp-host-key-hash-type= --repo1-sftp-host-fingerprint= --repo2-sftp-host-fingerprint= --repo1-sftp-known-host= --repo2-sftp-known-host= --repo1-sftp-private-key-file= --repo2-sftp-private-key-file= --repo1-sftp-transport= --repo2-sftp-transport= --pg1-path= --pg2-path= --pg1-database= --pg2-database= --pg1-port= --pg2-port= --pg1-socket-path= --pg2-socket-path= --pg1-user= --pg2-user= --pg1-host= --pg2-host="
       case "$option" in
         --type) values="full diff incr" ;;
         --buffer-size) values="16KiB 32KiB 64KiB 128KiB 256KiB 512KiB 1MiB 2MiB 4MiB 8MiB 16MiB" ;;
@@ -63,10 +95,26 @@ _walferry() {
         --repo2-retention-full-type) values="count time" ;;
         --repo1-retention-archive-type) values="full diff incr" ;;
         --repo2-retention-archive-type) values="full diff incr" ;;
+        --repo1-s3-key-type) values="shared auto web-id pod-id process" ;;
+        --repo2-s3-key-type) values="shared auto web-id pod-id process" ;;
+        --repo1-s3-uri-style) values="host path" ;;
+        --repo2-s3-uri-style) values="host path" ;;
+        --repo1-azure-key-type) values="shared sas auto" ;;
+        --repo2-azure-key-type) values="shared sas auto" ;;
+        --repo1-azure-uri-style) values="host path" ;;
+        --repo2-azure-uri-style) values="host path" ;;
+        --repo1-gcs-key-type) values="service token auto" ;;
+        --repo2-gcs-key-type) values="service token auto" ;;
+        --repo1-sftp-host-key-check-type) values="accept-new fingerprint none strict" ;;
+        --repo2-sftp-host-key-check-type) values="accept-new fingerprint none strict" ;;
+        --repo1-sftp-host-key-hash-type) values="md5 sha1 sha256" ;;
+        --repo2-sftp-host-key-hash-type) values="md5 sha1 sha256" ;;
+        --repo1-sftp-transport) values="ssh2 ssh" ;;
+        --repo2-sftp-transport) values="ssh2 ssh" ;;
       esac
       ;;
     check)
-      words="--config= --config-include-path= --config-path= --stanza= --repo= --allow-root --archive-timeout= --buffer-size= --lock-path= --neutral-umask --no-neutral-umask --db-timeout= --pg-version-force= --archive-check --no-archive-check --archive-mode-check --no-archive-mode-check --backup-standby= --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --no-log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-host= --repo2-host= --pg1-path= --pg2-path= --pg1-database= --pg2-database= --pg1-port= --pg2-port= --pg1-socket-path= --pg2-socket-path= --pg1-user= --pg2-user= --pg1-host= --pg2-host="
+      words="--config= --config-include-path= --config-path= --stanza= --repo= --allow-root --archive-timeout= --buffer-size= --lock-path= --neutral-umask --no-neutral-umask --io-timeout= --max-rate= --db-timeout= --pg-version-force= --archive-check --no-archive-check --archive-mode-check --no-archive-mode-check --backup-standby= --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --no-log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-max-rate= --repo2-max-rate= --repo1-host= --repo2-host= --repo1-storage-verify-tls --no-repo1-storage-verify-tls --repo2-storage-verify-tls --no-repo2-storage-verify-tls --repo1-storage-ca-file= --repo2-storage-ca-file= --repo1-storage-ca-path= --repo2-storage-ca-path= --repo1-storage-tag= --repo2-storage-tag= --repo1-storage-upload-chunk-size= --repo2-storage-upload-chunk-size= --repo1-storage-host= --repo2-storage-host= --repo1-storage-port= --repo2-storage-port= --repo1-s3-bucket= --repo2-s3-bucket= --repo1-s3-endpoint= --repo2-s3-endpoint= --repo1-s3-region= --repo2-s3-region= --repo1-s3-key-type= --repo2-s3-key-type= --repo1-s3-role= --repo2-s3-role= --repo1-s3-process-cmd= --repo2-s3-process-cmd= --repo1-s3-sts-host= --repo2-s3-sts-host= --repo1-s3-kms-key-id= --repo2-s3-kms-key-id= --repo1-s3-requester-pays --repo2-s3-requester-pays --repo1-s3-service= --repo2-s3-service= --repo1-s3-uri-style= --repo2-s3-uri-style= --repo1-s3-conditional-write --repo2-s3-conditional-write --repo1-azure-container= --repo2-azure-container= --repo1-azure-key-type= --repo2-azure-key-type= --repo1-azure-uri-style= --repo2-azure-uri-style= --repo1-gcs-bucket= --repo2-gcs-bucket= --repo1-gcs-endpoint= --repo2-gcs-endpoint= --repo1-gcs-key-type= --repo2-gcs-key-type= --repo1-gcs-user-project= --repo2-gcs-user-project= --repo1-sftp-host= --repo2-sftp-host= --repo1-sftp-host-port= --repo2-sftp-host-port= --repo1-sftp-host-user= --repo2-sftp-host-user= --repo1-sftp-host-key-check-type= --repo2-sftp-host-key-check-type= --repo1-sftp-host-key-hash-type= --repo2-sftp-host-key-hash-type= --repo1-sftp-host-fingerprint= --repo2-sftp-host-fingerprint= --repo1-sftp-known-host= --repo2-sftp-known-host= --repo1-sftp-private-key-file= --repo2-sftp-private-key-file= --repo1-sftp-transport= --repo2-sftp-transport= --pg1-path= --pg2-path= --pg1-database= --pg2-database= --pg1-port= --pg2-port= --pg1-socket-path= --pg2-socket-path= --pg1-user= --pg2-user= --pg1-host= --pg2-host="
       case "$option" in
         --buffer-size) values="16KiB 32KiB 64KiB 128KiB 256KiB 512KiB 1MiB 2MiB 4MiB 8MiB 16MiB" ;;
         --backup-standby) values="n prefer y" ;;
@@ -78,13 +126,29 @@ _walferry() {
         --repo2-type) values="azure cifs gcs posix s3 sftp" ;;
         --repo1-cipher-type) values="none aes-256-cbc" ;;
         --repo2-cipher-type) values="none aes-256-cbc" ;;
+        --repo1-s3-key-type) values="shared auto web-id pod-id process" ;;
+        --repo2-s3-key-type) values="shared auto web-id pod-id process" ;;
+        --repo1-s3-uri-style) values="host path" ;;
+        --repo2-s3-uri-style) values="host path" ;;
+        --repo1-azure-key-type) values="shared sas auto" ;;
+        --repo2-azure-key-type) values="shared sas auto" ;;
+        --repo1-azure-uri-style) values="host path" ;;
+        --repo2-azure-uri-style) values="host path" ;;
+        --repo1-gcs-key-type) values="service token auto" ;;
+        --repo2-gcs-key-type) values="service token auto" ;;
+        --repo1-sftp-host-key-check-type) values="accept-new fingerprint none strict" ;;
+        --repo2-sftp-host-key-check-type) values="accept-new fingerprint none strict" ;;
+        --repo1-sftp-host-key-hash-type) values="md5 sha1 sha256" ;;
+        --repo2-sftp-host-key-hash-type) values="md5 sha1 sha256" ;;
+        --repo1-sftp-transport) values="ssh2 ssh" ;;
+        --repo2-sftp-transport) values="ssh2 ssh" ;;
       esac
       ;;
     completion)
       words="bash zsh fish"
       ;;
     config-check)
-      words="archive-get archive-push backup check completion config-check demo expire help info restore stanza-create stanza-delete stanza-upgrade start stop version --config= --config-include-path= --config-path= --stanza= --output= --repo= --allow-root --archive-timeout= --archive-get-exit= --buffer-size= --cmd= --compress-level= --compress-type= --delta --lock-path= --neutral-umask --no-neutral-umask --process-max= --spool-path= --db-timeout= --pg-version-force= --archive-async --archive-header-check --no-archive-header-check --archive-push-queue-max= --annotation= --archive-check --no-archive-check --archive-copy --archive-mode-check --no-archive-mode-check --backup-standby= --checksum-page --exclude= --expire-auto --no-expire-auto --page-header-check --no-page-header-check --start-fast --archive-mode= --db-exclude= --db-include= --link-all --link-map= --recovery-option= --tablespace-map= --tablespace-map-all= --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --no-log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-symlink --no-repo1-symlink --repo2-symlink --no-repo2-symlink --repo1-retention-full-type= --repo2-retention-full-type= --repo1-retention-full= --repo2-retention-full= --repo1-retention-diff= --repo2-retention-diff= --repo1-retention-archive= --repo2-retention-archive= --repo1-retention-archive-type= --repo2-retention-archive-type= --repo1-retention-history= --repo2-retention-history= --repo1-host= --repo2-host= --repo1-bundle --repo2-bundle --repo1-block --repo2-block --pg1-path= --pg2-path= --pg1-database= --pg2-database= --pg1-port= --pg2-port= --pg1-socket-path= --pg2-socket-path= --pg1-user= --pg2-user= --pg1-host= --pg2-host="
+      words="archive-get archive-push backup check completion config-check demo expire help info restore stanza-create stanza-delete stanza-upgrade start stop version --config= --config-include-path= --config-path= --stanza= --output= --repo= --allow-root --archive-timeout= --archive-get-exit= --buffer-size= --cmd= --compress-level= --compress-type= --delta --lock-path= --neutral-umask --no-neutral-umask --io-timeout= --max-rate= --process-max= --spool-path= --db-timeout= --pg-version-force= --archive-async --archive-header-check --no-archive-header-check --archive-push-queue-max= --annotation= --archive-check --no-archive-check --archive-copy --archive-mode-check --no-archive-mode-check --backup-standby= --checksum-page --exclude= --expire-auto --no-expire-auto --page-header-check --no-page-header-check --start-fast --archive-mode= --db-exclude= --db-include= --link-all --link-map= --recovery-option= --tablespace-map= --tablespace-map-all= --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --no-log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-symlink --no-repo1-symlink --repo2-symlink --no-repo2-symlink --repo1-retention-full-type= --repo2-retention-full-type= --repo1-retention-full= --repo2-retention-full= --repo1-retention-diff= --repo2-retention-diff= --repo1-retention-archive= --repo2-retention-archive= --repo1-retention-archive-type= --repo2-retention-archive-type= --repo1-retention-history= --repo2-retention-history= --repo1-max-rate= --repo2-max-rate= --repo1-host= --repo2-host= --repo1-bundle --repo2-bundle --repo1-block --repo2-block --repo1-storage-verify-tls --no-repo1-storage-verify-tls --repo2-storage-verify-tls --no-repo2-storage-verify-tls --repo1-storage-ca-file= --repo2-storage-ca-file= --repo1-storage-ca-path= --repo2-storage-ca-path= --repo1-storage-tag= --repo2-storage-tag= --repo1-storage-upload-chunk-size= --repo2-storage-upload-chunk-size= --repo1-storage-host= --repo2-storage-host= --repo1-storage-port= --repo2-storage-port= --repo1-s3-bucket= --repo2-s3-bucket= --repo1-s3-endpoint= --repo2-s3-endpoint= --repo1-s3-region= --repo2-s3-region= --repo1-s3-key-type= --repo2-s3-key-type= --repo1-s3-role= --repo2-s3-role= --repo1-s3-process-cmd= --repo2-s3-process-cmd= --repo1-s3-sts-host= --repo2-s3-sts-host= --repo1-s3-kms-key-id= --repo2-s3-kms-key-id= --repo1-s3-requester-pays --repo2-s3-requester-pays --repo1-s3-service= --repo2-s3-service= --repo1-s3-uri-style= --repo2-s3-uri-style= --repo1-s3-conditional-write --repo2-s3-conditional-write --repo1-azure-container= --repo2-azure-container= --repo1-azure-key-type= --repo2-azure-key-type= --repo1-azure-uri-style= --repo2-azure-uri-style= --repo1-gcs-bucket= --repo2-gcs-bucket= --repo1-gcs-endpoint= --repo2-gcs-endpoint= --repo1-gcs-key-type= --repo2-gcs-key-type= --repo1-gcs-user-project= --repo2-gcs-user-project= --repo1-sftp-host= --repo2-sftp-host= --repo1-sftp-host-port= --repo2-sftp-host-port= --repo1-sftp-host-user= --repo2-sftp-host-user= --repo1-sftp-host-key-check-type= --repo2-sftp-host-key-check-type= --repo1-sftp-host-key-hash-type= --repo2-sftp-host-key-hash-type= --repo1-sftp-host-fingerprint= --repo2-sftp-host-fingerprint= --repo1-sftp-known-host= --repo2-sftp-known-host= --repo1-sftp-private-key-file= --repo2-sftp-private-key-file= --repo1-sftp-transport= --repo2-sftp-transport= --pg1-path= --pg2-path= --pg1-database= --pg2-database= --pg1-port= --pg2-port= --pg1-socket-path= --pg2-socket-path= --pg1-user= --pg2-user= --pg1-host= --pg2-host="
       case "$option" in
         --output) values="text json" ;;
         --archive-get-exit) values="strict compat" ;;
@@ -104,13 +168,29 @@ _walferry() {
         --repo2-retention-full-type) values="count time" ;;
         --repo1-retention-archive-type) values="full diff incr" ;;
         --repo2-retention-archive-type) values="full diff incr" ;;
+        --repo1-s3-key-type) values="shared auto web-id pod-id process" ;;
+        --repo2-s3-key-type) values="shared auto web-id pod-id process" ;;
+        --repo1-s3-uri-style) values="host path" ;;
+        --repo2-s3-uri-style) values="host path" ;;
+        --repo1-azure-key-type) values="shared sas auto" ;;
+        --repo2-azure-key-type) values="shared sas auto" ;;
+        --repo1-azure-uri-style) values="host path" ;;
+        --repo2-azure-uri-style) values="host path" ;;
+        --repo1-gcs-key-type) values="service token auto" ;;
+        --repo2-gcs-key-type) values="service token auto" ;;
+        --repo1-sftp-host-key-check-type) values="accept-new fingerprint none strict" ;;
+        --repo2-sftp-host-key-check-type) values="accept-new fingerprint none strict" ;;
+        --repo1-sftp-host-key-hash-type) values="md5 sha1 sha256" ;;
+        --repo2-sftp-host-key-hash-type) values="md5 sha1 sha256" ;;
+        --repo1-sftp-transport) values="ssh2 ssh" ;;
+        --repo2-sftp-transport) values="ssh2 ssh" ;;
       esac
       ;;
     demo)
       words="--keep --pg-bin="
       ;;
     expire)
-      words="--config= --config-include-path= --config-path= --stanza= --archive-expire-before= --dry-run --oldest --set= --repo= --allow-root --buffer-size= --lock-path= --neutral-umask --no-neutral-umask --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --no-log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-symlink --no-repo1-symlink --repo2-symlink --no-repo2-symlink --repo1-retention-full-type= --repo2-retention-full-type= --repo1-retention-full= --repo2-retention-full= --repo1-retention-diff= --repo2-retention-diff= --repo1-retention-archive= --repo2-retention-archive= --repo1-retention-archive-type= --repo2-retention-archive-type= --repo1-retention-history= --repo2-retention-history= --repo1-host= --repo2-host="
+      words="--config= --config-include-path= --config-path= --stanza= --archive-expire-before= --dry-run --oldest --set= --repo= --allow-root --buffer-size= --lock-path= --neutral-umask --no-neutral-umask --io-timeout= --max-rate= --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --no-log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-symlink --no-repo1-symlink --repo2-symlink --no-repo2-symlink --repo1-retention-full-type= --repo2-retention-full-type= --repo1-retention-full= --repo2-retention-full= --repo1-retention-diff= --repo2-retention-diff= --repo1-retention-archive= --repo2-retention-archive= --repo1-retention-archive-type= --repo2-retention-archive-type= --repo1-retention-history= --repo2-retention-history= --repo1-max-rate= --repo2-max-rate= --repo1-host= --repo2-host= --repo1-storage-verify-tls --no-repo1-storage-verify-tls --repo2-storage-verify-tls --no-repo2-storage-verify-tls --repo1-storage-ca-file= --repo2-storage-ca-file= --repo1-storage-ca-path= --repo2-storage-ca-path= --repo1-storage-tag= --repo2-storage-tag= --repo1-storage-upload-chunk-size= --repo2-storage-upload-chunk-size= --repo1-storage-host= --repo2-storage-host= --repo1-storage-port= --repo2-storage-port= --repo1-s3-bucket= --repo2-s3-bucket= --repo1-s3-endpoint= --repo2-s3-endpoint= --repo1-s3-region= --repo2-s3-region= --repo1-s3-key-type= --repo2-s3-key-type= --repo1-s3-role= --repo2-s3-role= --repo1-s3-process-cmd= --repo2-s3-process-cmd= --repo1-s3-sts-host= --repo2-s3-sts-host= --repo1-s3-kms-key-id= --repo2-s3-kms-key-id= --repo1-s3-requester-pays --repo2-s3-requester-pays --repo1-s3-service= --repo2-s3-service= --repo1-s3-uri-style= --repo2-s3-uri-style= --repo1-s3-conditional-write --repo2-s3-conditional-write --repo1-azure-container= --repo2-azure-container= --repo1-azure-key-type= --repo2-azure-key-type= --repo1-azure-uri-style= --repo2-azure-uri-style= --repo1-gcs-bucket= --repo2-gcs-bucket= --repo1-gcs-endpoint= --repo2-gcs-endpoint= --repo1-gcs-key-type= --repo2-gcs-key-type= --repo1-gcs-user-project= --repo2-gcs-user-project= --repo1-sftp-host= --repo2-sftp-host= --repo1-sftp-host-port= --repo2-sftp-host-port= --repo1-sftp-host-user= --repo2-sftp-host-user= --repo1-sftp-host-key-check-type= --repo2-sftp-host-key-check-type= --repo1-sftp-host-key-hash-type= --repo2-sftp-host-key-hash-type= --repo1-sftp-host-fingerprint= --repo2-sftp-host-fingerprint= --repo1-sftp-known-host= --repo2-sftp-known-host= --repo1-sftp-private-key-file= --repo2-sftp-private-key-file= --repo1-sftp-transport= --repo2-sftp-transport="
       case "$option" in
         --buffer-size) values="16KiB 32KiB 64KiB 128KiB 256KiB 512KiB 1MiB 2MiB 4MiB 8MiB 16MiB" ;;
         --log-level-console) values="off error warn info detail debug trace" ;;
@@ -125,13 +205,29 @@ _walferry() {
         --repo2-retention-full-type) values="count time" ;;
         --repo1-retention-archive-type) values="full diff incr" ;;
         --repo2-retention-archive-type) values="full diff incr" ;;
+        --repo1-s3-key-type) values="shared auto web-id pod-id process" ;;
+        --repo2-s3-key-type) values="shared auto web-id pod-id process" ;;
+        --repo1-s3-uri-style) values="host path" ;;
+        --repo2-s3-uri-style) values="host path" ;;
+        --repo1-azure-key-type) values="shared sas auto" ;;
+        --repo2-azure-key-type) values="shared sas auto" ;;
+        --repo1-azure-uri-style) values="host path" ;;
+        --repo2-azure-uri-style) values="host path" ;;
+        --repo1-gcs-key-type) values="service token auto" ;;
+        --repo2-gcs-key-type) values="service token auto" ;;
+        --repo1-sftp-host-key-check-type) values="accept-new fingerprint none strict" ;;
+        --repo2-sftp-host-key-check-type) values="accept-new fingerprint none strict" ;;
+        --repo1-sftp-host-key-hash-type) values="md5 sha1 sha256" ;;
+        --repo2-sftp-host-key-hash-type) values="md5 sha1 sha256" ;;
+        --repo1-sftp-transport) values="ssh2 ssh" ;;
+        --repo2-sftp-transport) values="ssh2 ssh" ;;
       esac
       ;;
     help)
       words="archive-get archive-push backup check completion config-check demo expire help info restore stanza-create stanza-delete stanza-upgrade start stop version --help --version"
       ;;
     info)
-      words="--config= --config-include-path= --config-path= --stanza= --detail-level= --output= --set= --type= --repo= --allow-root --buffer-size= --lock-path= --neutral-umask --no-neutral-umask --repo-target-time= --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --no-log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-host= --repo2-host="
+      words="--config= --config-include-path= --config-path= --stanza= --detail-level= --output= --set= --type= --repo= --allow-root --buffer-size= --lock-path= --neutral-umask --no-neutral-umask --io-timeout= --max-rate= --repo-target-time= --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --no-log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-max-rate= --repo2-max-rate= --repo1-host= --repo2-host= --repo1-storage-verify-tls --no-repo1-storage-verify-tls --repo2-storage-verify-tls --no-repo2-storage-verify-tls --repo1-storage-ca-file= --repo2-storage-ca-file= --repo1-storage-ca-path= --repo2-storage-ca-path= --repo1-storage-tag= --repo2-storage-tag= --repo1-storage-upload-chunk-size= --repo2-storage-upload-chunk-size= --repo1-storage-host= --repo2-storage-host= --repo1-storage-port= --repo2-storage-port= --repo1-s3-bucket= --repo2-s3-bucket= --repo1-s3-endpoint= --repo2-s3-endpoint= --repo1-s3-region= --repo2-s3-region= --repo1-s3-key-type= --repo2-s3-key-type= --repo1-s3-role= --repo2-s3-role= --repo1-s3-process-cmd= --repo2-s3-process-cmd= --repo1-s3-sts-host= --repo2-s3-sts-host= --repo1-s3-kms-key-id= --repo2-s3-kms-key-id= --repo1-s3-requester-pays --repo2-s3-requester-pays --repo1-s3-service= --repo2-s3-service= --repo1-s3-uri-style= --repo2-s3-uri-style= --repo1-s3-conditional-write --repo2-s3-conditional-write --repo1-azure-container= --repo2-azure-container= --repo1-azure-key-type= --repo2-azure-key-type= --repo1-azure-uri-style= --repo2-azure-uri-style= --repo1-gcs-bucket= --repo2-gcs-bucket= --repo1-gcs-endpoint= --repo2-gcs-endpoint= --repo1-gcs-key-type= --repo2-gcs-key-type= --repo1-gcs-user-project= --repo2-gcs-user-project= --repo1-sftp-host= --repo2-sftp-host= --repo1-sftp-host-port= --repo2-sftp-host-port= --repo1-sftp-host-user= --repo2-sftp-host-user= --repo1-sftp-host-key-check-type= --repo2-sftp-host-key-check-type= --repo1-sftp-host-key-hash-type= --repo2-sftp-host-key-hash-type= --repo1-sftp-host-fingerprint= --repo2-sftp-host-fingerprint= --repo1-sftp-known-host= --repo2-sftp-known-host= --repo1-sftp-private-key-file= --repo2-sftp-private-key-file= --repo1-sftp-transport= --repo2-sftp-transport="
       case "$option" in
         --detail-level) values="full progress" ;;
         --output) values="text json" ;;
@@ -145,10 +241,26 @@ _walferry() {
         --repo2-type) values="azure cifs gcs posix s3 sftp" ;;
         --repo1-cipher-type) values="none aes-256-cbc" ;;
         --repo2-cipher-type) values="none aes-256-cbc" ;;
+        --repo1-s3-key-type) values="shared auto web-id pod-id process" ;;
+        --repo2-s3-key-type) values="shared auto web-id pod-id process" ;;
+        --repo1-s3-uri-style) values="host path" ;;
+        --repo2-s3-uri-style) values="host path" ;;
+        --repo1-azure-key-type) values="shared sas auto" ;;
+        --repo2-azure-key-type) values="shared sas auto" ;;
+        --repo1-azure-uri-style) values="host path" ;;
+        --repo2-azure-uri-style) values="host path" ;;
+        --repo1-gcs-key-type) values="service token auto" ;;
+        --repo2-gcs-key-type) values="service token auto" ;;
+        --repo1-sftp-host-key-check-type) values="accept-new fingerprint none strict" ;;
+        --repo2-sftp-host-key-check-type) values="accept-new fingerprint none strict" ;;
+        --repo1-sftp-host-key-hash-type) values="md5 sha1 sha256" ;;
+        --repo2-sftp-host-key-hash-type) values="md5 sha1 sha256" ;;
+        --repo1-sftp-transport) values="ssh2 ssh" ;;
+        --repo2-sftp-transport) values="ssh2 ssh" ;;
       esac
       ;;
     restore)
-      words="--config= --config-include-path= --config-path= --stanza= --force --set= --target= --target-action= --target-exclusive --target-timeline= --type= --repo= --allow-root --no-allow-root --buffer-size= --cmd= --delta --lock-path= --neutral-umask --no-neutral-umask --process-max= --spool-path= --pg-version-force= --archive-mode= --db-exclude= --db-include= --link-all --link-map= --recovery-option= --repo-target-time= --tablespace-map= --tablespace-map-all= --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --no-log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-host= --repo2-host= --pg1-path= --pg2-path= --pg1-host= --pg2-host="
+      words="--config= --config-include-path= --config-path= --stanza= --force --set= --target= --target-action= --target-exclusive --target-timeline= --type= --repo= --allow-root --no-allow-root --buffer-size= --cmd= --delta --lock-path= --neutral-umask --no-neutral-umask --io-timeout= --max-rate= --process-max= --spool-path= --pg-version-force= --archive-mode= --db-exclude= --db-include= --link-all --link-map= --recovery-option= --repo-target-time= --tablespace-map= --tablespace-map-all= --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --no-log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-max-rate= --repo2-max-rate= --repo1-host= --repo2-host= --repo1-storage-verify-tls --no-repo1-storage-verify-tls --repo2-storage-verify-tls --no-repo2-storage-verify-tls --repo1-storage-ca-file= --repo2-storage-ca-file= --repo1-storage-ca-path= --repo2-storage-ca-path= --repo1-storage-tag= --repo2-storage-tag= --repo1-storage-upload-chunk-size= --repo2-storage-upload-chunk-size= --repo1-storage-host= --repo2-storage-host= --repo1-storage-port= --repo2-storage-port= --repo1-s3-bucket= --repo2-s3-bucket= --repo1-s3-endpoint= --repo2-s3-endpoint= --repo1-s3-region= --repo2-s3-region= --repo1-s3-key-type= --repo2-s3-key-type= --repo1-s3-role= --repo2-s3-role= --repo1-s3-process-cmd= --repo2-s3-process-cmd= --repo1-s3-sts-host= --repo2-s3-sts-host= --repo1-s3-kms-key-id= --repo2-s3-kms-key-id= --repo1-s3-requester-pays --repo2-s3-requester-pays --repo1-s3-service= --repo2-s3-service= --repo1-s3-uri-style= --repo2-s3-uri-style= --repo1-s3-conditional-write --repo2-s3-conditional-write --repo1-azure-container= --repo2-azure-container= --repo1-azure-key-type= --repo2-azure-key-type= --repo1-azure-uri-style= --repo2-azure-uri-style= --repo1-gcs-bucket= --repo2-gcs-bucket= --repo1-gcs-endpoint= --repo2-gcs-endpoint= --repo1-gcs-key-type= --repo2-gcs-key-type= --repo1-gcs-user-project= --repo2-gcs-user-project= --repo1-sftp-host= --repo2-sftp-host= --repo1-sftp-host-port= --repo2-sftp-host-port= --repo1-sftp-host-user= --repo2-sftp-host-user= --repo1-sftp-host-key-check-type= --repo2-sftp-host-key-check-type= --repo1-sftp-host-key-hash-type= --repo2-sftp-host-key-hash-type= --repo1-sftp-host-fingerprint= --repo2-sftp-host-fingerprint= --repo1-sftp-known-host= --repo2-sftp-known-host= --repo1-sftp-private-key-file= --repo2-sftp-private-key-file= --repo1-sftp-transport= --repo2-sftp-transport= --pg1-path= --pg2-path= --pg1-host= --pg2-host="
       case "$option" in
         --target-action) values="pause promote shutdown" ;;
         --type) values="default preserve immediate standby none name time lsn xid" ;;
@@ -162,10 +274,26 @@ _walferry() {
         --repo2-type) values="azure cifs gcs posix s3 sftp" ;;
         --repo1-cipher-type) values="none aes-256-cbc" ;;
         --repo2-cipher-type) values="none aes-256-cbc" ;;
+        --repo1-s3-key-type) values="shared auto web-id pod-id process" ;;
+        --repo2-s3-key-type) values="shared auto web-id pod-id process" ;;
+        --repo1-s3-uri-style) values="host path" ;;
+        --repo2-s3-uri-style) values="host path" ;;
+        --repo1-azure-key-type) values="shared sas auto" ;;
+        --repo2-azure-key-type) values="shared sas auto" ;;
+        --repo1-azure-uri-style) values="host path" ;;
+        --repo2-azure-uri-style) values="host path" ;;
+        --repo1-gcs-key-type) values="service token auto" ;;
+        --repo2-gcs-key-type) values="service token auto" ;;
+        --repo1-sftp-host-key-check-type) values="accept-new fingerprint none strict" ;;
+        --repo2-sftp-host-key-check-type) values="accept-new fingerprint none strict" ;;
+        --repo1-sftp-host-key-hash-type) values="md5 sha1 sha256" ;;
+        --repo2-sftp-host-key-hash-type) values="md5 sha1 sha256" ;;
+        --repo1-sftp-transport) values="ssh2 ssh" ;;
+        --repo2-sftp-transport) values="ssh2 ssh" ;;
       esac
       ;;
     stanza-create)
-      words="--config= --config-include-path= --config-path= --stanza= --force --online --no-online --allow-root --buffer-size= --lock-path= --neutral-umask --no-neutral-umask --db-timeout= --pg-version-force= --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --no-log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-host= --repo2-host= --pg1-path= --pg2-path= --pg1-database= --pg2-database= --pg1-port= --pg2-port= --pg1-socket-path= --pg2-socket-path= --pg1-user= --pg2-user= --pg1-host= --pg2-host="
+      words="--config= --config-include-path= --config-path= --stanza= --force --online --no-online --allow-root --buffer-size= --lock-path= --neutral-umask --no-neutral-umask --io-timeout= --max-rate= --db-timeout= --pg-version-force= --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --no-log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-max-rate= --repo2-max-rate= --repo1-host= --repo2-host= --repo1-storage-verify-tls --no-repo1-storage-verify-tls --repo2-storage-verify-tls --no-repo2-storage-verify-tls --repo1-storage-ca-file= --repo2-storage-ca-file= --repo1-storage-ca-path= --repo2-storage-ca-path= --repo1-storage-tag= --repo2-storage-tag= --repo1-storage-upload-chunk-size= --repo2-storage-upload-chunk-size= --repo1-storage-host= --repo2-storage-host= --repo1-storage-port= --repo2-storage-port= --repo1-s3-bucket= --repo2-s3-bucket= --repo1-s3-endpoint= --repo2-s3-endpoint= --repo1-s3-region= --repo2-s3-region= --repo1-s3-key-type= --repo2-s3-key-type= --repo1-s3-role= --repo2-s3-role= --repo1-s3-process-cmd= --repo2-s3-process-cmd= --repo1-s3-sts-host= --repo2-s3-sts-host= --repo1-s3-kms-key-id= --repo2-s3-kms-key-id= --repo1-s3-requester-pays --repo2-s3-requester-pays --repo1-s3-service= --repo2-s3-service= --repo1-s3-uri-style= --repo2-s3-uri-style= --repo1-s3-conditional-write --repo2-s3-conditional-write --repo1-azure-container= --repo2-azure-container= --repo1-azure-key-type= --repo2-azure-key-type= --repo1-azure-uri-style= --repo2-azure-uri-style= --repo1-gcs-bucket= --repo2-gcs-bucket= --repo1-gcs-endpoint= --repo2-gcs-endpoint= --repo1-gcs-key-type= --repo2-gcs-key-type= --repo1-gcs-user-project= --repo2-gcs-user-project= --repo1-sftp-host= --repo2-sftp-host= --repo1-sftp-host-port= --repo2-sftp-host-port= --repo1-sftp-host-user= --repo2-sftp-host-user= --repo1-sftp-host-key-check-type= --repo2-sftp-host-key-check-type= --repo1-sftp-host-key-hash-type= --repo2-sftp-host-key-hash-type= --repo1-sftp-host-fingerprint= --repo2-sftp-host-fingerprint= --repo1-sftp-known-host= --repo2-sftp-known-host= --repo1-sftp-private-key-file= --repo2-sftp-private-key-file= --repo1-sftp-transport= --repo2-sftp-transport= --pg1-path= --pg2-path= --pg1-database= --pg2-database= --pg1-port= --pg2-port= --pg1-socket-path= --pg2-socket-path= --pg1-user= --pg2-user= --pg1-host= --pg2-host="
       case "$option" in
         --buffer-size) values="16KiB 32KiB 64KiB 128KiB 256KiB 512KiB 1MiB 2MiB 4MiB 8MiB 16MiB" ;;
         --log-level-console) values="off error warn info detail debug trace" ;;
@@ -176,10 +304,26 @@ _walferry() {
         --repo2-type) values="azure cifs gcs posix s3 sftp" ;;
         --repo1-cipher-type) values="none aes-256-cbc" ;;
         --repo2-cipher-type) values="none aes-256-cbc" ;;
+        --repo1-s3-key-type) values="shared auto web-id pod-id process" ;;
+        --repo2-s3-key-type) values="shared auto web-id pod-id process" ;;
+        --repo1-s3-uri-style) values="host path" ;;
+        --repo2-s3-uri-style) values="host path" ;;
+        --repo1-azure-key-type) values="shared sas auto" ;;
+        --repo2-azure-key-type) values="shared sas auto" ;;
+        --repo1-azure-uri-style) values="host path" ;;
+        --repo2-azure-uri-style) values="host path" ;;
+        --repo1-gcs-key-type) values="service token auto" ;;
+        --repo2-gcs-key-type) values="service token auto" ;;
+        --repo1-sftp-host-key-check-type) values="accept-new fingerprint none strict" ;;
+        --repo2-sftp-host-key-check-type) values="accept-new fingerprint none strict" ;;
+        --repo1-sftp-host-key-hash-type) values="md5 sha1 sha256" ;;
+        --repo2-sftp-host-key-hash-type) values="md5 sha1 sha256" ;;
+        --repo1-sftp-transport) values="ssh2 ssh" ;;
+        --repo2-sftp-transport) values="ssh2 ssh" ;;
       esac
       ;;
     stanza-delete)
-      words="--config= --config-include-path= --config-path= --stanza= --force --repo= --allow-root --buffer-size= --lock-path= --neutral-umask --no-neutral-umask --db-timeout= --pg-version-force= --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --no-log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-host= --repo2-host= --pg1-path= --pg2-path= --pg1-database= --pg2-database= --pg1-port= --pg2-port= --pg1-socket-path= --pg2-socket-path= --pg1-user= --pg2-user= --pg1-host= --pg2-host="
+      words="--config= --config-include-path= --config-path= --stanza= --force --repo= --allow-root --buffer-size= --lock-path= --neutral-umask --no-neutral-umask --io-timeout= --max-rate= --db-timeout= --pg-version-force= --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --no-log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-max-rate= --repo2-max-rate= --repo1-host= --repo2-host= --repo1-storage-verify-tls --no-repo1-storage-verify-tls --repo2-storage-verify-tls --no-repo2-storage-verify-tls --repo1-storage-ca-file= --repo2-storage-ca-file= --repo1-storage-ca-path= --repo2-storage-ca-path= --repo1-storage-tag= --repo2-storage-tag= --repo1-storage-upload-chunk-size= --repo2-storage-upload-chunk-size= --repo1-storage-host= --repo2-storage-host= --repo1-storage-port= --repo2-storage-port= --repo1-s3-bucket= --repo2-s3-bucket= --repo1-s3-endpoint= --repo2-s3-endpoint= --repo1-s3-region= --repo2-s3-region= --repo1-s3-key-type= --repo2-s3-key-type= --repo1-s3-role= --repo2-s3-role= --repo1-s3-process-cmd= --repo2-s3-process-cmd= --repo1-s3-sts-host= --repo2-s3-sts-host= --repo1-s3-kms-key-id= --repo2-s3-kms-key-id= --repo1-s3-requester-pays --repo2-s3-requester-pays --repo1-s3-service= --repo2-s3-service= --repo1-s3-uri-style= --repo2-s3-uri-style= --repo1-s3-conditional-write --repo2-s3-conditional-write --repo1-azure-container= --repo2-azure-container= --repo1-azure-key-type= --repo2-azure-key-type= --repo1-azure-uri-style= --repo2-azure-uri-style= --repo1-gcs-bucket= --repo2-gcs-bucket= --repo1-gcs-endpoint= --repo2-gcs-endpoint= --repo1-gcs-key-type= --repo2-gcs-key-type= --repo1-gcs-user-project= --repo2-gcs-user-project= --repo1-sftp-host= --repo2-sftp-host= --repo1-sftp-host-port= --repo2-sftp-host-port= --repo1-sftp-host-user= --repo2-sftp-host-user= --repo1-sftp-host-key-check-type= --repo2-sftp-host-key-check-type= --repo1-sftp-host-key-hash-type= --repo2-sftp-host-key-hash-type= --repo1-sftp-host-fingerprint= --repo2-sftp-host-fingerprint= --repo1-sftp-known-host= --repo2-sftp-known-host= --repo1-sftp-private-key-file= --repo2-sftp-private-key-file= --repo1-sftp-transport= --repo2-sftp-transport= --pg1-path= --pg2-path= --pg1-database= --pg2-database= --pg1-port= --pg2-port= --pg1-socket-path= --pg2-socket-path= --pg1-user= --pg2-user= --pg1-host= --pg2-host="
       case "$option" in
         --buffer-size) values="16KiB 32KiB 64KiB 128KiB 256KiB 512KiB 1MiB 2MiB 4MiB 8MiB 16MiB" ;;
         --log-level-console) values="off error warn info detail debug trace" ;;
@@ -190,10 +334,26 @@ _walferry() {
         --repo2-type) values="azure cifs gcs posix s3 sftp" ;;
         --repo1-cipher-type) values="none aes-256-cbc" ;;
         --repo2-cipher-type) values="none aes-256-cbc" ;;
+        --repo1-s3-key-type) values="shared auto web-id pod-id process" ;;
+        --repo2-s3-key-type) values="shared auto web-id pod-id process" ;;
+        --repo1-s3-uri-style) values="host path" ;;
+        --repo2-s3-uri-style) values="host path" ;;
+        --repo1-azure-key-type) values="shared sas auto" ;;
+        --repo2-azure-key-type) values="shared sas auto" ;;
+        --repo1-azure-uri-style) values="host path" ;;
+        --repo2-azure-uri-style) values="host path" ;;
+        --repo1-gcs-key-type) values="service token auto" ;;
+        --repo2-gcs-key-type) values="service token auto" ;;
+        --repo1-sftp-host-key-check-type) values="accept-new fingerprint none strict" ;;
+        --repo2-sftp-host-key-check-type) values="accept-new fingerprint none strict" ;;
+        --repo1-sftp-host-key-hash-type) values="md5 sha1 sha256" ;;
+        --repo2-sftp-host-key-hash-type) values="md5 sha1 sha256" ;;
+        --repo1-sftp-transport) values="ssh2 ssh" ;;
+        --repo2-sftp-transport) values="ssh2 ssh" ;;
       esac
       ;;
     stanza-upgrade)
-      words="--config= --config-include-path= --config-path= --stanza= --online --no-online --allow-root --buffer-size= --lock-path= --neutral-umask --no-neutral-umask --db-timeout= --pg-version-force= --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --no-log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-host= --repo2-host= --pg1-path= --pg2-path= --pg1-database= --pg2-database= --pg1-port= --pg2-port= --pg1-socket-path= --pg2-socket-path= --pg1-user= --pg2-user= --pg1-host= --pg2-host="
+      words="--config= --config-include-path= --config-path= --stanza= --online --no-online --allow-root --buffer-size= --lock-path= --neutral-umask --no-neutral-umask --io-timeout= --max-rate= --db-timeout= --pg-version-force= --log-level-console= --log-level-file= --log-level-stderr= --log-format= --log-path= --log-timestamp --no-log-timestamp --repo1-type= --repo2-type= --repo1-path= --repo2-path= --repo1-cipher-type= --repo2-cipher-type= --repo1-max-rate= --repo2-max-rate= --repo1-host= --repo2-host= --repo1-storage-verify-tls --no-repo1-storage-verify-tls --repo2-storage-verify-tls --no-repo2-storage-verify-tls --repo1-storage-ca-file= --repo2-storage-ca-file= --repo1-storage-ca-path= --repo2-storage-ca-path= --repo1-storage-tag= --repo2-storage-tag= --repo1-storage-upload-chunk-size= --repo2-storage-upload-chunk-size= --repo1-storage-host= --repo2-storage-host= --repo1-storage-port= --repo2-storage-port= --repo1-s3-bucket= --repo2-s3-bucket= --repo1-s3-endpoint= --repo2-s3-endpoint= --repo1-s3-region= --repo2-s3-region= --repo1-s3-key-type= --repo2-s3-key-type= --repo1-s3-role= --repo2-s3-role= --repo1-s3-process-cmd= --repo2-s3-process-cmd= --repo1-s3-sts-host= --repo2-s3-sts-host= --repo1-s3-kms-key-id= --repo2-s3-kms-key-id= --repo1-s3-requester-pays --repo2-s3-requester-pays --repo1-s3-service= --repo2-s3-service= --repo1-s3-uri-style= --repo2-s3-uri-style= --repo1-s3-conditional-write --repo2-s3-conditional-write --repo1-azure-container= --repo2-azure-container= --repo1-azure-key-type= --repo2-azure-key-type= --repo1-azure-uri-style= --repo2-azure-uri-style= --repo1-gcs-bucket= --repo2-gcs-bucket= --repo1-gcs-endpoint= --repo2-gcs-endpoint= --repo1-gcs-key-type= --repo2-gcs-key-type= --repo1-gcs-user-project= --repo2-gcs-user-project= --repo1-sftp-host= --repo2-sftp-host= --repo1-sftp-host-port= --repo2-sftp-host-port= --repo1-sftp-host-user= --repo2-sftp-host-user= --repo1-sftp-host-key-check-type= --repo2-sftp-host-key-check-type= --repo1-sftp-host-key-hash-type= --repo2-sftp-host-key-hash-type= --repo1-sftp-host-fingerprint= --repo2-sftp-host-fingerprint= --repo1-sftp-known-host= --repo2-sftp-known-host= --repo1-sftp-private-key-file= --repo2-sftp-private-key-file= --repo1-sftp-transport= --repo2-sftp-transport= --pg1-path= --pg2-path= --pg1-database= --pg2-database= --pg1-port= --pg2-port= --pg1-socket-path= --pg2-socket-path= --pg1-user= --pg2-user= --pg1-host= --pg2-host="
       case "$option" in
         --buffer-size) values="16KiB 32KiB 64KiB 128KiB 256KiB 512KiB 1MiB 2MiB 4MiB 8MiB 16MiB" ;;
         --log-level-console) values="off error warn info detail debug trace" ;;
@@ -204,6 +364,22 @@ _walferry() {
         --repo2-type) values="azure cifs gcs posix s3 sftp" ;;
         --repo1-cipher-type) values="none aes-256-cbc" ;;
         --repo2-cipher-type) values="none aes-256-cbc" ;;
+        --repo1-s3-key-type) values="shared auto web-id pod-id process" ;;
+        --repo2-s3-key-type) values="shared auto web-id pod-id process" ;;
+        --repo1-s3-uri-style) values="host path" ;;
+        --repo2-s3-uri-style) values="host path" ;;
+        --repo1-azure-key-type) values="shared sas auto" ;;
+        --repo2-azure-key-type) values="shared sas auto" ;;
+        --repo1-azure-uri-style) values="host path" ;;
+        --repo2-azure-uri-style) values="host path" ;;
+        --repo1-gcs-key-type) values="service token auto" ;;
+        --repo2-gcs-key-type) values="service token auto" ;;
+        --repo1-sftp-host-key-check-type) values="accept-new fingerprint none strict" ;;
+        --repo2-sftp-host-key-check-type) values="accept-new fingerprint none strict" ;;
+        --repo1-sftp-host-key-hash-type) values="md5 sha1 sha256" ;;
+        --repo2-sftp-host-key-hash-type) values="md5 sha1 sha256" ;;
+        --repo1-sftp-transport) values="ssh2 ssh" ;;
+        --repo2-sftp-transport) values="ssh2 ssh" ;;
       esac
       ;;
     start)

@@ -1,7 +1,7 @@
 /**
  * Options of pgBackRest that are read and checked, and change nothing here, so that a configuration that works with it works unchanged.
- * Names, types and ranges: behaviour spec §1.8. Those of stores and hosts that this version does not reach mean something only together
- * with a `repoN-type` or `repoN-host` that is refused where a command needs it.
+ * Names, types and ranges: behaviour spec §1.8. Those of hosts that this version does not reach mean something only together with a
+ * `repoN-host` that is refused where a command needs it.
  */
 import { PG, REPO, SERVICE } from "./command_sets.ts";
 import type { CommandName } from "./commands.ts";
@@ -27,7 +27,6 @@ export const COMPATIBLE_PLAIN_OPTIONS: readonly OptionDeclaration[] = [
   ...compatible(REPO, [
     { name: "cmd-ssh", type: "string" },
     { name: "compress-level-network", type: "integer", min: -5, max: 12 },
-    { name: "io-timeout", type: "time", min: 100, max: 60 * MINUTE },
     { name: "log-subprocess", type: "boolean" },
     { name: "protocol-timeout", type: "time", min: 100, max: 7 * DAY },
     { name: "sck-block", type: "boolean" },
@@ -127,65 +126,6 @@ export const COMPATIBLE_REPOSITORY_OPTIONS: readonly OptionDeclaration[] = [
     port: ["backup-ssh-port"],
     user: ["backup-user"],
   }),
-  ...ofStores("storage", ["azure", "gcs", "s3"], [
-    {
-      name: "verify-tls",
-      type: "boolean",
-      oldNames: ["repo-s3-verify-ssl", "repo?-azure-verify-tls", "repo?-s3-verify-ssl", "repo?-s3-verify-tls"],
-    },
-    { name: "ca-file", type: "string", oldNames: ["repo-s3-ca-file", "repo?-azure-ca-file", "repo?-s3-ca-file"] },
-    { name: "ca-path", type: "path", oldNames: ["repo-s3-ca-path", "repo?-azure-ca-path", "repo?-s3-ca-path"] },
-    { name: "host", type: "string", oldNames: ["repo-s3-host", "repo?-azure-host", "repo?-s3-host"] },
-    { name: "port", type: "integer", min: 1, max: 65535, oldNames: ["repo?-azure-port", "repo?-s3-port"] },
-    { name: "tag", type: "hash" },
-    { name: "prefetch", type: "integer", min: 0, max: 1024 },
-    { name: "read-over", type: "size", min: 0, max: MIB },
-    { name: "upload-chunk-size", type: "size", min: 64 * KIB, max: 1024 * GIB },
-  ]),
-  ...ofStores("s3", ["s3"], [
-    { name: "bucket", type: "string", oldNames: ["repo-s3-bucket"] },
-    { name: "endpoint", type: "string", oldNames: ["repo-s3-endpoint"] },
-    { name: "key-type", type: "string-id", allowed: ["shared", "auto", "web-id", "pod-id", "process"] },
-    { name: "key", type: "string", secure: true, oldNames: ["repo-s3-key"] },
-    { name: "key-secret", type: "string", secure: true, oldNames: ["repo-s3-key-secret"] },
-    { name: "kms-key-id", type: "string" },
-    { name: "sse-customer-key", type: "string", secure: true },
-    { name: "region", type: "string", oldNames: ["repo-s3-region"] },
-    { name: "role", type: "string" },
-    { name: "process-cmd", type: "list" },
-    { name: "token", type: "string", secure: true },
-    { name: "requester-pays", type: "boolean" },
-    { name: "service", type: "string" },
-    { name: "sts-host", type: "string" },
-    { name: "uri-style", type: "string-id", allowed: ["host", "path"] },
-  ]),
-  ...ofStores("azure", ["azure"], [
-    { name: "account", type: "string", secure: true },
-    { name: "container", type: "string" },
-    { name: "endpoint", type: "string", secure: true },
-    { name: "key", type: "string", secure: true },
-    { name: "key-type", type: "string-id", allowed: ["shared", "sas", "auto"] },
-    { name: "uri-style", type: "string-id", allowed: ["host", "path"] },
-  ]),
-  ...ofStores("gcs", ["gcs"], [
-    { name: "bucket", type: "string" },
-    { name: "endpoint", type: "string" },
-    { name: "key-type", type: "string-id", allowed: ["service", "token", "auto"] },
-    { name: "key", type: "string", secure: true },
-    { name: "user-project", type: "string" },
-  ]),
-  ...ofStores("sftp", ["sftp"], [
-    { name: "host", type: "string" },
-    { name: "host-fingerprint", type: "string" },
-    { name: "host-key-check-type", type: "string-id", allowed: ["accept-new", "fingerprint", "none", "strict"] },
-    { name: "host-key-hash-type", type: "string-id", allowed: ["md5", "sha1", "sha256"] },
-    { name: "host-port", type: "integer", min: 1, max: 65535 },
-    { name: "host-user", type: "string" },
-    { name: "known-host", type: "list" },
-    { name: "private-key-file", type: "string" },
-    { name: "private-key-passphrase", type: "string", secure: true },
-    { name: "public-key-file", type: "string" },
-  ]),
 ];
 
 function ofRepository(
@@ -194,12 +134,4 @@ function ofRepository(
   options: readonly Declared[],
 ): OptionDeclaration[] {
   return compatible(commands, options).map((option): OptionDeclaration => ({ group: "repo", depends, ...option }));
-}
-
-/** Options of stores, their names without `repo-<store>-`. */
-function ofStores(store: string, types: readonly string[], options: readonly Declared[]): OptionDeclaration[] {
-  return ofRepository(REPO, { option: "repo-type", values: types }, options).map((option) => ({
-    ...option,
-    name: `repo-${store}-${option.name}`,
-  }));
 }

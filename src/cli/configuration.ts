@@ -29,15 +29,17 @@ export class Configuration {
   /** Stanzas that have a section in a file. */
   readonly stanzaSections: readonly string[];
   readonly #effective: ReadonlyMap<string, EffectiveOption>;
+  readonly #environment: Readonly<Record<string, string>>;
 
   private constructor(
-    command: CommandName,
+    { command, environment }: ConfigurationSources,
     stanza: string | undefined,
     effective: ReadonlyMap<string, EffectiveOption>,
     warnings: readonly string[],
     stanzaSections: readonly string[],
   ) {
     this.command = command;
+    this.#environment = environment;
     this.stanza = stanza;
     this.#effective = effective;
     this.warnings = warnings;
@@ -57,7 +59,12 @@ export class Configuration {
     const stanzaSections = [...new Set(sources.lines.map(({ section }) => section.split(":")[0]!))].filter((name) =>
       name !== "global"
     );
-    return new Configuration(sources.command, stanza, effective, warnings, stanzaSections);
+    return new Configuration(sources, stanza, effective, warnings, stanzaSections);
+  }
+
+  /** A variable that is no option: what providers and ssh put into the environment. Empty counts as not set. */
+  environment(name: string): string | undefined {
+    return this.#environment[name] || undefined;
   }
 
   /** Every option that has a value, in the order of the table. */

@@ -1,6 +1,7 @@
 /** Options of clusters and repositories, which carry a number. Names, types, defaults and ranges: behaviour spec §1.8. */
 import { BACKUP, PG, PGDB, REPO, RETENTION } from "./command_sets.ts";
 import type { OptionDeclaration } from "./option_declaration.ts";
+import { PIB } from "./option_units.ts";
 
 /** Options of clusters: `pg1-path` ... */
 export const CLUSTER_OPTIONS: readonly OptionDeclaration[] = [
@@ -122,6 +123,16 @@ export const REPOSITORY_OPTIONS: readonly OptionDeclaration[] = [
     commands: RETENTION,
     min: 0,
     max: 9999999,
+  },
+  {
+    name: "repo-max-rate",
+    type: "size",
+    group: "repo",
+    home: "global",
+    commands: REPO,
+    min: 1024,
+    max: PIB,
+    own: true,
   },
   { name: "repo-host", type: "string", group: "repo", home: "global", commands: REPO, oldNames: ["backup-host"] },
   { name: "repo-bundle", type: "boolean", group: "repo", home: "global", commands: BACKUP, default: "n" },

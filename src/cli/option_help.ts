@@ -68,7 +68,8 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "force":
     "backup: back up offline although postmaster.pid exists; restore: replace files; stanza-delete: although postmaster.pid exists; stop: end running commands.",
   "help": "show help.",
-  "io-timeout": "timeout of one operation on a store or socket.",
+  "io-timeout":
+    "longest silence of a store or socket, and for commands other than the archive's the time that a failing request is tried again.",
   "job-retry": "retries of a failed job.",
   "job-retry-interval": "wait between retries of a job.",
   "keep": "demo: leave its directory behind.",
@@ -83,6 +84,8 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "log-subprocess": "log files for pgBackRest's child processes.",
   "log-timestamp": "time on console lines.",
   "manifest-save-threshold": "bytes between saves of an unfinished manifest.",
+  "max-rate": "bytes per second that go to and come from each repository, all threads together. Default: no limit.",
+  "repo-max-rate": "as max-rate, for this repository.",
   "neutral-umask": "set the umask to 0000, so that modes in a repository are exact.",
   "oldest": "expire the oldest full backup and what depends on it.",
   "online": "the cluster is running; --no-online for one that is stopped.",
@@ -136,17 +139,76 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "repo-host-port": "port of the repository host.",
   "repo-host-type": "transport to the repository host.",
   "repo-host-user": "user on the repository host.",
-  "repo-path": "directory of the repository.",
+  "repo-path": "directory of the repository; in object stores what its keys begin with.",
   "repo-retention-archive": "how many backups of the type below keep WAL continuous.",
   "repo-retention-archive-type": "which backups count for repo-retention-archive: full, diff or incr.",
   "repo-retention-diff": "differential backups to keep.",
   "repo-retention-full": "full backups to keep, or days.",
   "repo-retention-full-type": "count, or time for days.",
   "repo-retention-history": "days to keep the manifests of expired backups; unset = for ever, 0 = none.",
+  "repo-storage-verify-tls": "verify the certificate of the store.",
+  "repo-storage-upload-chunk-size":
+    "size of a part of a large upload; smaller files go up in one request. Default: 5MiB for s3, 4MiB for azure and gcs.",
+  "repo-storage-tag": "tag on every object written, key=value; repeat it for several.",
+  "repo-storage-read-over": "bytes that are cheaper to read than a new request.",
+  "repo-storage-prefetch": "requests that are made ahead.",
+  "repo-storage-port": "port to connect to.",
+  "repo-storage-host":
+    "connect to this host instead of the endpoint, which stays what is signed and what the certificate must name.",
+  "repo-storage-ca-path": "directory of such files.",
+  "repo-storage-ca-file": "file of certificate authorities (PEM) to trust instead of the system's.",
+  "repo-sftp-transport":
+    "ssh2 = built in; ssh = the system's ssh program carries the traffic: faster, and its configuration, agents and certificates work.",
+  "repo-sftp-public-key-file": "public key; derived from the private one.",
+  "repo-sftp-private-key-passphrase": "passphrase of the private key.",
+  "repo-sftp-private-key-file": "private key. Default: what the account's ssh agent offers.",
+  "repo-sftp-known-host":
+    "file of known hosts; repeat it for several. Default: those of the account and of the system.",
+  "repo-sftp-host-user": "account on the host.",
+  "repo-sftp-host-port": "port of the host.",
+  "repo-sftp-host-key-hash-type": "hash of the fingerprint.",
+  "repo-sftp-host-key-check-type":
+    "how the host's key is judged: strict = it must be in a file of known hosts; accept-new = an unknown host is added to it, a changed key refused; fingerprint = it must match repo-sftp-host-fingerprint; none = not at all.",
+  "repo-sftp-host-fingerprint": "fingerprint of the host's key, hexadecimal (for sha256 also as ssh-keygen prints it).",
+  "repo-sftp-host": "host of the repository.",
+  "repo-s3-uri-style":
+    "host = the bucket is part of the host name; path = it is the first part of the path (most stores of one's own).",
+  "repo-s3-token": "session token of a temporary key.",
+  "repo-s3-sts-host": "host of the security token service for web-id.",
+  "repo-s3-sse-customer-key": "key with which the store encrypts and which it does not keep: base64 of 32 bytes.",
+  "repo-s3-service": "service name in signatures: s3, or s3-outposts.",
+  "repo-s3-role": "role of the instance. Default: the one that it has.",
+  "repo-s3-requester-pays": "say that the requester pays.",
+  "repo-s3-region": "region of the bucket.",
+  "repo-s3-process-cmd":
+    "program that prints credentials as JSON (AWS credential_process); repeat the option for each of its arguments.",
+  "repo-s3-kms-key-id": "key of the key management service with which the store encrypts.",
+  "repo-s3-key-type":
+    "where keys come from: shared = the options key and key-secret, auto = role of the instance or container, web-id = web identity token (EKS), pod-id = EKS pod identity, process = a program that prints them.",
+  "repo-s3-key-secret": "secret of the access key.",
+  "repo-s3-key": "access key.",
+  "repo-s3-endpoint":
+    "host name of the service, with a port where it is not the usual one; http:// in front for a store without TLS.",
+  "repo-s3-conditional-write":
+    "the store honours If-None-Match. Default: y at amazonaws.com, n elsewhere, as some stores take it and ignore it.",
+  "repo-s3-bucket": "bucket of the repository; walferry makes no buckets.",
+  "repo-gcs-user-project": "project that pays for the requests.",
+  "repo-gcs-key-type":
+    "who asks: service = a service account, token = a bearer token, auto = the machine, by its metadata server.",
+  "repo-gcs-key": "path of the service account's JSON key file, or the token.",
+  "repo-gcs-endpoint": "host name of the service.",
+  "repo-gcs-bucket": "bucket of the repository; walferry makes no buckets.",
+  "repo-azure-uri-style":
+    "host = the account is part of the host name; path = it is the first part of the path (emulators, private stores).",
+  "repo-azure-key-type":
+    "how requests are signed: shared = account key, sas = SAS token, auto = managed identity of the machine.",
+  "repo-azure-key": "account key (base64), or the SAS token.",
+  "repo-azure-endpoint": "host name of the service, with a port where it is not the usual one.",
+  "repo-azure-container": "container of the repository; walferry makes no containers.",
+  "repo-azure-account": "storage account.",
   "repo-symlink": "make the link latest and the tablespace links in a repository.",
-  "repo-target-time":
-    "read a versioned object store as it was at this time. This version has no such store and refuses it.",
-  "repo-type": "where the repository is: posix, or cifs for one without links. Others are not in this version.",
+  "repo-target-time": "read a versioned object store as it was at this time. This version refuses it.",
+  "repo-type": "where the repository is: posix, cifs (posix without links), s3, azure, gcs, sftp.",
   "resume": "resume an aborted backup.",
   "sck-block": "blocking sockets.",
   "sck-keep-alive": "keep-alive on sockets.",
@@ -177,11 +239,9 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "version": "show the version.",
 };
 
-/** Options of stores that this version does not have share one sentence. */
+/** Help text of an option. @throws Error when there is none, which a test would see */
 export function optionHelp(name: string): string {
   const text = OPTION_HELP[name];
-  if (text !== undefined) return text;
-  const store = /^repo-(storage|s3|azure|gcs|sftp)-/.exec(name)?.[1];
-  if (store === undefined) throw new Error(`option '${name}' has no help text`);
-  return `option of ${store === "storage" ? "object stores" : store} repositories, which this version does not have.`;
+  if (text === undefined) throw new Error(`option '${name}' has no help text`);
+  return text;
 }

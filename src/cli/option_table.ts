@@ -11,6 +11,7 @@ import {
 import { CLUSTER_OPTIONS, REPOSITORY_OPTIONS } from "./indexed_options.ts";
 import type { OptionDeclaration } from "./option_declaration.ts";
 import { PLAIN_OPTIONS } from "./plain_options.ts";
+import { STORE_OPTIONS } from "./store_options.ts";
 
 /** All options, by name without index. */
 export const OPTIONS: ReadonlyMap<string, OptionDeclaration> = new Map(
@@ -20,6 +21,7 @@ export const OPTIONS: ReadonlyMap<string, OptionDeclaration> = new Map(
     ...CLUSTER_OPTIONS,
     ...COMPATIBLE_CLUSTER_OPTIONS,
     ...REPOSITORY_OPTIONS,
+    ...STORE_OPTIONS,
     ...COMPATIBLE_REPOSITORY_OPTIONS,
   ].map((option) => [option.name, option]),
 );

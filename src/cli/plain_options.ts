@@ -1,7 +1,7 @@
 /** Options without an index. Names, types, defaults and ranges: behaviour spec §1.8. */
 import { BACKUP, PG, PGDB, REPO, RESTORE, SERVICE } from "./command_sets.ts";
 import type { OptionDeclaration, OptionDependency } from "./option_declaration.ts";
-import { DAY, PIB } from "./option_units.ts";
+import { DAY, HOUR, PIB } from "./option_units.ts";
 
 const TARGETED: OptionDependency = { option: "type", values: ["lsn", "name", "time", "xid"] };
 
@@ -175,6 +175,8 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
   { name: "delta", type: "boolean", home: "global", commands: ["backup", "restore", "config-check"], default: "n" },
   { name: "lock-path", type: "path", home: "global", commands: SERVICE, default: "/tmp/pgbackrest" },
   { name: "neutral-umask", type: "boolean", home: "global", commands: SERVICE, default: "y" },
+  { name: "io-timeout", type: "time", home: "global", commands: REPO, default: "60", min: 100, max: HOUR },
+  { name: "max-rate", type: "size", home: "global", commands: REPO, min: 1024, max: PIB, own: true },
   {
     name: "process-max",
     type: "integer",

@@ -1,8 +1,7 @@
 /** From the effective configuration to the typed options that commands take. The only place that knows which option feeds which field. */
-import type { StorageConfig } from "../../backends/config.ts";
 import type { ArchiveGetOptions, ArchivePushOptions } from "../archive/options.ts";
 import type { BackupOptions, BackupType } from "../backup/options.ts";
-import { WalferryError } from "../errors.ts";
+import { isWalferryError, WalferryError } from "../errors.ts";
 import type { ClusterConfig } from "../postgres/config.ts";
 import type { StartStopOptions } from "../process/options.ts";
 import type { CipherConfig, RepositoryConfig } from "../repository/config.ts";
@@ -10,6 +9,7 @@ import type { CheckOptions, ExpireOptions, InfoOptions, StanzaOptions } from "..
 import type { RestoreOptions, RestoreType } from "../restore/options.ts";
 import type { CompressSetting, CompressType } from "../stream/compress_type.ts";
 import type { Configuration } from "./configuration.ts";
+import { placeName, storageConfig } from "./store_config.ts";
 
 /** Lowest and highest level of each compression type (behaviour spec §1.8.2). */
 const LEVELS: Readonly<Record<CompressType, readonly [min: number, max: number]>> = {
@@ -27,25 +27,39 @@ export function repositories(config: Configuration, listAllowed = false): Reposi
     throw unsupported("repo-target-time", "this version has no store that keeps older versions of a file");
   }
   const chosen = chosenKeys(config, keys, listAllowed);
-  assertPathsDiffer(config, keys);
+  assertPlacesDiffer(config, keys);
   return keys.filter((key) => chosen.includes(key)).map((key) => repository(config, key));
 }
 
-/** Two repositories in one directory would remove each other's files. Those that `--repo` leaves out count too. */
-function assertPathsDiffer(config: Configuration, keys: readonly number[]): void {
+/** Two repositories in one place would remove each other's files. Those that `--repo` leaves out count too. */
+function assertPlacesDiffer(config: Configuration, keys: readonly number[]): void {
   const seen = new Map<string, number>();
   for (const key of keys) {
+    // Of one that this run does not use, something may be missing: it is told when it is used.
     const type = config.string("repo-type", key);
-    if ((type !== "posix" && type !== "cifs") || config.isSet("repo-host", key)) continue;
-    const path = config.string("repo-path", key);
-    const before = seen.get(path);
+    if (config.isSet("repo-host", key)) continue;
+    const local = type === "posix" || type === "cifs";
+    const place = local ? config.string("repo-path", key) : comparablePlace(config, key);
+    if (place === undefined) continue;
+    const before = seen.get(place);
     if (before !== undefined) {
       throw new WalferryError(
         "OptionInvalidValue",
-        `local repo${before} and repo${key} paths are both '${path}' but must be different`,
+        local
+          ? `local repo${before} and repo${key} paths are both '${place}' but must be different`
+          : `repo${before} and repo${key} are both '${place}' but must be different`,
       );
     }
-    seen.set(path, key);
+    seen.set(place, key);
+  }
+}
+
+function comparablePlace(config: Configuration, key: number): string | undefined {
+  try {
+    return placeName(storageConfig(config, key));
+  } catch (error) {
+    if (!isWalferryError(error)) throw error;
+    return undefined;
   }
 }
 
@@ -70,17 +84,12 @@ function repository(config: Configuration, key: number): RepositoryConfig {
       "repositories are reached directly: mount it, or run walferry on the repository host",
     );
   }
-  const type = config.string("repo-type", key);
-  if (type !== "posix" && type !== "cifs") {
-    throw unsupported(`repo${key}-type=${type}`, "this version has repo-type posix and cifs");
-  }
-  const storage: StorageConfig = { type, path: config.string("repo-path", key) };
   const cipher: CipherConfig = config.string("repo-cipher-type", key) === "none"
     ? { type: "none" }
     : { type: "aes-256-cbc", passphrase: config.string("repo-cipher-pass", key) };
   return {
     key,
-    storage,
+    storage: storageConfig(config, key),
     cipher,
     symlink: config.optionalBoolean("repo-symlink", key) ?? true,
     retention: {

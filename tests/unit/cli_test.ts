@@ -280,11 +280,6 @@ Deno.test("repositories: gaps, order, choice, equal paths", async () => {
   );
   await refused(
     "OptionInvalidValue",
-    "repo1-type=s3 is not supported",
-    () => repositories(configure("--stanza=main info", `[global]\nrepo1-type=s3\n${PG}`)),
-  );
-  await refused(
-    "OptionInvalidValue",
     "repo1-host is not supported",
     () => repositories(configure("--stanza=main info", `[global]\nrepo1-host=h\n${PG}`)),
   );

@@ -1,0 +1,81 @@
+/** Connections to object stores: kept alive, trusting whom the configuration trusts. */
+import { Agent as HttpAgent } from "node:http";
+import { Agent as HttpsAgent } from "node:https";
+import { WalferryError } from "../src/errors.ts";
+import type { ObjectStoreConfig, TlsConfig } from "./config.ts";
+
+/** Connections that one store object holds at most: the parts of an upload, removals in batches, and some room. */
+const SOCKETS_MAX = 16;
+
+/** Where a request really goes. What is signed, the Host header and the name in the certificate stay those of the endpoint. */
+export interface ConnectTarget {
+  readonly protocol: "http:" | "https:";
+  readonly host: string;
+  readonly port: number;
+}
+
+/** The host and port to connect to for a request to `hostName` of the endpoint. */
+export function connectTarget(config: ObjectStoreConfig, hostName: string): ConnectTarget {
+  const endpoint = new URL(config.endpoint);
+  const protocol = endpoint.protocol === "http:" ? "http:" : "https:";
+  const port = endpoint.port === "" ? (protocol === "http:" ? 80 : 443) : Number(endpoint.port);
+  return { protocol, host: config.connect?.host ?? hostName, port: config.connect?.port ?? port };
+}
+
+/**
+ * An agent that keeps connections for the next request.
+ * @param hostName name that the server's certificate must carry
+ * @throws WalferryError `FileOpen`, `FileInvalid` when the authorities cannot be read
+ */
+export function makeAgent(config: ObjectStoreConfig, hostName: string): HttpAgent | HttpsAgent {
+  const options = {
+    keepAlive: true,
+    maxSockets: SOCKETS_MAX,
+    maxFreeSockets: SOCKETS_MAX,
+    scheduling: "lifo" as const,
+  };
+  if (config.endpoint.startsWith("http:")) return new HttpAgent(options);
+  return new HttpsAgent({
+    ...options,
+    ca: readAuthorities(config.tls),
+    rejectUnauthorized: config.tls.verify,
+    servername: hostName,
+    minVersion: "TLSv1.2",
+  });
+}
+
+/** Certificates of the configured authorities; `undefined` = those of the system. */
+function readAuthorities({ caFile, caPath }: TlsConfig): string[] | undefined {
+  if (caFile === undefined && caPath === undefined) return undefined;
+  const files = caFile === undefined ? [] : [caFile];
+  if (caPath !== undefined) {
+    for (const { name, isDirectory } of readDirectory(caPath)) if (!isDirectory) files.push(`${caPath}/${name}`);
+  }
+  const found = files.flatMap((file) =>
+    readText(file).match(/-----BEGIN (?:TRUSTED )?CERTIFICATE-----[^-]+-----END (?:TRUSTED )?CERTIFICATE-----/g) ?? []
+  );
+  if (found.length === 0) {
+    throw new WalferryError("FileInvalid", `no certificate in ${caFile ?? caPath}`, {
+      hint: "repo-storage-ca-file names a PEM file of authorities, repo-storage-ca-path a directory of such files.",
+    });
+  }
+  return [...new Set(found)];
+}
+
+function readDirectory(path: string): Deno.DirEntry[] {
+  try {
+    return [...Deno.readDirSync(path)];
+  } catch (error) {
+    throw new WalferryError("PathOpen", `unable to list path '${path}': ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function readText(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    throw new WalferryError("FileOpen", `unable to open file '${path}' for read: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}

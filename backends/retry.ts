@@ -1,0 +1,67 @@
+/** Trying again what failed in passing: with growing, jittered pauses, until a deadline. */
+import { WalferryError } from "../src/errors.ts";
+import type { NetworkLimits } from "./config.ts";
+import { RequestFailure } from "./request_failure.ts";
+
+/** First pause and longest pause in milliseconds. */
+const PAUSE_FIRST = 100;
+const PAUSE_MAX = 10_000;
+
+/**
+ * Runs an action until it succeeds, fails for good, or `limits.retryMs` have passed since the first try.
+ * @throws what the last try threw; after several tries its message tells how many, for how long, and what the first one said
+ */
+export async function retrying<T>(
+  limits: NetworkLimits,
+  signal: AbortSignal | undefined,
+  action: (attempt: number) => Promise<T>,
+): Promise<T> {
+  const startMs = performance.now();
+  let first: RequestFailure | undefined;
+  for (let attempt = 1;; attempt++) {
+    signal?.throwIfAborted();
+    try {
+      return await action(attempt);
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (!(error instanceof RequestFailure)) throw error;
+      first ??= error;
+      const elapsedMs = performance.now() - startMs;
+      const pauseMs = pauseBefore(attempt, error.retryAfterMs);
+      if (!error.transient || elapsedMs + pauseMs > limits.retryMs) throw summary(error, first, attempt, elapsedMs);
+      await pause(pauseMs, signal);
+    }
+  }
+}
+
+/** Doubles from try to try; half of it is left to chance, so that many who failed together do not come back together. */
+function pauseBefore(attempt: number, retryAfterMs: number | undefined): number {
+  const full = Math.min(PAUSE_MAX, PAUSE_FIRST * 2 ** (attempt - 1));
+  return Math.max(retryAfterMs ?? 0, full / 2 + Math.random() * full / 2);
+}
+
+function summary(last: RequestFailure, first: RequestFailure, attempts: number, elapsedMs: number): WalferryError {
+  if (attempts === 1) return last;
+  const before = first.message === last.message ? "" : `\nfirst try: ${first.message}`;
+  return new RequestFailure(
+    last.kind,
+    `${last.message} (${attempts} tries in ${(elapsedMs / 1000).toFixed(1)} s)${before}`,
+    { transient: last.transient, hint: last.hint, cause: last },
+  );
+}
+
+/** Waits; ends at once with the signal's reason when it aborts. */
+export function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const onAbort = () => {
+    clearTimeout(timer);
+    reject(signal!.reason);
+  };
+  const timer = setTimeout(() => {
+    signal?.removeEventListener("abort", onAbort);
+    resolve();
+  }, milliseconds);
+  if (signal?.aborted) onAbort();
+  else signal?.addEventListener("abort", onAbort, { once: true });
+  return promise;
+}

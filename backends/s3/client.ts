@@ -1,0 +1,76 @@
+/** Amazon's client as this program wants it: tries once, waits as configured, connects where it is told. */
+import { S3Client, type S3ClientConfig } from "@aws-sdk/client-s3";
+import { createHash } from "node:crypto";
+import type { Agent as HttpAgent } from "node:http";
+import type { Agent as HttpsAgent } from "node:https";
+import type { S3StorageConfig } from "../config.ts";
+import { connectTarget, makeAgent } from "../http_agents.ts";
+import type { SigningKeySource } from "./credentials.ts";
+
+/** Makes a client; nothing is sent yet. */
+export function makeClient(config: S3StorageConfig, keys: SigningKeySource): S3Client {
+  const endpoint = new URL(config.endpoint);
+  const hostName = config.uriStyle === "host" ? `${config.bucket}.${endpoint.hostname}` : endpoint.hostname;
+  const agent = makeAgent(config, hostName);
+  const settings: S3ClientConfig = {
+    endpoint: config.endpoint,
+    region: config.region,
+    forcePathStyle: config.uriStyle === "path",
+    // Keeps and renews by itself; what it gives is not kept a second time.
+    credentials: () => keys.keys(),
+    maxAttempts: 1,
+    requestChecksumCalculation: "WHEN_REQUIRED",
+    responseChecksumValidation: "WHEN_REQUIRED",
+    // Waiting for leave to send a body costs a round trip for each.
+    expectContinueHeader: false,
+    requestHandler: {
+      ...(endpoint.protocol === "http:" ? { httpAgent: agent as HttpAgent } : { httpsAgent: agent as HttpsAgent }),
+      connectionTimeout: config.network.ioTimeoutMs,
+      socketTimeout: config.network.ioTimeoutMs,
+      requestTimeout: 0,
+    },
+  };
+  const client = new S3Client(settings);
+  addContentMd5(client);
+  if (config.connect !== undefined) redirectConnections(client, config, hostName);
+  return client;
+}
+
+interface SentRequest {
+  hostname: string;
+  port?: number;
+  headers: Record<string, string>;
+  body?: unknown;
+}
+
+/** Removing many needs a checksum: Content-MD5 is the one that every store knows; some refuse a request without it. */
+function addContentMd5(client: S3Client): void {
+  client.middlewareStack.add(
+    (next, context) => (args) => {
+      const request = args.request as SentRequest;
+      if (context.commandName === "DeleteObjectsCommand" && typeof request.body === "string") {
+        for (const name of Object.keys(request.headers)) {
+          if (/^x-amz-(checksum-|sdk-checksum-)/i.test(name)) delete request.headers[name];
+        }
+        request.headers["content-md5"] = createHash("md5").update(request.body).digest("base64");
+      }
+      return next(args);
+    },
+    // Behind the client's own checksums, before the signature.
+    { step: "build", priority: "low", name: "walferryContentMd5" },
+  );
+}
+
+/** Connects elsewhere behind the signature: what is signed, and the name in the certificate, stay those of the endpoint. */
+function redirectConnections(client: S3Client, config: S3StorageConfig, hostName: string): void {
+  const { host, port } = connectTarget(config, hostName);
+  client.middlewareStack.add(
+    (next) => (args) => {
+      const request = args.request as SentRequest;
+      request.hostname = host;
+      request.port = port;
+      return next(args);
+    },
+    { step: "deserialize", priority: "low", name: "walferryConnect" },
+  );
+}
