@@ -1,0 +1,99 @@
+/** The steps that interop tests are made of: a cluster with an interesting layout, its growth, its archive, and restored copies held against it. */
+import { assertEquals, assertIncludes } from "./assert.ts";
+import { runAs, TestFolder } from "./accounts.ts";
+import { TestCluster } from "./postgres.ts";
+import type { TestStanza } from "./programs.ts";
+
+/** The two that are held against each other. */
+export type Program = "walferry" | "pgbackrest";
+
+/** A cluster with everything that makes a layout interesting. */
+export async function makeCluster(folder: TestFolder): Promise<TestCluster> {
+  const cluster = await TestCluster.init(folder, { settings: "archive_mode = on\narchive_command = 'false'" });
+  const tablespace = await folder.directory("ts", 0o700);
+  const linked = await folder.directory("linked", 0o700);
+  await runAs(["mv", `${cluster.path}/pg_xact`, `${linked}/pg_xact`]);
+  await runAs(["ln", "-s", `${linked}/pg_xact`, `${cluster.path}/pg_xact`]);
+  await runAs(["mv", `${cluster.path}/pg_hba.conf`, `${linked}/pg_hba.conf`]);
+  await runAs(["ln", "-s", "../linked/pg_hba.conf", `${cluster.path}/pg_hba.conf`]);
+  await cluster.start();
+  await cluster.sql(`create tablespace ts1 location '${tablespace}'`);
+  await cluster.sql(`create table plain as select g id, md5(g::text) v from generate_series(1, 3000) g;
+    create table spaced tablespace ts1 as select g id, repeat('x', 100) v from generate_series(1, 2000) g;
+    create unlogged table fleeting as select 1 a;
+    create table empty(a int);`);
+  return cluster;
+}
+
+/** Lets the cluster archive with one of the two. */
+export async function archiveWith(cluster: TestCluster, stanza: TestStanza, program: Program): Promise<void> {
+  await cluster.sql(`alter system set archive_command = '${stanza.commandLine(program, "archive-push", "%p")}'`);
+  await cluster.reload();
+  await cluster.until(
+    `select current_setting('archive_command') like '%${program}%archive-push%'`,
+    "the archive_command to change",
+  );
+}
+
+let restores = 0;
+
+/** Restores with one program, recovers with its archive-get, and gives the dump of the result. */
+export async function restoredDump(
+  folder: TestFolder,
+  stanza: TestStanza,
+  program: Program,
+  options: string[] = [],
+): Promise<string> {
+  const name = `r${++restores}`;
+  const path = await folder.directory(name, 0o700);
+  const tablespaces = await folder.directory(`${name}-ts`, 0o700);
+  await stanza.must(program, [
+    `--pg1-path=${path}`,
+    `--tablespace-map-all=${tablespaces}`,
+    "--target-timeline=current",
+    ...options,
+    "restore",
+  ]);
+  await using cluster = await TestCluster.over(folder, path, { settings: "archive_mode = off" });
+  await cluster.start();
+  await cluster.untilPrimary();
+  assertEquals(
+    await cluster.sql("select (sum(id) + (select count(*) from spaced))::text from plain"),
+    await cluster.sql("select expected from marker"),
+  );
+  assertEquals(await cluster.sql("select count(*) from fleeting"), "0", "an unlogged table is empty after a restore");
+  const dump = await cluster.dump();
+  await cluster.stop();
+  assertIncludes(await runAs(["/usr/lib/postgresql/15/bin/pg_checksums", "--check", "-D", path]), "Bad checksums:  0");
+  await runAs(["rm", "-rf", path, tablespaces]);
+  return normalized(dump);
+}
+
+/** Where tablespaces lie differs between the original and a restored copy. */
+export function normalized(dump: string): string {
+  return dump.replaceAll(/LOCATION '[^']*'/g, "LOCATION ''");
+}
+
+/** Adds rows, and a marker by which a restored copy proves itself. */
+export async function grow(cluster: TestCluster): Promise<void> {
+  await cluster.sql(`insert into plain select g, md5(g::text) from generate_series(10000, 10500) g;
+    create table if not exists marker(expected text);
+    delete from marker;
+    insert into marker select (sum(id) + (select count(*) from spaced))::text from plain;`);
+  await cluster.archiveSegment();
+}
+
+/** `info` of both programs, without what only newer releases have. */
+export async function sameInfo(stanza: TestStanza): Promise<void> {
+  const [ours, theirs] = await Promise.all((["walferry", "pgbackrest"] as const).map(async (program) => {
+    // The system identifier has more digits than a double.
+    const text = (await stanza.must(program, ["--output=json", "info"])).replaceAll(
+      /"system-id":(\d+)/g,
+      '"system-id":"$1"',
+    );
+    const stanzas = JSON.parse(text) as Array<{ status: { lock: { restore?: unknown } } }>;
+    for (const { status } of stanzas) delete status.lock.restore;
+    return stanzas;
+  }));
+  assertEquals(ours, theirs);
+}
