@@ -83,6 +83,22 @@ export interface WriteOptions {
   readonly signal?: AbortSignal;
 }
 
+/** An upload that somebody began and neither completed nor aborted: it is invisible, and costs storage. */
+export interface UnfinishedUpload {
+  /** Path of the file that it would have become. */
+  readonly path: string;
+  readonly id: string;
+  /** Seconds since the epoch. */
+  readonly startTime: number;
+}
+
+/** Unfinished uploads of a store that does not forget them by itself. */
+export interface UnfinishedUploads {
+  list(signal?: AbortSignal): AsyncIterable<UnfinishedUpload>;
+  /** Gone already is no error. */
+  abort(upload: UnfinishedUpload, signal?: AbortSignal): Promise<void>;
+}
+
 /**
  * A place where a repository lives. All methods may be called concurrently. A method that takes a `signal` rejects with the
  * signal's reason soon after it aborts, and a write that was aborted leaves nothing visible under its name.
@@ -92,6 +108,8 @@ export interface Storage extends AsyncDisposable {
   readonly features: StorageFeatures;
   /** Where this is, for messages: `/var/lib/pgbackrest`, `s3://bucket/prefix`. No secret in it. */
   readonly location: string;
+  /** Only where uploads can be left unfinished for ever. */
+  readonly unfinishedUploads?: UnfinishedUploads;
 
   /**
    * Entries directly below a path (or all below it), in no promised order, page by page in bounded memory. A path that does not

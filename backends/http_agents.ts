@@ -1,6 +1,7 @@
 /** Connections to object stores: kept alive, trusting whom the configuration trusts. */
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
+import { isIP } from "node:net";
 import { WalferryError } from "../src/errors.ts";
 import type { ObjectStoreConfig, TlsConfig } from "./config.ts";
 
@@ -39,7 +40,8 @@ export function makeAgent(config: ObjectStoreConfig, hostName: string): HttpAgen
     ...options,
     ca: readAuthorities(config.tls),
     rejectUnauthorized: config.tls.verify,
-    servername: hostName,
+    // An address is no name that a client may ask for; it is held against the certificate all the same.
+    servername: isIP(hostName) === 0 ? hostName : undefined,
     minVersion: "TLSv1.2",
   });
 }

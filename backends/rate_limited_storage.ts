@@ -2,10 +2,10 @@
  * A store whose traffic keeps below a limit (`repoN-max-rate`). All threads of the process share one account: a point in time before which
  * nobody may send or take more, moved on by whoever takes his turn.
  */
+import { systemClock } from "../src/process/clock.ts";
 import type { ByteStream } from "../src/stream/byte_stream.ts";
 import type { RateLimit } from "./config.ts";
 import type { ListOptions, ReadOptions, Storage, StorageEntry, WriteOptions } from "./contract.ts";
-import { pause } from "./retry.ts";
 
 /** A turn this far away, in microseconds, comes from a clock that was set back: the account begins anew. */
 const FARTHEST_TURN = 600_000_000n;
@@ -28,7 +28,7 @@ export class RateAccount {
       const next = Atomics.load(this.#nextTurn, 0);
       const turn = next < now || next > now + FARTHEST_TURN + costs ? now : next;
       if (Atomics.compareExchange(this.#nextTurn, 0, next, turn + costs) !== next) continue;
-      if (turn > now) await pause(Number(turn - now) / 1000, signal);
+      if (turn > now) await systemClock.sleep(Number(turn - now) / 1000, signal);
       return;
     }
   }
@@ -46,6 +46,7 @@ export class RateLimitedStorage implements Storage {
   readonly type: Storage["type"];
   readonly features: Storage["features"];
   readonly location: string;
+  readonly unfinishedUploads: Storage["unfinishedUploads"];
   readonly #inner: Storage;
   readonly #account: RateAccount;
 
@@ -53,6 +54,7 @@ export class RateLimitedStorage implements Storage {
     this.type = inner.type;
     this.features = inner.features;
     this.location = inner.location;
+    this.unfinishedUploads = inner.unfinishedUploads;
     this.#inner = inner;
     this.#account = new RateAccount(limit);
   }

@@ -1,5 +1,6 @@
 /** Trying again what failed in passing: with growing, jittered pauses, until a deadline. */
-import { WalferryError } from "../src/errors.ts";
+import type { WalferryError } from "../src/errors.ts";
+import { systemClock } from "../src/process/clock.ts";
 import type { NetworkLimits } from "./config.ts";
 import { RequestFailure } from "./request_failure.ts";
 
@@ -29,7 +30,7 @@ export async function retrying<T>(
       const elapsedMs = performance.now() - startMs;
       const pauseMs = pauseBefore(attempt, error.retryAfterMs);
       if (!error.transient || elapsedMs + pauseMs > limits.retryMs) throw summary(error, first, attempt, elapsedMs);
-      await pause(pauseMs, signal);
+      await systemClock.sleep(pauseMs, signal);
     }
   }
 }
@@ -48,20 +49,4 @@ function summary(last: RequestFailure, first: RequestFailure, attempts: number, 
     `${last.message} (${attempts} tries in ${(elapsedMs / 1000).toFixed(1)} s)${before}`,
     { transient: last.transient, hint: last.hint, cause: last },
   );
-}
-
-/** Waits; ends at once with the signal's reason when it aborts. */
-export function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const onAbort = () => {
-    clearTimeout(timer);
-    reject(signal!.reason);
-  };
-  const timer = setTimeout(() => {
-    signal?.removeEventListener("abort", onAbort);
-    resolve();
-  }, milliseconds);
-  if (signal?.aborted) onAbort();
-  else signal?.addEventListener("abort", onAbort, { once: true });
-  return promise;
 }

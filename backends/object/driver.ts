@@ -64,14 +64,6 @@ export interface ObjectUpload {
   abort(): Promise<void>;
 }
 
-/** An upload that somebody began and neither completed nor aborted. */
-export interface UnfinishedUpload {
-  readonly key: string;
-  readonly id: string;
-  /** Seconds since the epoch. */
-  readonly startTime: number;
-}
-
 export interface ObjectDriver {
   readonly type: StorageType;
   /** `s3://bucket`, `azure://account/container`: for messages. */
@@ -103,9 +95,12 @@ export interface ObjectDriver {
   /** Removes up to `removeBatch` objects; absent ones are no error. */
   remove(keys: readonly string[], signal?: AbortSignal): Promise<void>;
   /** Uploads below a prefix that were begun and never ended; `undefined` where the store forgets them by itself. */
-  unfinishedUploads?(prefix: string, signal?: AbortSignal): AsyncIterable<UnfinishedUpload>;
+  unfinishedUploads?(
+    prefix: string,
+    signal?: AbortSignal,
+  ): AsyncIterable<{ readonly key: string; readonly id: string; readonly startTime: number }>;
   /** Aborts one of them; gone already is no error. */
-  abortUpload?(upload: UnfinishedUpload, signal?: AbortSignal): Promise<void>;
+  abortUpload?(key: string, id: string, signal?: AbortSignal): Promise<void>;
   /** Closes connections. */
   close(): Promise<void>;
 }

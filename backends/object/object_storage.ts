@@ -10,6 +10,8 @@ import type {
   StorageEntry,
   StorageFeatures,
   StorageType,
+  UnfinishedUpload,
+  UnfinishedUploads,
   WriteOptions,
 } from "../contract.ts";
 import { baseName, checkFilePath, checkPath, TEMP_SUFFIX } from "../path_rules.ts";
@@ -45,14 +47,19 @@ export class ObjectStorage implements Storage {
     };
   }
 
-  /** The driver, for what only stores of its kind have. */
-  get driver(): ObjectDriver {
-    return this.#driver;
+  get unfinishedUploads(): UnfinishedUploads | undefined {
+    if (this.#driver.unfinishedUploads === undefined) return undefined;
+    return {
+      list: (signal) => this.#listUploads(signal),
+      abort: ({ path, id }, signal) =>
+        retrying(this.#config.network, signal, () => this.#driver.abortUpload!(this.#key(path), id, signal)),
+    };
   }
 
-  /** Key of the root with a slash behind it, or empty. */
-  get rootKey(): string {
-    return this.#root;
+  async *#listUploads(signal?: AbortSignal): AsyncGenerator<UnfinishedUpload> {
+    for await (const { key, id, startTime } of this.#driver.unfinishedUploads!(this.#root, signal)) {
+      yield { path: key.slice(this.#root.length), id, startTime };
+    }
   }
 
   async *list(path: string, options: ListOptions = {}): AsyncGenerator<StorageEntry> {

@@ -32,7 +32,6 @@ import type {
   ObjectDriver,
   ObjectEntry,
   ObjectUpload,
-  UnfinishedUpload,
 } from "../object/driver.ts";
 import { RequestFailure } from "../request_failure.ts";
 import { makeClient } from "./client.ts";
@@ -241,7 +240,7 @@ export class S3Driver implements ObjectDriver {
           if ((await this.head(key, signal))?.sizeBytes !== sizeBytes) throw error;
         }
       },
-      abort: () => this.abortUpload({ key, id: UploadId, startTime: 0 }),
+      abort: () => this.abortUpload(key, UploadId),
     };
   }
 
@@ -280,7 +279,10 @@ export class S3Driver implements ObjectDriver {
     return answer.Errors === undefined || answer.Errors.length === 0 ? undefined : answer.Errors.map(({ Key }) => Key!);
   }
 
-  async *unfinishedUploads(prefix: string, signal?: AbortSignal): AsyncGenerator<UnfinishedUpload> {
+  async *unfinishedUploads(
+    prefix: string,
+    signal?: AbortSignal,
+  ): AsyncGenerator<{ key: string; id: string; startTime: number }> {
     let KeyMarker: string | undefined;
     let UploadIdMarker: string | undefined;
     do {
@@ -297,7 +299,7 @@ export class S3Driver implements ObjectDriver {
     } while (KeyMarker !== undefined);
   }
 
-  async abortUpload({ key, id }: UnfinishedUpload, signal?: AbortSignal): Promise<void> {
+  async abortUpload(key: string, id: string, signal?: AbortSignal): Promise<void> {
     const command = new AbortMultipartUploadCommand({ ...this.#bucket, Key: key, UploadId: id });
     await this.#send({ what: `unable to abort the upload of '${this.#name(key)}'`, kind: "FileRemove" }, async () => {
       try {

@@ -12,6 +12,7 @@ export const REPO: readonly CommandName[] = [
   "config-check",
   "expire",
   "info",
+  "repo-gc",
   "restore",
   ...STANZA_COMMANDS,
 ];

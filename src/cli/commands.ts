@@ -11,6 +11,7 @@ export const COMMAND_NAMES = [
   "expire",
   "help",
   "info",
+  "repo-gc",
   "restore",
   "self-test",
   "stanza-create",
@@ -63,6 +64,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandDeclaration>> = {
     bare: true,
   },
   "info": { parameters: [], stanza: "optional", logLevel: "debug", allowRoot: true },
+  "repo-gc": { parameters: [], stanza: "none", logLevel: "info" },
   "restore": { parameters: [], stanza: "required", logFile: true, logLevel: "info", allowRoot: true },
   "self-test": {
     parameters: ["part"],

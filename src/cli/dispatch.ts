@@ -50,6 +50,8 @@ export async function dispatch(
       return await (await import("./help.ts")).help(parameters, invocation.invokedName, context);
     case "info":
       return await (await import("../commands/info.ts")).info(typed.infoOptions(config), context);
+    case "repo-gc":
+      return await (await import("../commands/repo_gc.ts")).repoGc(typed.repoGcOptions(config), context);
     case "restore": {
       const { restoreCommandText } = await import("./restore_command.ts");
       return await (await import("../commands/restore.ts")).restore(

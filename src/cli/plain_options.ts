@@ -23,7 +23,17 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
     default: "full",
     allowed: ["full", "progress"],
   },
-  { name: "dry-run", type: "boolean", home: "command line", commands: ["expire"], default: "n" },
+  { name: "dry-run", type: "boolean", home: "command line", commands: ["expire", "repo-gc"], default: "n" },
+  {
+    name: "older-than",
+    type: "time",
+    home: "command line",
+    commands: ["repo-gc"],
+    default: "1d",
+    min: 0,
+    max: 365 * DAY,
+    own: true,
+  },
   {
     name: "force",
     type: "boolean",

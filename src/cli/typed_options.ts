@@ -5,7 +5,7 @@ import { isWalferryError, WalferryError } from "../errors.ts";
 import type { ClusterConfig } from "../postgres/config.ts";
 import type { StartStopOptions } from "../process/options.ts";
 import type { CipherConfig, RepositoryConfig } from "../repository/config.ts";
-import type { CheckOptions, ExpireOptions, InfoOptions, StanzaOptions } from "../repository/options.ts";
+import type { CheckOptions, ExpireOptions, InfoOptions, RepoGcOptions, StanzaOptions } from "../repository/options.ts";
 import type { RestoreOptions, RestoreType } from "../restore/options.ts";
 import type { CompressSetting, CompressType } from "../stream/compress_type.ts";
 import type { Configuration } from "./configuration.ts";
@@ -316,6 +316,15 @@ export function stanzaOptions(config: Configuration): StanzaOptions {
     dbTimeoutMs: config.number("db-timeout"),
     lockPath: config.string("lock-path"),
     pgVersionForce: config.optionalString("pg-version-force"),
+  };
+}
+
+/** Options of repo-gc. */
+export function repoGcOptions(config: Configuration): RepoGcOptions {
+  return {
+    repositories: repositories(config),
+    olderThanMs: config.number("older-than"),
+    dryRun: config.boolean("dry-run"),
   };
 }
 

@@ -4,7 +4,8 @@ import { currentHistoryEntry } from "../format/archive_info.ts";
 import { checkClusterConfig, createRestorePoint, findPrimary, switchWal } from "../postgres/backup_functions.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import type { CheckOptions } from "../repository/options.ts";
-import { describeFailure, RepositorySet } from "../repository/repository_set.ts";
+import { describeFailure, type Outcome, RepositorySet } from "../repository/repository_set.ts";
+import { probeRepository } from "../repository/probe.ts";
 import { assertIsCluster, loadMatchingInfos } from "../repository/stanza.ts";
 import { archiveIdOf, waitForSegment } from "../repository/wal_archive.ts";
 
@@ -35,6 +36,7 @@ export async function check(options: CheckOptions, context: CommandContext): Pro
     assertIsCluster(repository, archiveInfo, group.control);
     archiveIds.set(repository.key, archiveIdOf(currentHistoryEntry(archiveInfo)));
   }
+  await probeAll(set, options.stanza, context);
   if (!options.archiveCheck) return 0;
 
   // Without something in it a segment is not switched, and nothing would be archived.
@@ -52,13 +54,35 @@ export async function check(options: CheckOptions, context: CommandContext): Pro
       context.signal,
     )
   );
-  const failures = outcomes.flatMap((outcome) => (outcome.ok ? [] : [outcome.failure]));
   for (const outcome of outcomes) {
     if (!outcome.ok) continue;
     const place = outcome.repository.display(outcome.value.path);
     context.log.info(`WAL segment ${segment} successfully archived to '${place}' on ${outcome.repository.name}`);
   }
-  if (failures.length === 0) return 0;
+  throwFailures(outcomes);
+  return 0;
+}
+
+/** Proves every repository end to end; one that keeps what it has is told of, for expire will need to remove. */
+async function probeAll(set: RepositorySet, stanza: string, context: CommandContext): Promise<void> {
+  for (const repository of set.repositories) {
+    context.log.info(`check ${repository.name} by writing, reading, listing and removing a file`);
+  }
+  const outcomes = await set.ask((repository) => probeRepository(repository, stanza, context.signal));
+  for (const outcome of outcomes) {
+    if (!outcome.ok || outcome.value.removal === undefined) continue;
+    context.log.warn(
+      `${outcome.repository.name}: ${outcome.value.removal.text}\n` +
+        "HINT: with an object lock this is as it should be. Archiving and backups work; expire cannot remove anything here.",
+    );
+  }
+  throwFailures(outcomes);
+}
+
+/** @throws WalferryError with what is wrong with each repository, when something is */
+function throwFailures(outcomes: readonly Outcome<unknown>[]): void {
+  const failures = outcomes.flatMap((outcome) => (outcome.ok ? [] : [outcome.failure]));
+  if (failures.length === 0) return;
   const [first] = failures;
   const kind = failures.every(({ error }) => error.kind === first!.error.kind) ? first!.error.kind : "Command";
   throw new WalferryError(kind, failures.map(describeFailure).join("\n"));

@@ -47,3 +47,10 @@ export interface ExpireOptions {
   readonly dryRun: boolean;
   readonly lockPath: string;
 }
+
+export interface RepoGcOptions {
+  readonly repositories: readonly RepositoryConfig[];
+  /** Only what began at least this long ago: what is younger may still be on its way. */
+  readonly olderThanMs: number;
+  readonly dryRun: boolean;
+}

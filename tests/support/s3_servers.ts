@@ -2,8 +2,8 @@
  * Real S3 servers: Ceph's RADOS gateway over a store in memory, and OpenStack Swift with its S3 interface. They disagree where compatible
  * stores disagree in the world (regions, Content-MD5, conditional writes), so both together catch most assumptions.
  */
-import { S3Client } from "@aws-sdk/client-s3";
-import { CreateBucketCommand } from "@aws-sdk/client-s3";
+import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
+import type { S3StorageConfig } from "../../backends/config.ts";
 import { execute, runAs, TestFolder } from "./accounts.ts";
 import type { Certificates } from "./certificates.ts";
 import { freePorts } from "./free_port.ts";
@@ -21,6 +21,27 @@ export interface S3Server extends AsyncDisposable {
   readonly region: string;
   /** Makes a bucket with a name that is free and gives the name. */
   makeBucket(): Promise<string>;
+}
+
+/** Configuration of a repository on such a server, over plain HTTP. */
+export function s3Config(server: S3Server, bucket: string, more: Partial<S3StorageConfig> = {}): S3StorageConfig {
+  return {
+    type: "s3",
+    path: "/repo",
+    bucket,
+    region: server.region,
+    endpoint: `http://127.0.0.1:${server.port}`,
+    uriStyle: "path",
+    credentials: { type: "shared", key: server.key, keySecret: server.keySecret },
+    tls: { verify: true },
+    tags: new Map(),
+    uploadChunkBytes: 5 * 1024 * 1024,
+    requesterPays: false,
+    service: "s3",
+    conditionalWrite: false,
+    network: { ioTimeoutMs: 20_000, retryMs: 20_000 },
+    ...more,
+  };
 }
 
 class RunningServer implements S3Server {

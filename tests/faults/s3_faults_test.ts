@@ -1,0 +1,360 @@
+/** S3 when things go wrong: the real gateway behind a proxy that makes trouble, and a configuration that is not right. */
+import type { S3StorageConfig } from "../../backends/config.ts";
+import { openS3 } from "../../backends/s3.ts";
+import type { Storage } from "../../backends/contract.ts";
+import type { ErrorKind, WalferryError } from "../../src/errors.ts";
+import { sha1Hex } from "../../src/stream/hash.ts";
+import { collect } from "../../src/stream/sources.ts";
+import { TestFolder } from "../support/accounts.ts";
+import { assert, assertEquals, assertIncludes, assertThrows } from "../support/assert.ts";
+import { makeCertificates } from "../support/certificates.ts";
+import { type Fault, FaultProxy, type SeenRequest } from "../support/fault_proxy.ts";
+import { freePorts } from "../support/free_port.ts";
+import { testWith } from "../support/requirements.ts";
+import { RGW_PROGRAMS, type RgwServer, s3Config, startRgw } from "../support/s3_servers.ts";
+
+const MIB = 1024 * 1024;
+const SECRET = "ci-secret-key";
+
+/** Bytes that do not repeat. */
+function noise(size: number): Uint8Array {
+  const bytes = new Uint8Array(size);
+  for (let at = 0; at < size; at += 65536) crypto.getRandomValues(bytes.subarray(at, at + 65536));
+  return bytes;
+}
+
+async function* inChunks(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += 500_000) yield await Promise.resolve(bytes.subarray(at, at + 500_000));
+}
+
+interface Place {
+  readonly server: RgwServer;
+  readonly proxy: FaultProxy;
+  readonly bucket: string;
+  open(more?: Partial<S3StorageConfig>): Storage;
+}
+
+/** One gateway serves all steps; each has a bucket of its own. */
+testWith(RGW_PROGRAMS, "S3 in trouble", async (test) => {
+  await using folder = await TestFolder.make();
+  const certificates = await makeCertificates(await folder.directory("tls", 0o755));
+  await using server = await startRgw(certificates);
+  await using proxy = await FaultProxy.start(server.port);
+
+  const step = (name: string, run: (place: Place) => Promise<void>) =>
+    test.step(name, async () => {
+      const bucket = await server.makeBucket();
+      const opened: Storage[] = [];
+      proxy.plan = () => undefined;
+      proxy.requests.length = 0;
+      const open = (more: Partial<S3StorageConfig> = {}) => {
+        const storage = openS3(s3Config(server, bucket, {
+          endpoint: `http://127.0.0.1:${proxy.port}`,
+          network: { ioTimeoutMs: 5000, retryMs: 10_000 },
+          ...more,
+        }));
+        opened.push(storage);
+        return storage;
+      };
+      try {
+        await run({ server, proxy, bucket, open });
+      } finally {
+        for (const storage of opened) await storage[Symbol.asyncDispose]();
+      }
+    });
+  const firstOf = (method: string, fault: Fault) => {
+    let left = 1;
+    proxy.plan = (request) => request.method === method && left-- > 0 ? fault : undefined;
+  };
+  const contentOf = async (storage: Storage, path: string) => await collect((await storage.read(path))!, 1e9);
+  const refused = async (kind: ErrorKind, parts: readonly string[], action: () => Promise<unknown>) => {
+    const startMs = performance.now();
+    const error = await assertThrows<WalferryError>(action);
+    assertEquals(error.kind, kind, error.text);
+    for (const part of parts) assertIncludes(error.text, part);
+    assertEquals(error.text.includes(SECRET), false, "a secret is in the message");
+    assert(performance.now() - startMs < 9000, "a lasting error was waited for");
+    return error;
+  };
+
+  await step("a segment is one PUT of known length, whatever it is", async ({ open }) => {
+    const storage = open();
+    const segment = noise(16 * MIB);
+    await storage.write("segment", segment);
+    await storage.write("streamed", inChunks(segment), { lengthBytes: segment.length });
+    assertEquals(proxy.requests.map(({ method, bytes }) => [method, bytes]), [["PUT", 16 * MIB], ["PUT", 16 * MIB]]);
+    assertEquals(proxy.requests.map(({ headers }) => headers["content-length"]), [String(16 * MIB), String(16 * MIB)]);
+  });
+
+  await step("what is larger goes up in parts, four at a time, and nothing is left when it fails", async ({ open }) => {
+    const storage = open();
+    const bytes = noise(23 * MIB);
+    await storage.write("large", inChunks(bytes));
+    assertEquals(sha1Hex(await contentOf(storage, "large")), sha1Hex(bytes));
+    assertEquals(proxy.requests.filter(({ url }) => url.includes("partNumber")).length, 5);
+    const failing = async function* () {
+      yield* inChunks(bytes);
+      throw new Error("the source broke");
+    };
+    await assertThrows(() => storage.write("broken", failing()));
+    const unfinished = [];
+    for await (const upload of storage.unfinishedUploads!.list()) unfinished.push(upload);
+    assertEquals(unfinished, []);
+    assertEquals(await storage.info("broken"), undefined);
+  });
+
+  for (
+    const [what, method, fault] of [
+      ["503", "PUT", {
+        kind: "answer",
+        status: 503,
+        body: "<Error><Code>SlowDown</Code><Message>slow</Message></Error>",
+      }],
+      ["500 without a body", "PUT", { kind: "answer", status: 500 }],
+      ["429", "PUT", { kind: "answer", status: 429, headers: { "retry-after": "0" } }],
+      ["a cut in the content that goes up", "PUT", { kind: "cut request", afterBytes: 300_000 }],
+      ["an answer that is lost", "PUT", { kind: "lose answer" }],
+      ["a stalled answer", "PUT", { kind: "stall" }],
+      ["a cut in the content that comes down", "GET", { kind: "cut answer", afterBytes: 1_000_001 }],
+      ["a 503 to a read", "GET", { kind: "answer", status: 503 }],
+    ] as ReadonlyArray<readonly [string, string, Fault]>
+  ) {
+    await step(`${what}: the same request again, and the content is right`, async ({ open }) => {
+      const storage = open({ network: { ioTimeoutMs: 1000, retryMs: 10_000 } });
+      const bytes = noise(2 * MIB + 7);
+      firstOf(method, fault);
+      await storage.write("f", bytes);
+      assertEquals(sha1Hex(await contentOf(storage, "f")), sha1Hex(bytes));
+    });
+  }
+
+  await step("a read that is cut goes on in the same version, or ends with an error", async ({ open, bucket }) => {
+    const storage = open();
+    const bytes = noise(3 * MIB);
+    await storage.write("f", bytes);
+    const reads = () => proxy.requests.filter(({ method }) => method === "GET");
+    firstOf("GET", { kind: "cut answer", afterBytes: 1_500_000 });
+    assertEquals(sha1Hex(await contentOf(storage, "f")), sha1Hex(bytes));
+    assertEquals(reads().length, 2);
+    assertIncludes(String(reads()[1]!.headers["range"]), /^bytes=1[0-5]\d{5}-/);
+    assert(reads()[1]!.headers["if-match"] !== undefined);
+    // Another content takes its place while it is read.
+    const direct = openS3(s3Config(server, bucket));
+    firstOf("GET", { kind: "cut answer", afterBytes: 1_500_000 });
+    const stream = (await storage.read("f"))!;
+    await direct.write("f", noise(3 * MIB));
+    await direct[Symbol.asyncDispose]();
+    const error = await assertThrows<WalferryError>(() => collect(stream, 1e9));
+    assertEquals(error.kind, "FileRead");
+    assertIncludes(error.text, "replaced while it was read");
+  });
+
+  await step("a part whose answer is lost, and a completion whose answer is lost", async ({ open }) => {
+    const storage = open();
+    const bytes = noise(12 * MIB);
+    const lost = new Set<string>();
+    proxy.plan = ({ method, url }) => {
+      const kind = url.includes("partNumber=2")
+        ? "part"
+        : method === "POST" && url.includes("uploadId")
+        ? "complete"
+        : "";
+      if (kind === "" || lost.has(kind)) return undefined;
+      lost.add(kind);
+      return { kind: "lose answer" };
+    };
+    await storage.write("f", inChunks(bytes));
+    assertEquals([...lost].sort(), ["complete", "part"]);
+    assertEquals(sha1Hex(await contentOf(storage, "f")), sha1Hex(bytes));
+  });
+
+  await step("a store that stays away ends with the number of tries, after the deadline", async ({ open }) => {
+    const storage = open({ network: { ioTimeoutMs: 1000, retryMs: 2000 } });
+    proxy.plan = () => ({
+      kind: "answer",
+      status: 503,
+      headers: { "x-amz-request-id": "REQ7" },
+      body: "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>",
+    });
+    const error = await refused(
+      "Service",
+      ["SlowDown (HTTP 503)", "Please reduce", "REQ7", "tries in"],
+      () => storage.write("f", noise(10)),
+    );
+    assertIncludes(error.message, /s3:\/\/b[0-9a-f-]+\/repo\/f/);
+    proxy.plan = () => ({ kind: "stall" });
+    await refused("HostConnect", ["does not answer"], () => storage.write("f", noise(10)));
+  });
+
+  await step("an aborted write ends at once", async ({ open }) => {
+    const storage = open();
+    const controller = new AbortController();
+    const reason = new Error("told to end");
+    proxy.plan = () => {
+      queueMicrotask(() => controller.abort(reason));
+      return { kind: "stall" };
+    };
+    const error = await assertThrows(() => storage.write("f", noise(100), { signal: controller.signal }));
+    assertEquals(error, reason);
+  });
+
+  await step("a listing that repeats a page is refused", async ({ open }) => {
+    const storage = open();
+    for (const name of ["a", "b", "c"]) await storage.write(`d/${name}`, noise(1));
+    const page = (keys: readonly string[]) => ({
+      kind: "answer" as const,
+      status: 200,
+      headers: { "content-type": "application/xml" },
+      body: `<?xml version="1.0"?><ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>${
+        keys.at(-1)
+      }</NextContinuationToken>${
+        keys.map((key) =>
+          `<Contents><Key>repo/d/${key}</Key><Size>1</Size><LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents>`
+        ).join("")
+      }</ListBucketResult>`,
+    });
+    let pages = 0;
+    proxy.plan = () => page([["a", "b"], ["b", "c"]][Math.min(pages++, 1)]!);
+    await refused("Protocol", ["repeats a page"], async () => {
+      for await (const _entry of storage.list("d")) { /* until it is refused */ }
+    });
+  });
+
+  await step("uploads that a crash left are found by their age and aborted", async ({ open, bucket }) => {
+    const storage = open();
+    const gate = Promise.withResolvers<void>();
+    const hanging = async function* () {
+      yield* inChunks(noise(11 * MIB));
+      await gate.promise;
+      throw new Error("never finished");
+    };
+    const writing = storage.write("left", hanging()).catch(() => undefined);
+    const other = openS3(s3Config(server, bucket));
+    const list = async () => {
+      const found = [];
+      for await (const upload of other.unfinishedUploads!.list()) found.push(upload);
+      return found;
+    };
+    let found = await list();
+    while (found.length === 0) found = await list();
+    assertEquals(found.map(({ path }) => path), ["left"]);
+    assert(Math.abs(found[0]!.startTime - Date.now() / 1000) < 60);
+    await other.unfinishedUploads!.abort(found[0]!);
+    await other.unfinishedUploads!.abort(found[0]!);
+    assertEquals(await list(), []);
+    gate.resolve();
+    await writing;
+    await other[Symbol.asyncDispose]();
+  });
+
+  await step("wrong bucket, key, secret, token and place: one line each, at once", async ({ open }) => {
+    const keys = (key: string, keySecret: string, token?: string) => ({
+      credentials: { type: "shared" as const, key, keySecret, token },
+    });
+    await refused(
+      "FileWrite",
+      ["NoSuchBucket (HTTP 404)", "check repo-s3-bucket"],
+      () => open({ bucket: "not-there" }).write("f", noise(1)),
+    );
+    await refused("PathOpen", ["NoSuchBucket"], () => open({ bucket: "not-there" }).info("f"));
+    await refused(
+      "Access",
+      ["InvalidAccessKeyId", "check repo-s3-key"],
+      () => open(keys("WRONG", SECRET)).write("f", noise(1)),
+    );
+    await refused(
+      "Access",
+      ["SignatureDoesNotMatch", "check repo-s3-key-secret"],
+      () => open(keys(server.key, "wrong")).write("f", noise(1)),
+    );
+    await refused(
+      "HostConnect",
+      ["nothing listens there"],
+      () =>
+        open({ endpoint: `http://127.0.0.1:${freePorts(1)}`, network: { ioTimeoutMs: 500, retryMs: 500 } }).write(
+          "f",
+          noise(1),
+        ),
+    );
+    await refused(
+      "HostConnect",
+      ["cannot be resolved"],
+      () =>
+        open({ endpoint: "http://no-such-host.invalid", network: { ioTimeoutMs: 500, retryMs: 500 } }).write(
+          "f",
+          noise(1),
+        ),
+    );
+  });
+
+  await step(
+    "a key that may read and not write is told so, and a bucket's policy that forbids removal too",
+    async ({ open, bucket }) => {
+      await server.admin(
+        "user",
+        "create",
+        "--uid=reader",
+        "--display-name=r",
+        "--access-key=READER",
+        "--secret-key=reader-secret",
+      );
+      await refused(
+        "Access",
+        ["AccessDenied (HTTP 403)", "s3:PutObject"],
+        () =>
+          open({ bucket, credentials: { type: "shared", key: "READER", keySecret: "reader-secret" } }).write(
+            "f",
+            noise(1),
+          ),
+      );
+    },
+  );
+
+  await step(
+    "TLS: an authority that is known, one that is not, none asked for, a name that is not in the certificate",
+    async ({ open }) => {
+      const tls = (endpoint: string, caFile: string | undefined, verify = true) =>
+        open({ endpoint, tls: { verify, caFile }, network: { ioTimeoutMs: 3000, retryMs: 3000 } });
+      const endpoint = `https://127.0.0.1:${server.tlsPort}`;
+      await tls(endpoint, certificates.caFile).write("f", noise(100));
+      await refused(
+        "Access",
+        ["not trusted", "repo-storage-ca-file"],
+        () => tls(endpoint, undefined).write("f", noise(1)),
+      );
+      await refused("Access", ["not trusted"], () => tls(endpoint, certificates.otherCaFile).write("f", noise(1)));
+      await tls(endpoint, undefined, false).write("f", noise(100));
+      const elsewhere = open({
+        endpoint: "https://wrong.example.com",
+        connect: { host: "127.0.0.1", port: server.tlsPort },
+        tls: { verify: true, caFile: certificates.caFile },
+        network: { ioTimeoutMs: 3000, retryMs: 3000 },
+      });
+      await refused("Access", ["another name"], () => elsewhere.write("f", noise(1)));
+      // The name is the endpoint's, the connection goes elsewhere; the bucket is in the name.
+      const virtual = open({
+        endpoint: "https://s3.localhost",
+        uriStyle: "host",
+        connect: { host: "127.0.0.1", port: server.tlsPort },
+        tls: { verify: true, caFile: certificates.caFile },
+      });
+      await virtual.write("f", noise(1000));
+      assertEquals((await virtual.info("f"))?.sizeBytes, 1000);
+    },
+  );
+
+  await step("tags, customer keys and requests that others pay for arrive as they should", async ({ open, server }) => {
+    const seen: SeenRequest[] = proxy.requests;
+    const storage = open({
+      tags: new Map([["team", "db & co"], ["tier", "gold"]]),
+      sseCustomerKey: new Uint8Array(32).fill(7).toBase64(),
+      requesterPays: true,
+    });
+    await storage.write("f", noise(100));
+    assertEquals(seen[0]!.headers["x-amz-tagging"], "team=db+%26+co&tier=gold");
+    assertEquals(seen[0]!.headers["x-amz-request-payer"], "requester");
+    assertEquals((await contentOf(storage, "f")).length, 100);
+    await refused("FileRead", [], () => open().read("f") as Promise<unknown>);
+    assertEquals(server.region, "us-east-1");
+  });
+});
