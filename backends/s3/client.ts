@@ -32,6 +32,7 @@ export function makeClient(config: S3StorageConfig, keys: SigningKeySource): S3C
   };
   const client = new S3Client(settings);
   addContentMd5(client);
+  if (endpoint.protocol === "https:" && config.tls.verify) leaveContentUnsigned(client);
   if (config.connect !== undefined) redirectConnections(client, config, hostName);
   return client;
 }
@@ -58,6 +59,25 @@ function addContentMd5(client: S3Client): void {
     },
     // Behind the client's own checksums, before the signature.
     { step: "build", priority: "low", name: "walferryContentMd5" },
+  );
+}
+
+/** Requests whose content is worth the look. */
+const CONTENT_COMMANDS: ReadonlySet<string> = new Set(["PutObjectCommand", "UploadPartCommand"]);
+
+/**
+ * Over TLS the transport proves that content arrives as it was sent, and from whom; a SHA-256 for the signature on top of it costs both
+ * sides more than all the rest (measured: 0.56 of a bare PUT with it, 0.80 without). Over plain HTTP the content stays signed.
+ */
+function leaveContentUnsigned(client: S3Client): void {
+  client.middlewareStack.add(
+    (next, context) => (args) => {
+      if (CONTENT_COMMANDS.has(context.commandName ?? "")) {
+        (args.request as SentRequest).headers["x-amz-content-sha256"] = "UNSIGNED-PAYLOAD";
+      }
+      return next(args);
+    },
+    { step: "build", priority: "low", name: "walferryUnsignedContent" },
   );
 }
 

@@ -1,9 +1,9 @@
 /**
  * Single requests to S3, through Amazon's own client.
  *
- * Made for stores that only resemble S3, too: every body has a known length and a signed SHA-256 (no trailers, which compatible stores
- * refuse or, worse, store as content); checksums that only Amazon checks are sent only there; nothing relies on ETags of multi-part
- * objects.
+ * Made for stores that only resemble S3, too: every body has a known length and is covered by TLS or by a signed SHA-256 (no trailers,
+ * which compatible stores refuse or, worse, store as content); checksums that only Amazon checks are sent only there; nothing relies on
+ * ETags of multi-part objects.
  */
 import {
   AbortMultipartUploadCommand,

@@ -1,0 +1,210 @@
+/**
+ * WAL segments to a real S3 server: this program's way beside bare PUTs of the same bytes (the limit of server, network and runtime) and
+ * beside pgbackrest's asynchronous archiving. In one run, as ratios.
+ */
+import { Agent as HttpAgent, request as httpRequest } from "node:http";
+import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import { PutBucketPolicyCommand, S3Client } from "@aws-sdk/client-s3";
+import type { Storage } from "../backends/contract.ts";
+import { openS3 } from "../backends/s3.ts";
+import { compressBytes } from "../src/stream/compress.ts";
+import { sha1Hex } from "../src/stream/hash.ts";
+import { runAs, TestFolder } from "../tests/support/accounts.ts";
+import { makeCertificates } from "../tests/support/certificates.ts";
+import { FaultProxy } from "../tests/support/fault_proxy.ts";
+import { TestCluster } from "../tests/support/postgres.ts";
+import { TestStanza } from "../tests/support/programs.ts";
+import { s3Config, type S3Server, startRgw } from "../tests/support/s3_servers.ts";
+
+const SEGMENTS = 64;
+const SEGMENT_MIB = 16;
+const CONCURRENCIES = [1, 4, 8];
+const ROUNDS = 2;
+
+await using folder = await TestFolder.make();
+const certificates = await makeCertificates(await folder.directory("tls", 0o755));
+await using server = await startRgw(certificates);
+const bucket = await publicBucket(server);
+const { cluster, segments } = await realSegments(folder);
+await using _cluster = cluster;
+
+console.log(
+  `${SEGMENTS} segments of ${SEGMENT_MIB} MiB of real WAL to Ceph's gateway on this machine; MiB/s, best of ${ROUNDS}\n`,
+);
+await compareWithBarePuts("TLS", `https://127.0.0.1:${server.tlsPort}`, SEGMENTS);
+await compareWithBarePuts("plain HTTP", `http://127.0.0.1:${server.port}`, SEGMENTS);
+{
+  await using proxy = await FaultProxy.start(server.port, () => ({ kind: "delay", milliseconds: 30 }));
+  await compareWithBarePuts("plain HTTP, 30 ms per request", `http://127.0.0.1:${proxy.port}`, 16);
+}
+await compareWithPeer();
+
+/** A bucket into which everybody may write, so that a bare PUT needs no signature. */
+async function publicBucket(at: S3Server): Promise<string> {
+  const name = await at.makeBucket();
+  const { endpoint, region, credentials } = s3Config(at, name);
+  if (credentials.type !== "shared") throw new Error("the server has a shared key");
+  const client = new S3Client({
+    endpoint,
+    region,
+    forcePathStyle: true,
+    credentials: { accessKeyId: credentials.key, secretAccessKey: credentials.keySecret },
+  });
+  const statement = { Effect: "Allow", Principal: "*", Action: "s3:PutObject", Resource: `arn:aws:s3:::${name}/*` };
+  await client.send(
+    new PutBucketPolicyCommand({
+      Bucket: name,
+      Policy: JSON.stringify({ Version: "2012-10-17", Statement: [statement] }),
+    }),
+  );
+  client.destroy();
+  return name;
+}
+
+/** Segments that pgbench filled, and the cluster that they belong to. */
+async function realSegments(place: TestFolder): Promise<{ cluster: TestCluster; segments: string[] }> {
+  const made = await TestCluster.init(place, {
+    settings: "archive_mode = on\narchive_command = 'false'\nmax_wal_size = '4GB'",
+  });
+  await made.start();
+  await runAs([
+    "/usr/lib/postgresql/15/bin/pgbench",
+    "-h",
+    place.path,
+    "-p",
+    String(made.port),
+    "-U",
+    "postgres",
+    "-i",
+    "-q",
+    "-s",
+    "20",
+    "postgres",
+  ]);
+  while (
+    Number(await made.sql("select count(*) from pg_ls_archive_statusdir() where name like '%.ready'")) < SEGMENTS
+  ) {
+    await made.sql("update pgbench_accounts set abalance = abalance + 1 where aid % 10 = (random() * 9)::int");
+  }
+  const names = [...Deno.readDirSync(`${made.path}/pg_wal/archive_status`)].map(({ name }) =>
+    name.replace(".ready", "")
+  );
+  return { cluster: made, segments: names.sort().slice(0, SEGMENTS).map((name) => `${made.path}/pg_wal/${name}`) };
+}
+
+/** The store is in memory, and what is removed is freed only when it is told to. */
+async function emptyStore(): Promise<void> {
+  const storage = openS3(s3Config(server, bucket, { path: "/" }));
+  const names: string[] = [];
+  for await (const { name } of storage.list("", { recurse: true })) names.push(name);
+  await storage.removeMany(names);
+  await storage[Symbol.asyncDispose]();
+  await server.admin("gc", "process", "--include-all");
+}
+
+/** Best of some rounds, in MiB of WAL per second. */
+async function throughput(
+  count: number,
+  concurrency: number,
+  send: (path: string, key: string) => Promise<void>,
+): Promise<number> {
+  let best = 0;
+  for (let round = 0; round < ROUNDS; round++) {
+    const queue = segments.slice(0, count);
+    const startMs = performance.now();
+    const elapsed = () => (performance.now() - startMs) / 1000;
+    await Promise.all(Array.from({ length: concurrency }, async () => {
+      for (let path = queue.pop(); path !== undefined; path = queue.pop()) {
+        await send(path, `${path.slice(path.lastIndexOf("/") + 1)}-${crypto.randomUUID()}`);
+      }
+    }));
+    best = Math.max(best, count * SEGMENT_MIB / elapsed());
+    await emptyStore();
+  }
+  return best;
+}
+
+async function compareWithBarePuts(what: string, endpoint: string, count: number): Promise<void> {
+  const tls = { verify: true, caFile: certificates.caFile };
+  for (const concurrency of CONCURRENCIES) {
+    const options = { keepAlive: true, maxSockets: concurrency, ca: Deno.readTextFileSync(certificates.caFile) };
+    const agent = endpoint.startsWith("https:") ? new HttpsAgent(options) : new HttpAgent(options);
+    const bare = await throughput(
+      count,
+      concurrency,
+      (path, key) => barePut(agent, `${endpoint}/${bucket}/${key}`, Deno.readFileSync(path)),
+    );
+    agent.destroy();
+    const storage = openS3(s3Config(server, bucket, { endpoint, tls }));
+    const plain = await throughput(count, concurrency, (path, key) => push(storage, path, key, false));
+    const packed = await throughput(count, concurrency, (path, key) => push(storage, path, key, true));
+    await storage[Symbol.asyncDispose]();
+    console.log(
+      `${what}, ${concurrency} at once: bare PUT ${bare.toFixed(0)}, walferry none ${plain.toFixed(0)} (${
+        (plain / bare).toFixed(2)
+      } of it), zst ${packed.toFixed(0)}`,
+    );
+  }
+}
+
+/** What archive-push does with a segment. */
+async function push(storage: Storage, path: string, key: string, compress: boolean): Promise<void> {
+  const bytes = Deno.readFileSync(path);
+  const name = `${key}-${sha1Hex(bytes)}`;
+  if (!compress) return await storage.write(name, bytes);
+  await storage.write(`${name}.zst`, await compressBytes({ type: "zst" }, bytes));
+}
+
+function barePut(agent: HttpAgent | HttpsAgent, url: string, body: Uint8Array): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const request = url.startsWith("https:") ? httpsRequest : httpRequest;
+  const sent = request(url, { agent, method: "PUT", headers: { "content-length": body.length } }, (answer) => {
+    answer.resume();
+    answer.on("end", () => answer.statusCode === 200 ? resolve() : reject(new Error(`HTTP ${answer.statusCode}`)));
+  });
+  sent.on("error", reject);
+  sent.end(body);
+  return promise;
+}
+
+/** The peer's asynchronous archiving over TLS, which it insists on, beside the same segments by this program's store. */
+async function compareWithPeer(): Promise<void> {
+  for (const concurrency of CONCURRENCIES) {
+    const stanza = await TestStanza.make(folder, cluster, {
+      name: `peer${concurrency}`,
+      repositories: [{
+        path: `/peer${concurrency}`,
+        options: {
+          type: "s3",
+          "s3-bucket": bucket,
+          "s3-endpoint": "s3.localhost",
+          "s3-region": server.region,
+          "s3-key": server.key,
+          "s3-key-secret": server.keySecret,
+          "s3-uri-style": "path",
+          "storage-host": "localhost",
+          "storage-port": String(server.tlsPort),
+          "storage-ca-file": certificates.caFile,
+        },
+      }],
+      global: { "compress-type": "none", "process-max": String(concurrency), "archive-async": "y" },
+    });
+    await stanza.must("pgbackrest", ["stanza-create"]);
+    const startMs = performance.now();
+    for (const path of segments) await stanza.must("pgbackrest", ["archive-push", path]);
+    // The last of them was acknowledged: all are in the store.
+    const peer = SEGMENTS * SEGMENT_MIB / ((performance.now() - startMs) / 1000);
+    const storage = openS3(s3Config(server, bucket, {
+      endpoint: `https://127.0.0.1:${server.tlsPort}`,
+      tls: { verify: true, caFile: certificates.caFile },
+    }));
+    await emptyStore();
+    const ours = await throughput(SEGMENTS, concurrency, (path, key) => push(storage, path, key, false));
+    await storage[Symbol.asyncDispose]();
+    console.log(
+      `TLS, ${concurrency} at once: pgbackrest asynchronous ${peer.toFixed(0)}, walferry's store ${ours.toFixed(0)} (${
+        (ours / peer).toFixed(2)
+      } times)`,
+    );
+  }
+}
