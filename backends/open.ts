@@ -17,6 +17,7 @@ async function openUnlimited(config: StorageConfig): Promise<Storage> {
     case "s3":
       return (await import("./s3.ts")).openS3(config);
     case "azure":
+      return (await import("./azure.ts")).openAzure(config);
     case "gcs":
     case "sftp":
       throw new Error(`storage type ${config.type} is not built`);

@@ -1,0 +1,80 @@
+/** One HTTP request over Node's client: exact lengths, content that flows at the reader's pace, silence that ends, and an abort that is heard. */
+import {
+  type Agent as HttpAgent,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  request as httpRequest,
+} from "node:http";
+import { type Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import type { ConnectTarget } from "./http_agents.ts";
+
+export interface HttpRequest {
+  readonly target: ConnectTarget;
+  readonly agent: HttpAgent | HttpsAgent;
+  readonly method: string;
+  /** Path and query, encoded. */
+  readonly path: string;
+  /** `host` among them. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array | string;
+  /** Longest silence before the head of the answer, in milliseconds. */
+  readonly silenceMs: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  /** To be read or left; leaving the iteration ends the connection. */
+  readonly body: IncomingMessage;
+}
+
+/** Sends a request and gives the answer as soon as its head is there. @throws the socket's error, or the signal's reason */
+export function sendHttpRequest(request: HttpRequest): Promise<HttpAnswer> {
+  const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>();
+  const { target, agent, method, path, headers, body, silenceMs, signal } = request;
+  if (signal?.aborted) return Promise.reject(signal.reason);
+  const send = target.protocol === "http:" ? httpRequest : httpsRequest;
+  const length = body === undefined ? (method === "PUT" || method === "POST" ? 0 : undefined) : byteLength(body);
+  const sent = send({
+    agent,
+    host: target.host,
+    port: target.port,
+    method,
+    path,
+    headers: length === undefined ? headers : { ...headers, "content-length": String(length) },
+  }, (answer) => {
+    // From here on it is the reader who watches for silence: he may take his time.
+    sent.setTimeout(0);
+    resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: answer });
+  });
+  const onAbort = () => {
+    reject(signal!.reason);
+    sent.destroy();
+  };
+  signal?.addEventListener("abort", onAbort, { once: true });
+  sent.on("close", () => signal?.removeEventListener("abort", onAbort));
+  sent.setTimeout(silenceMs, () => {
+    sent.destroy(Object.assign(new Error(`nothing came for ${silenceMs} ms`), { code: "ETIMEDOUT" }));
+  });
+  sent.on("error", reject);
+  sent.end(body);
+  return promise;
+}
+
+function byteLength(body: Uint8Array | string): number {
+  return typeof body === "string" ? new TextEncoder().encode(body).length : body.length;
+}
+
+/** The content of a small answer as text. @throws Error when it is longer than `maxBytes` */
+export async function answerText(answer: HttpAnswer, maxBytes = 16 * 1024 * 1024): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  let bytes = 0;
+  for await (const chunk of answer.body as AsyncIterable<Uint8Array>) {
+    bytes += chunk.length;
+    if (bytes > maxBytes) throw new Error(`an answer longer than ${maxBytes} bytes`);
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}
