@@ -4,6 +4,7 @@
  */
 import { assertEquals, assertIncludes } from "../support/assert.ts";
 import { TestFolder } from "../support/accounts.ts";
+import { Azurite, AZURITE_PROGRAMS } from "../support/azurite.ts";
 import { makeCertificates } from "../support/certificates.ts";
 import { archiveWith, grow, makeCluster, normalized, restoredDump, sameInfo } from "../support/interop_story.ts";
 import { TestStanza } from "../support/programs.ts";
@@ -27,6 +28,23 @@ testWith([...NEEDS, ...RGW_PROGRAMS], "one S3 repository, both programs, both di
     "s3-uri-style": "path",
     "storage-host": "localhost",
     "storage-port": String(server.tlsPort),
+    "storage-ca-file": certificates.caFile,
+  });
+});
+
+testWith([...NEEDS, ...AZURITE_PROGRAMS], "one Azure repository, both programs, both directions", async () => {
+  await using folder = await TestFolder.make();
+  const certificates = await makeCertificates(await folder.directory("tls", 0o755));
+  await using server = await Azurite.start(certificates);
+  await bothPrograms(folder, {
+    type: "azure",
+    "azure-account": server.account,
+    "azure-key": server.key,
+    "azure-container": await server.makeContainer(),
+    "azure-endpoint": "localhost",
+    "azure-uri-style": "path",
+    "storage-host": "localhost",
+    "storage-port": String(server.port),
     "storage-ca-file": certificates.caFile,
   });
 });

@@ -75,8 +75,8 @@ export class Azurite implements AsyncDisposable {
           String(port),
           "--silent",
           "--disableTelemetry",
-        // The client is newer than it.
-        "--skipApiVersionCheck",
+          // The client is newer than it.
+          "--skipApiVersionCheck",
           ...(tls === undefined ? [] : ["--cert", tls.certFile, "--key", tls.keyFile]),
         ],
         cwd: folder.path,
