@@ -19,8 +19,9 @@ async function openUnlimited(config: StorageConfig): Promise<Storage> {
     case "azure":
       return (await import("./azure.ts")).openAzure(config);
     case "gcs":
-    case "sftp":
       throw new Error(`storage type ${config.type} is not built`);
+    case "sftp":
+      return new (await import("./sftp.ts")).SftpStorage(config);
     case "memory":
       return new (await import("./memory.ts")).MemoryStorage(config);
   }
