@@ -19,7 +19,7 @@ async function openUnlimited(config: StorageConfig): Promise<Storage> {
     case "azure":
       return (await import("./azure.ts")).openAzure(config);
     case "gcs":
-      throw new Error(`storage type ${config.type} is not built`);
+      return (await import("./gcs.ts")).openGcs(config);
     case "sftp":
       return new (await import("./sftp.ts")).SftpStorage(config);
     case "memory":

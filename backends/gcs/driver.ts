@@ -1,0 +1,379 @@
+/**
+ * Single requests to Google Cloud Storage, by its JSON API over Node's HTTP client. Not through @google-cloud/storage: its uploads are
+ * streams that buffer and try again by themselves, so that neither the memory, nor the length of a request, nor the end of a try would be
+ * ours to say.
+ */
+import type { Agent as HttpAgent } from "node:http";
+import type { Agent as HttpsAgent } from "node:https";
+import { type ErrorKind, WalferryError } from "../../src/errors.ts";
+import type { ByteStream } from "../../src/stream/byte_stream.ts";
+import type { GcsStorageConfig } from "../config.ts";
+import { type ConnectTarget, connectTarget, makeAgent } from "../http_agents.ts";
+import { answerText, type HttpAnswer, sendHttpRequest } from "../http_request.ts";
+import type {
+  GetRequest,
+  ListPage,
+  ListRequest,
+  ObjectContent,
+  ObjectDriver,
+  ObjectEntry,
+  ObjectUpload,
+} from "../object/driver.ts";
+import { connectionFailure, RequestFailure } from "../request_failure.ts";
+import { AccessTokenSource } from "./access_token.ts";
+import { Crc32c } from "./crc32c.ts";
+import { gcsFailure, type GcsRefusal, refusalOf } from "./errors.ts";
+import { ResumableUpload } from "./resumable_upload.ts";
+
+/** What GCS gives and takes at most per request (JSON API reference). */
+const LIST_PAGE = 1000;
+const REMOVE_BATCH = 100;
+/** Resumable uploads are sent in multiples of this. */
+export const UPLOAD_UNIT = 256 * 1024;
+
+/** An object's metadata, as far as it is used. */
+export interface ObjectResource {
+  readonly name?: string;
+  readonly size?: string;
+  readonly updated?: string;
+  readonly generation?: string;
+  readonly crc32c?: string;
+}
+
+interface ApiRequest {
+  /** What begins the message of a failure. */
+  readonly what: string;
+  readonly kind: ErrorKind;
+  readonly method: string;
+  /** Path with encoded parts, without query. */
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | undefined>>;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array | string;
+  readonly signal?: AbortSignal;
+}
+
+export class GcsDriver implements ObjectDriver {
+  readonly type = "gcs";
+  readonly location: string;
+  readonly conditionalWrite = true;
+  readonly removeBatch = REMOVE_BATCH;
+  /** The chunks of a resumable upload follow each other. */
+  readonly parallelParts = 1;
+  readonly partUnitBytes = UPLOAD_UNIT;
+  readonly #config: GcsStorageConfig;
+  readonly #tokens: AccessTokenSource;
+  readonly #agent: HttpAgent | HttpsAgent;
+  readonly #target: ConnectTarget;
+  readonly #host: string;
+  /** `/storage/v1/b/<bucket>`. */
+  readonly #bucketPath: string;
+
+  constructor(config: GcsStorageConfig) {
+    this.#config = config;
+    this.location = `gs://${config.bucket}`;
+    this.#tokens = new AccessTokenSource(config);
+    const { hostname, host } = new URL(config.endpoint);
+    this.#agent = makeAgent(config, hostname);
+    this.#target = connectTarget(config, hostname);
+    this.#host = host;
+    this.#bucketPath = `/storage/v1/b/${encodeURIComponent(config.bucket)}`;
+  }
+
+  async list({ prefix, delimiter, token, maxEntries, signal }: ListRequest): Promise<ListPage> {
+    const answer = await this.#api({
+      what: `unable to list '${this.location}/${prefix}'`,
+      kind: "PathOpen",
+      method: "GET",
+      path: `${this.#bucketPath}/o`,
+      query: {
+        prefix,
+        delimiter,
+        pageToken: token,
+        maxResults: String(maxEntries ?? LIST_PAGE),
+        fields: "nextPageToken,prefixes,items(name,size,updated)",
+      },
+      signal,
+    });
+    const page = await json<{ items?: ObjectResource[]; prefixes?: string[]; nextPageToken?: string }>(answer);
+    return { objects: (page.items ?? []).map(entryOf), prefixes: page.prefixes ?? [], next: page.nextPageToken };
+  }
+
+  async head(key: string, signal?: AbortSignal): Promise<ObjectEntry | undefined> {
+    const what = `unable to get info for '${this.#name(key)}'`;
+    const request = { what, kind: "FileInfo" as const, method: "GET", path: this.#objectPath(key), signal };
+    const answer = await this.#api({ ...request, query: { fields: "name,size,updated" } }, isMissingObject);
+    return answer.status === 404 ? undefined : entryOf(await json<ObjectResource>(answer));
+  }
+
+  async get(
+    key: string,
+    { offsetBytes, lengthBytes, version, signal }: GetRequest,
+  ): Promise<ObjectContent | undefined> {
+    if (lengthBytes === 0) {
+      return await this.head(key, signal) === undefined ? undefined : { body: nothing(), sizeBytes: 0, version };
+    }
+    const what = `unable to read '${this.#name(key)}'`;
+    const isWhole = offsetBytes === 0 && lengthBytes === undefined;
+    const last = lengthBytes === undefined ? "" : String(offsetBytes + lengthBytes - 1);
+    const answer = await this.#api({
+      what,
+      kind: "FileRead",
+      method: "GET",
+      path: this.#objectPath(key),
+      query: { alt: "media", ifGenerationMatch: version },
+      headers: isWhole ? {} : { range: `bytes=${offsetBytes}-${last}` },
+      signal,
+    }, (refusal) => isMissingObject(refusal) || refusal.status === 416 || refusal.status === 412);
+    if (answer.status === 404 && version === undefined) return undefined;
+    if (answer.status === 416) return { body: nothing(), sizeBytes: 0, version };
+    if (answer.status === 404 || answer.status === 412) {
+      throw new RequestFailure("FileRead", `${what}: it was replaced while it was read`, { transient: false });
+    }
+    const sizeBytes = Number(answer.headers["content-length"]);
+    if (!Number.isSafeInteger(sizeBytes)) {
+      answer.body.destroy();
+      throw new RequestFailure("Protocol", `${what}: the answer has no length`, { transient: false });
+    }
+    const body = answer.body as unknown as ByteStream;
+    const crc32c = /crc32c=([A-Za-z0-9+/=]+)/.exec(String(answer.headers["x-goog-hash"]))?.[1];
+    return {
+      body: isWhole && crc32c !== undefined ? checked(body, crc32c, sizeBytes, what) : body,
+      sizeBytes,
+      version: String(answer.headers["x-goog-generation"] ?? "") || undefined,
+    };
+  }
+
+  async put(
+    key: string,
+    bytes: Uint8Array,
+    { ifAbsent, signal }: { readonly ifAbsent: boolean; readonly signal?: AbortSignal },
+  ): Promise<void> {
+    const what = `unable to write '${this.#name(key)}'`;
+    const crc32c = new Crc32c().update(bytes).base64();
+    const boundary = `walferry-${crypto.randomUUID()}`;
+    const metadata = JSON.stringify({ name: key, crc32c, metadata: this.#tags() });
+    const encoder = new TextEncoder();
+    const head = encoder.encode(
+      `--${boundary}\r\ncontent-type: application/json\r\n\r\n${metadata}\r\n--${boundary}\r\ncontent-type: application/octet-stream\r\n\r\n`,
+    );
+    const tail = encoder.encode(`\r\n--${boundary}--\r\n`);
+    const body = new Uint8Array(head.length + bytes.length + tail.length);
+    body.set(head);
+    body.set(bytes, head.length);
+    body.set(tail, head.length + bytes.length);
+    const answer = await this.#api({
+      what,
+      kind: "FileWrite",
+      method: "POST",
+      path: `/upload${this.#bucketPath}/o`,
+      query: { uploadType: "multipart", ifGenerationMatch: ifAbsent ? "0" : undefined },
+      headers: { "content-type": `multipart/related; boundary=${boundary}` },
+      body,
+      signal,
+    }, (refusal) => ifAbsent && refusal.status === 412);
+    if (answer.status === 412) throw this.alreadyThere(key);
+    await this.assertStored(what, key, await json<ObjectResource>(answer), bytes.length, crc32c, true);
+  }
+
+  /**
+   * What was stored is held against what was sent; a wrong object does not stay.
+   * @param transient whether the content can be sent again
+   * @throws RequestFailure
+   */
+  async assertStored(
+    what: string,
+    key: string,
+    stored: ObjectResource,
+    sizeBytes: number,
+    crc32c: string,
+    transient: boolean,
+  ): Promise<void> {
+    if (Number(stored.size) === sizeBytes && stored.crc32c === crc32c) return;
+    await this.remove([key]);
+    throw new RequestFailure("FileWrite", `${what}: the store says that it holds other content than was sent`, {
+      transient,
+      hint: "the content was damaged on its way: is there a faulty network or proxy?",
+    });
+  }
+
+  alreadyThere(key: string): RequestFailure {
+    return new RequestFailure("FileExists", `'${this.#name(key)}' exists already`, { transient: false });
+  }
+
+  async beginUpload(
+    key: string,
+    options: { readonly ifAbsent: boolean; readonly lengthBytes?: number; readonly signal?: AbortSignal },
+  ): Promise<ObjectUpload> {
+    const { ifAbsent, lengthBytes, signal } = options;
+    const what = `unable to write '${this.#name(key)}'`;
+    const answer = await this.#api({
+      what,
+      kind: "FileWrite",
+      method: "POST",
+      path: `/upload${this.#bucketPath}/o`,
+      query: { uploadType: "resumable", ifGenerationMatch: ifAbsent ? "0" : undefined },
+      headers: {
+        "content-type": "application/json; charset=utf-8",
+        "x-upload-content-type": "application/octet-stream",
+        ...(lengthBytes === undefined ? {} : { "x-upload-content-length": String(lengthBytes) }),
+      },
+      body: JSON.stringify({ name: key, metadata: this.#tags() }),
+      signal,
+    }, (refusal) => ifAbsent && refusal.status === 412);
+    if (answer.status === 412) throw this.alreadyThere(key);
+    await answerText(answer);
+    const session = URL.parse(String(answer.headers.location ?? ""));
+    if (session === null) {
+      throw new RequestFailure("Protocol", `${what}: the store gave no upload session`, { transient: false });
+    }
+    // The session's address is as good as a token: it is never shown.
+    const path = `${session.pathname}${session.search}`;
+    return new ResumableUpload(
+      this,
+      what,
+      key,
+      ifAbsent,
+      (method, headers, body, at) =>
+        this.#send({ what, kind: "FileWrite", method, path: "", headers, body, signal: at }, path),
+    );
+  }
+
+  async remove(keys: readonly string[], signal?: AbortSignal): Promise<void> {
+    if (keys.length === 1) return await this.#removeOne(keys[0]!, signal);
+    const boundary = `walferry-${crypto.randomUUID()}`;
+    const calls = keys.map((key, index) =>
+      `--${boundary}\r\ncontent-type: application/http\r\ncontent-id: <${index}>\r\n\r\nDELETE ${
+        this.#objectPath(key)
+      }${this.#queryText({})} HTTP/1.1\r\n\r\n`
+    );
+    const answer = await this.#api({
+      what: `unable to remove ${keys.length} objects in '${this.location}' (the first is '${keys[0]}')`,
+      kind: "FileRemove",
+      method: "POST",
+      path: "/batch/storage/v1",
+      headers: { "content-type": `multipart/mixed; boundary=${boundary}` },
+      body: `${calls.join("")}--${boundary}--`,
+      signal,
+    });
+    const removed = new Set<number>();
+    // Each part carries the number of its call and the status line of its answer.
+    for (
+      const part of (await answerText(answer)).split("content-id:").join("Content-ID:").split("Content-ID:").slice(1)
+    ) {
+      const index = /^\s*<response-(\d+)>/.exec(part)?.[1];
+      const status = /HTTP\/1\.1 (\d{3})/.exec(part)?.[1];
+      if (index !== undefined && (status === "204" || status === "404")) removed.add(Number(index));
+    }
+    // Tried once more by itself, an object tells its own error.
+    for (const [index, key] of keys.entries()) if (!removed.has(index)) await this.#removeOne(key, signal);
+  }
+
+  async #removeOne(key: string, signal: AbortSignal | undefined): Promise<void> {
+    const what = `unable to remove '${this.#name(key)}'`;
+    const request = { what, kind: "FileRemove" as const, method: "DELETE", path: this.#objectPath(key), signal };
+    const answer = await this.#api(request, isMissingObject);
+    if (answer.status !== 404) await answerText(answer);
+  }
+
+  /** Sends a request of the API. An answer that is a refusal is thrown, except where the caller expects it. */
+  async #api(request: ApiRequest, expects: (refusal: GcsRefusal) => boolean = () => false): Promise<HttpAnswer> {
+    const answer = await this.#send(request, `${request.path}${this.#queryText(request.query ?? {})}`);
+    if (answer.status >= 200 && answer.status < 300) return answer;
+    const refusal = refusalOf(answer.status, answer.headers, await this.#textOf(request, answer));
+    if (expects(refusal)) return answer;
+    throw gcsFailure(request.what, request.kind, refusal);
+  }
+
+  async #textOf({ what }: ApiRequest, answer: HttpAnswer): Promise<string> {
+    try {
+      return await answerText(answer);
+    } catch (error) {
+      throw connectionFailure(what, error) ?? error;
+    }
+  }
+
+  /** Sends with a token; one that is refused is replaced once. */
+  async #send(request: ApiRequest, path: string): Promise<HttpAnswer> {
+    const { what, method, headers, body, signal } = request;
+    for (let attempt = 1;; attempt++) {
+      const authorization = `Bearer ${await this.#tokens.token()}`;
+      let answer: HttpAnswer;
+      try {
+        answer = await sendHttpRequest({
+          target: this.#target,
+          agent: this.#agent,
+          method,
+          path,
+          headers: { ...headers, host: this.#host, authorization },
+          body,
+          silenceMs: this.#config.network.ioTimeoutMs,
+          signal,
+        });
+      } catch (error) {
+        signal?.throwIfAborted();
+        if (error instanceof WalferryError) throw error;
+        throw connectionFailure(what, error) ??
+          new RequestFailure("Protocol", `${what}: ${(error as Error).message}`, { transient: false, cause: error });
+      }
+      if (answer.status !== 401 || attempt > 1 || !this.#tokens.renew()) return answer;
+      await this.#textOf(request, answer);
+    }
+  }
+
+  #queryText(query: Readonly<Record<string, string | undefined>>): string {
+    const all = Object.entries({ ...query, userProject: this.#config.userProject })
+      .filter((pair): pair is [string, string] => pair[1] !== undefined);
+    return all.length === 0 ? "" : `?${new URLSearchParams(all)}`;
+  }
+
+  #tags(): Record<string, string> | undefined {
+    return this.#config.tags.size === 0 ? undefined : Object.fromEntries(this.#config.tags);
+  }
+
+  #objectPath(key: string): string {
+    return `${this.#bucketPath}/o/${encodeURIComponent(key)}`;
+  }
+
+  #name(key: string): string {
+    return `${this.location}/${key}`;
+  }
+
+  async close(): Promise<void> {
+    await Promise.resolve(this.#agent.destroy());
+  }
+}
+
+function entryOf({ name, size, updated }: ObjectResource): ObjectEntry {
+  return { key: name!, sizeBytes: Number(size ?? 0), modifiedTime: Date.parse(updated ?? "") / 1000 || 0 };
+}
+
+/** The object is not there, and the bucket is: a missing bucket is named in the message. */
+function isMissingObject({ status, message }: GcsRefusal): boolean {
+  return status === 404 && !/bucket does not exist/i.test(message);
+}
+
+async function json<T>(answer: HttpAnswer): Promise<T> {
+  return JSON.parse(await answerText(answer)) as T;
+}
+
+async function* nothing(): AsyncGenerator<Uint8Array> {
+  // An empty stream.
+}
+
+/** Content that is read as a whole is held against the checksum that came with it. */
+async function* checked(body: ByteStream, crc32c: string, sizeBytes: number, what: string): AsyncGenerator<Uint8Array> {
+  const meter = new Crc32c();
+  let received = 0;
+  for await (const chunk of body) {
+    meter.update(chunk);
+    received += chunk.length;
+    yield chunk;
+  }
+  // One that was cut is read on; what came in then is checked by the format's own hash.
+  if (received === sizeBytes && meter.base64() !== crc32c) {
+    throw new RequestFailure("Checksum", `${what}: the content does not have the checksum that the store says`, {
+      transient: false,
+    });
+  }
+}

@@ -1,0 +1,114 @@
+/** A resumable upload (JSON API, "Resumable uploads"): chunks one behind the other, and after trouble the store says how far it is. */
+import { answerText, type HttpAnswer } from "../http_request.ts";
+import type { ObjectUpload } from "../object/driver.ts";
+import { connectionFailure, RequestFailure } from "../request_failure.ts";
+import { Crc32c } from "./crc32c.ts";
+import type { GcsDriver, ObjectResource } from "./driver.ts";
+import { gcsFailure, refusalOf } from "./errors.ts";
+
+type SendToSession = (
+  method: string,
+  headers: Readonly<Record<string, string>>,
+  body: Uint8Array | undefined,
+  signal: AbortSignal | undefined,
+) => Promise<HttpAnswer>;
+
+/** What the store answered to a chunk or a question. */
+type Progress = { readonly stored: number } | { readonly resource: ObjectResource };
+
+export class ResumableUpload implements ObjectUpload {
+  readonly #driver: GcsDriver;
+  readonly #what: string;
+  readonly #key: string;
+  readonly #ifAbsent: boolean;
+  readonly #send: SendToSession;
+  readonly #crc32c = new Crc32c();
+  /** Bytes of the parts that are stored whole. */
+  #offset = 0;
+  /** A part of which it is not known how much arrived. */
+  #doubtful = 0;
+  #counted = 0;
+  #resource: ObjectResource | undefined;
+
+  constructor(driver: GcsDriver, what: string, key: string, ifAbsent: boolean, send: SendToSession) {
+    this.#driver = driver;
+    this.#what = what;
+    this.#key = key;
+    this.#ifAbsent = ifAbsent;
+    this.#send = send;
+  }
+
+  async part(number: number, bytes: Uint8Array, last: boolean, signal?: AbortSignal): Promise<void> {
+    if (this.#counted < number) {
+      this.#crc32c.update(bytes);
+      this.#counted = number;
+    }
+    const total = last ? String(this.#offset + bytes.length) : "*";
+    let stored = 0;
+    if (this.#doubtful === number) stored = this.#within(await this.#ask(`bytes */${total}`, undefined, signal), bytes);
+    this.#doubtful = number;
+    while (this.#resource === undefined && (stored < bytes.length || (last && bytes.length === 0))) {
+      const [from, end] = [this.#offset + stored, this.#offset + bytes.length];
+      const range = bytes.length === 0 ? `bytes */${total}` : `bytes ${from}-${end - 1}/${total}`;
+      const before = stored;
+      stored = this.#within(await this.#ask(range, bytes.subarray(stored), signal), bytes);
+      if (this.#resource === undefined && stored === before) {
+        throw new RequestFailure("Service", `${this.#what}: the store took none of what was sent`, { transient: true });
+      }
+    }
+    this.#offset += bytes.length;
+    this.#doubtful = 0;
+  }
+
+  /** Bytes of the part that are stored. */
+  #within(progress: Progress, part: Uint8Array): number {
+    if ("resource" in progress) {
+      this.#resource = progress.resource;
+      return part.length;
+    }
+    const within = progress.stored - this.#offset;
+    if (within >= 0 && within <= part.length) return within;
+    throw new RequestFailure("Protocol", `${this.#what}: the store says that it holds ${progress.stored} bytes`, {
+      transient: false,
+    });
+  }
+
+  async #ask(range: string, body: Uint8Array | undefined, signal: AbortSignal | undefined): Promise<Progress> {
+    const answer = await this.#send("PUT", { "content-range": range }, body, signal);
+    let text: string;
+    try {
+      text = await answerText(answer);
+    } catch (error) {
+      throw connectionFailure(this.#what, error) ?? error;
+    }
+    if (answer.status === 308) {
+      // Without the header nothing is stored.
+      const end = /bytes=0-(\d+)/.exec(String(answer.headers.range ?? ""))?.[1];
+      return { stored: end === undefined ? 0 : Number(end) + 1 };
+    }
+    if (answer.status === 200 || answer.status === 201) return { resource: JSON.parse(text) as ObjectResource };
+    if (answer.status === 412 && this.#ifAbsent) throw this.#driver.alreadyThere(this.#key);
+    const refusal = refusalOf(answer.status, answer.headers, text);
+    if (answer.status === 404 || answer.status === 410) {
+      throw new RequestFailure("FileWrite", `${this.#what}: the upload session has ended (HTTP ${answer.status})`, {
+        transient: false,
+      });
+    }
+    throw gcsFailure(this.#what, "FileWrite", refusal);
+  }
+
+  async complete(): Promise<void> {
+    if (this.#resource === undefined) {
+      throw new RequestFailure("Protocol", `${this.#what}: the store did not say that the upload is complete`, {
+        transient: false,
+      });
+    }
+    const crc32c = this.#crc32c.base64();
+    await this.#driver.assertStored(this.#what, this.#key, this.#resource, this.#offset, crc32c, false);
+  }
+
+  async abort(): Promise<void> {
+    // 499 is the answer to a session that was given up; one that is unknown is gone as well.
+    await answerText(await this.#send("DELETE", {}, undefined, undefined));
+  }
+}
