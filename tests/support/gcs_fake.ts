@@ -20,6 +20,12 @@ interface StoredObject {
   readonly metadata?: Record<string, string>;
 }
 
+/** What the addresses in an object's metadata begin with. */
+interface Place {
+  readonly endpoint: string;
+  readonly bucket: string;
+}
+
 interface UploadSession {
   readonly bucket: string;
   readonly name: string;
@@ -212,10 +218,10 @@ export class GcsFake implements AsyncDisposable {
     if (match === null) return refusal(404, "notFound", "Not Found");
     const [, bucketPart, objectPart] = match;
     if (bucketPart === undefined) return this.#makeNamedBucket(body);
-    const bucket = this.buckets.get(decodeURIComponent(bucketPart));
-    if (bucket === undefined) return refusal(404, "notFound", "The specified bucket does not exist.");
-    if (objectPart !== undefined) return this.#object(method, bucket, decodeURIComponent(objectPart), url, headers);
-    if (url.pathname.endsWith("/o")) return this.#list(bucket, url);
+    const place = { endpoint: this.endpoint, bucket: decodeURIComponent(bucketPart) };
+    if (!this.buckets.has(place.bucket)) return refusal(404, "notFound", "The specified bucket does not exist.");
+    if (objectPart !== undefined) return this.#object(method, place, decodeURIComponent(objectPart), url, headers);
+    if (url.pathname.endsWith("/o")) return this.#list(place, url);
     return await Promise.resolve(Response.json({ kind: "storage#bucket", name: decodeURIComponent(bucketPart) }));
   }
 
@@ -226,7 +232,8 @@ export class GcsFake implements AsyncDisposable {
     return Response.json({ kind: "storage#bucket", name });
   }
 
-  #object(method: string, bucket: Map<string, StoredObject>, name: string, url: URL, headers: Headers): Response {
+  #object(method: string, place: Place, name: string, url: URL, headers: Headers): Response {
+    const bucket = this.buckets.get(place.bucket)!;
     const found = bucket.get(name);
     const asked = url.searchParams.get("generation");
     if (found === undefined || (asked !== null && asked !== String(found.generation))) {
@@ -240,10 +247,11 @@ export class GcsFake implements AsyncDisposable {
     }
     return url.searchParams.get("alt") === "media"
       ? media(found, headers.get("range"))
-      : Response.json(resourceOf(name, found));
+      : Response.json(resourceOf(place, name, found));
   }
 
-  #list(bucket: Map<string, StoredObject>, url: URL): Response {
+  #list(place: Place, url: URL): Response {
+    const bucket = this.buckets.get(place.bucket)!;
     const query = url.searchParams;
     const prefix = query.get("prefix") ?? "";
     const delimiter = query.get("delimiter");
@@ -270,7 +278,7 @@ export class GcsFake implements AsyncDisposable {
         });
       }
       last = position;
-      if (group === undefined) items.push(resourceOf(name, bucket.get(name)!));
+      if (group === undefined) items.push(resourceOf(place, name, bucket.get(name)!));
       else prefixes.add(group);
     }
     return Response.json({ kind: "storage#objects", items, prefixes: [...prefixes] });
@@ -335,7 +343,11 @@ export class GcsFake implements AsyncDisposable {
       return session.finished.clone();
     }
     const stored = session.bytes.length;
-    return new Response(null, { status: 308, headers: stored === 0 ? {} : { range: `bytes=0-${stored - 1}` } });
+    const progress: Record<string, string> = stored === 0 ? {} : { range: `bytes=0-${stored - 1}` };
+    // Go's client cannot take 308 for what it means here and asks for another way to say it.
+    return headers.get("x-guploader-no-308") === "yes"
+      ? new Response(null, { status: 200, headers: { ...progress, "x-http-status-code-override": "308" } })
+      : new Response(null, { status: 308, headers: progress });
   }
 
   #store(bucketName: string, name: string, bytes: Uint8Array, metadata: Metadata, query: URLSearchParams): Response {
@@ -356,7 +368,7 @@ export class GcsFake implements AsyncDisposable {
       metadata: metadata.metadata,
     };
     bucket.set(name, stored);
-    return Response.json(resourceOf(name, stored));
+    return Response.json(resourceOf({ endpoint: this.endpoint, bucket: bucketName }, name, stored));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -372,10 +384,14 @@ function precondition(query: URLSearchParams, generation: number | undefined): R
   return undefined;
 }
 
-function resourceOf(name: string, object: StoredObject) {
+function resourceOf(place: Place, name: string, object: StoredObject) {
   const { bytes, generation, updated, crc32c, md5Hash, contentType, metadata } = object;
   return {
     kind: "storage#object",
+    id: `${place.bucket}/${name}/${generation}`,
+    bucket: place.bucket,
+    selfLink: `${place.endpoint}/storage/v1/b/${place.bucket}/o/${encodeURIComponent(name)}`,
+    mediaLink: `${place.endpoint}/download/storage/v1/b/${place.bucket}/o/${encodeURIComponent(name)}?alt=media`,
     name,
     size: String(bytes.length),
     generation: String(generation),
