@@ -1,4 +1,5 @@
 /** A connection by the ssh2 library: nothing but this executable is needed. */
+import { createPrivateKey } from "node:crypto";
 import type { Client, ClientChannel, ConnectConfig } from "ssh2";
 import { WalferryError } from "../../src/errors.ts";
 import type { SftpStorageConfig } from "../config.ts";
@@ -88,7 +89,7 @@ async function* plainBytes(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Ui
   for await (const chunk of stream) yield new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length);
 }
 
-/** The private key's text; it is tried before anything is asked of the network. */
+/** The private key in a form that the library takes; it is tried before anything is asked of the network. */
 function readPrivateKey(
   { privateKeyFile, privateKeyPassphrase }: SftpStorageConfig,
   parse: (data: string, passphrase?: string) => unknown,
@@ -107,11 +108,27 @@ function readPrivateKey(
       },
     );
   }
+  if (!text.includes("BEGIN OPENSSH PRIVATE KEY")) text = plainPem(text, privateKeyFile, privateKeyPassphrase);
   const parsed = parse(text, privateKeyPassphrase);
-  if (!(parsed instanceof Error)) return text;
-  const encrypted = /encrypted|passphrase/i.test(parsed.message);
-  throw new WalferryError("Crypto", `private key '${privateKeyFile}' cannot be used: ${parsed.message}`, {
-    hint: encrypted ? "check repo-sftp-private-key-passphrase." : "it must be a private key as ssh-keygen makes it.",
+  if (parsed instanceof Error) throw badKey(privateKeyFile, parsed);
+  return text;
+}
+
+/** PEM keys go through the runtime: the library does not know all of their forms, nor how this runtime wants the encrypted ones. */
+function plainPem(text: string, file: string, passphrase: string | undefined): string {
+  try {
+    const key = createPrivateKey({ key: text, passphrase });
+    return String(key.export({ type: key.asymmetricKeyType === "rsa" ? "pkcs1" : "sec1", format: "pem" }));
+  } catch (error) {
+    throw badKey(file, error as Error);
+  }
+}
+
+function badKey(file: string, error: Error): WalferryError {
+  return new WalferryError("Crypto", `private key '${file}' cannot be used: ${error.message}`, {
+    hint: /encrypt|decrypt|passphrase|integrity/i.test(error.message)
+      ? "check repo-sftp-private-key-passphrase."
+      : "it must be a private key as ssh-keygen makes it; with a passphrase, repo-sftp-private-key-passphrase is needed.",
   });
 }
 
