@@ -72,6 +72,7 @@ export class GcsFake implements AsyncDisposable {
   readonly #key: CryptoKeyPair;
   #generation = Date.now() * 1000;
   #server: Deno.HttpServer | undefined;
+  #tokenServer: Deno.HttpServer | undefined;
 
   private constructor(port: number, tls: Certificates | undefined, key: CryptoKeyPair) {
     this.port = port;
@@ -85,9 +86,11 @@ export class GcsFake implements AsyncDisposable {
       true,
       ["sign", "verify"],
     );
-    const fake = new GcsFake(freePorts(1), tls, key);
+    const fake = new GcsFake(freePorts(2), tls, key);
     const options = { hostname: "127.0.0.1", port: fake.port, onListen: () => undefined };
     const handler = (request: Request) => fake.#serve(request);
+    // Tokens come from another host than objects, and with the system's authorities: here over plain HTTP.
+    fake.#tokenServer = Deno.serve({ ...options, port: fake.port + 1 }, handler);
     fake.#server = tls === undefined ? Deno.serve(options, handler) : Deno.serve({
       ...options,
       cert: await Deno.readTextFile(tls.certFile),
@@ -108,7 +111,7 @@ export class GcsFake implements AsyncDisposable {
   }
 
   /** The key file of the service account that may do everything. */
-  async keyFileText(tokenUrl = `${this.endpoint}/token`): Promise<string> {
+  async keyFileText(tokenUrl = `http://127.0.0.1:${this.port + 1}/token`): Promise<string> {
     const der = new Uint8Array(await crypto.subtle.exportKey("pkcs8", this.#key.privateKey));
     const lines = der.toBase64().match(/.{1,64}/g)!.join("\n");
     return JSON.stringify({
@@ -372,7 +375,9 @@ export class GcsFake implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#server?.shutdown();
+    await Promise.all([this.#server?.shutdown(), this.#tokenServer?.shutdown()]);
+    this.#server = undefined;
+    this.#tokenServer = undefined;
   }
 }
 
