@@ -162,3 +162,8 @@ export type StorageConfig =
     | MemoryStorageConfig
   )
   & { readonly rateLimit?: RateLimit };
+
+/** Whether a store is reached over a network, so that requests wait for it. */
+export function isDistant({ type }: StorageConfig): boolean {
+  return type !== "posix" && type !== "cifs" && type !== "memory";
+}

@@ -1,4 +1,4 @@
-/** Entry of every worker thread: loads the module of the job it is started for and runs its requests in turn. */
+/** Entry of every worker thread: loads the module of the job it is started for and runs its requests. */
 import { serializeError, WalferryError } from "./errors.ts";
 import type { FromWorker, JobStart, ToWorker } from "./process/worker_pool.ts";
 
@@ -40,21 +40,21 @@ async function load(job: string, setup: unknown): Promise<Awaited<ReturnType<Job
   return await (module.start as JobStart<unknown, unknown, unknown>)(setup);
 }
 
-async function answer(request: unknown): Promise<void> {
+async function answer(id: number, request: unknown): Promise<void> {
   try {
     if (run === undefined) throw new WalferryError("Assert", "a worker got a request before its job");
     const result = await (await run)(request, advance);
     flushAdvance();
-    scope.postMessage({ kind: "done", result });
+    scope.postMessage({ kind: "done", id, result });
   } catch (error) {
     flushAdvance();
-    scope.postMessage({ kind: "failed", error: serializeError(error) });
+    scope.postMessage({ kind: "failed", id, error: serializeError(error) });
   }
 }
 
 scope.onmessage = ({ data }) => {
   if (data.kind === "run") {
-    answer(data.request);
+    answer(data.id, data.request);
     return;
   }
   run = load(data.job, data.setup);

@@ -7,7 +7,8 @@ import type { ManifestFile } from "../format/manifest.ts";
 import { CONTROL_FILE } from "../postgres/control_file.ts";
 import { firstBlockOf } from "../postgres/directory_rules.ts";
 import type { CommandContext } from "../process/command_context.ts";
-import { WorkerPool } from "../process/worker_pool.ts";
+import { isDistant } from "../../backends/config.ts";
+import { LIGHT_AT_ONCE, WorkerPool } from "../process/worker_pool.ts";
 import { formatPercent, formatSize } from "../report/units.ts";
 import type { RepositoryFailure } from "../repository/repository_set.ts";
 import type { CopyRequest, CopyResult, CopySetup } from "./copy_job.ts";
@@ -15,6 +16,9 @@ import type { CopyDecision } from "./planner.ts";
 
 /** Pause before the attempts behind the first two (`job-retry-interval`), and how many attempts there are in all. */
 const RETRY_PAUSES_MS = [0, 15_000];
+
+/** Files up to this size are copied several at once to distant stores. Bytes. */
+const LIGHT_BYTES = 1024 * 1024;
 
 /** Manifest name of the control file: it is read with care and must be there. */
 const CONTROL_NAME = `pg_data/${CONTROL_FILE}`;
@@ -81,6 +85,8 @@ class Copier {
   readonly #live: Set<number>;
   readonly #files: CopiedFile[] = [];
   readonly #totalBytes: number;
+  /** Whether a repository is reached over a network: small files then wait more than they compute. */
+  readonly #isDistant: boolean;
   #finishedBytes = 0;
 
   constructor(copies: readonly CopyDecision[], run: CopyRun, context: CommandContext) {
@@ -88,6 +94,7 @@ class Copier {
     this.#run = run;
     this.#context = context;
     this.#live = new Set(run.setup.targets.map((target) => target.key));
+    this.#isDistant = run.setup.targets.some(({ storage }) => isDistant(storage));
     this.#totalBytes = copies.reduce((total, copy) => total + copy.file.sizeBytes, 0);
   }
 
@@ -112,7 +119,7 @@ class Copier {
     return this.#files;
   }
 
-  /** One lane for each worker; the first error stops the other lanes when they have ended what they are at. */
+  /** A lane for each job that may run at once; the first error stops the other lanes when they have ended what they are at. */
   async #copyAll(pool: WorkerPool<CopyRequest, CopyResult>): Promise<void> {
     const queue = this.#copies.values();
     let failed: { readonly error: unknown } | undefined;
@@ -127,7 +134,8 @@ class Copier {
         }
       }
     };
-    await Promise.all(Array.from({ length: this.#run.processMax }, lane));
+    const lanes = this.#run.processMax * (this.#isDistant ? LIGHT_AT_ONCE : 1);
+    await Promise.all(Array.from({ length: lanes }, lane));
     if (failed !== undefined) throw (failed as { readonly error: unknown }).error;
   }
 
@@ -146,7 +154,7 @@ class Copier {
         keys: [...this.#live],
       };
       try {
-        const { result, worker } = await pool.run(request);
+        const { result, worker } = await pool.run(request, this.#isDistant && sizeBytes <= LIGHT_BYTES);
         if (this.#take(copy, request, result, worker, last)) return;
       } catch (error) {
         this.#context.signal.throwIfAborted();

@@ -1,11 +1,12 @@
 /**
  * Worker threads for work that computes: each takes one job at a time and does all of it, input and output included
- * (docs/decisions/0001). Messages carry small plain values, never file contents.
+ * (docs/decisions/0001); of light jobs, which mostly wait for a distant store, it takes several. Messages carry small plain values, never
+ * file contents.
  */
 import { deserializeError, type SerializedError, WalferryError } from "../errors.ts";
 import { workerUrl } from "./self.ts";
 
-/** What a job module exports as `start`: prepares once per worker, then runs one request after another. */
+/** What a job module exports as `start`: prepares once per worker, then runs requests; light ones overlap. */
 export type JobStart<Setup, Request, Result> = (
   setup: Setup,
 ) => Promise<(request: Request, advance: Advance) => Promise<Result>>;
@@ -16,16 +17,22 @@ export type Advance = (bytes: number) => void;
 /** Messages to a worker. */
 export type ToWorker = { readonly kind: "start"; readonly job: string; readonly setup: unknown } | {
   readonly kind: "run";
+  readonly id: number;
   readonly request: unknown;
 };
 
 /** Messages from a worker. */
 export type FromWorker =
-  | { readonly kind: "done"; readonly result: unknown }
-  | { readonly kind: "failed"; readonly error: SerializedError }
+  | { readonly kind: "done"; readonly id: number; readonly result: unknown }
+  | { readonly kind: "failed"; readonly id: number; readonly error: SerializedError }
   | { readonly kind: "advance"; readonly bytes: number };
 
+/** Light jobs that one worker runs at once. */
+export const LIGHT_AT_ONCE = 8;
+
 interface QueuedJob<Request, Result> {
+  readonly id: number;
+  readonly light: boolean;
   readonly request: Request;
   readonly resolve: (result: Result) => void;
   readonly reject: (error: unknown) => void;
@@ -34,7 +41,8 @@ interface QueuedJob<Request, Result> {
 interface PoolWorker<Request, Result> {
   readonly number: number;
   readonly worker: Worker;
-  current: QueuedJob<Request, Result> | undefined;
+  /** Jobs that it runs, by id: one, or some light ones. */
+  readonly running: Map<number, QueuedJob<Request, Result>>;
 }
 
 /** What came of a job, and which worker did it (1 for the first). */
@@ -51,6 +59,7 @@ export class WorkerPool<Request, Result> implements AsyncDisposable {
   readonly #workers: PoolWorker<Request, JobResult<Result>>[] = [];
   readonly #queue: QueuedJob<Request, JobResult<Result>>[] = [];
   #closed: unknown;
+  #lastId = 0;
 
   /**
    * @param job name in the job table of `src/worker.ts`
@@ -65,11 +74,14 @@ export class WorkerPool<Request, Result> implements AsyncDisposable {
     this.#onAdvance = onAdvance;
   }
 
-  /** Runs a request on the next free worker. Rejects with the worker's error; a worker that dies rejects its job. */
-  run(request: Request): Promise<JobResult<Result>> {
+  /**
+   * Runs a request on the next free worker. Rejects with the worker's error; a worker that dies rejects its jobs.
+   * @param light mostly waits and needs little memory: it may run beside others of its kind in one worker
+   */
+  run(request: Request, light = false): Promise<JobResult<Result>> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed);
     return new Promise((resolve, reject) => {
-      this.#queue.push({ request, resolve, reject });
+      this.#queue.push({ id: ++this.#lastId, light, request, resolve, reject });
       this.#dispatch();
     });
   }
@@ -99,10 +111,14 @@ export class WorkerPool<Request, Result> implements AsyncDisposable {
 
   #dispatch(): void {
     while (this.#queue.length > 0) {
-      const free = this.#workers.find(({ current }) => current === undefined) ?? this.#grow();
+      const job = this.#queue[0]!;
+      // Idle workers first, then new ones, then those that have room beside other light jobs.
+      const free = this.#workers.find(({ running }) => running.size === 0) ?? this.#grow() ??
+        (job.light ? this.#workers.find(hasRoom) : undefined);
       if (free === undefined) return;
-      free.current = this.#queue.shift()!;
-      free.worker.postMessage({ kind: "run", request: free.current.request } satisfies ToWorker);
+      this.#queue.shift();
+      free.running.set(job.id, job);
+      free.worker.postMessage({ kind: "run", id: job.id, request: job.request } satisfies ToWorker);
     }
   }
 
@@ -112,7 +128,7 @@ export class WorkerPool<Request, Result> implements AsyncDisposable {
     const entry: PoolWorker<Request, JobResult<Result>> = {
       number: this.#workers.length + 1,
       worker,
-      current: undefined,
+      running: new Map(),
     };
     worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#receive(entry, data);
     worker.onerror = (event) => {
@@ -131,22 +147,22 @@ export class WorkerPool<Request, Result> implements AsyncDisposable {
 
   #receive(entry: PoolWorker<Request, JobResult<Result>>, message: FromWorker): void {
     if (message.kind === "advance") return this.#onAdvance(message.bytes);
-    const job = entry.current;
-    entry.current = undefined;
+    const job = entry.running.get(message.id);
+    entry.running.delete(message.id);
     if (message.kind === "done") job?.resolve({ result: message.result as Result, worker: entry.number });
     else job?.reject(deserializeError(message.error));
     this.#dispatch();
   }
 
-  /** A worker that died is not replaced in its place: its job fails, and the next job may start a new one. */
+  /** A worker that died is not replaced in its place: its jobs fail, and the next job may start a new one. */
   #lose(entry: PoolWorker<Request, JobResult<Result>>, error: WalferryError): void {
     entry.worker.terminate();
     const at = this.#workers.indexOf(entry);
     // A dying worker may be heard more than once.
     if (at === -1) return;
     this.#workers.splice(at, 1);
-    entry.current?.reject(error);
-    entry.current = undefined;
+    for (const job of entry.running.values()) job.reject(error);
+    entry.running.clear();
     this.#dispatch();
   }
 
@@ -156,7 +172,7 @@ export class WorkerPool<Request, Result> implements AsyncDisposable {
     this.#closed = reason;
     for (const entry of this.#workers.splice(0)) {
       entry.worker.terminate();
-      entry.current?.reject(reason);
+      for (const job of entry.running.values()) job.reject(reason);
     }
     for (const job of this.#queue.splice(0)) job.reject(reason);
   }
@@ -164,4 +180,8 @@ export class WorkerPool<Request, Result> implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.resolve(this.close(new WalferryError("Term", "the worker pool was closed")));
   }
+}
+
+function hasRoom<Request, Result>({ running }: PoolWorker<Request, Result>): boolean {
+  return running.size < LIGHT_AT_ONCE && [...running.values()].every(({ light }) => light);
 }

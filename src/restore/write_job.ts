@@ -60,11 +60,11 @@ export interface WriteResult {
 export async function start(
   setup: WriteSetup,
 ): Promise<(request: WriteRequest, advance: Advance) => Promise<WriteResult>> {
-  const stores = new Map<number, Storage>();
-  const storeOf = async (key: number): Promise<Storage> => {
+  const stores = new Map<number, Promise<Storage>>();
+  const storeOf = (key: number): Promise<Storage> => {
     let store = stores.get(key);
     if (store === undefined) {
-      store = await openStorage(setup.stores.find((entry) => entry.key === key)!.storage);
+      store = openStorage(setup.stores.find((entry) => entry.key === key)!.storage);
       stores.set(key, store);
     }
     return store;

@@ -2,11 +2,12 @@
  * The main side of restoring files: the largest first, spread over the workers; a file that one repository cannot deliver comes from another
  * one that holds the same backup (behaviour spec §5.6, design of repository sets).
  */
+import { isDistant } from "../../backends/config.ts";
 import { toWalferryError, WalferryError } from "../errors.ts";
 import type { Manifest, ManifestFile } from "../format/manifest.ts";
 import { CONTROL_FILE } from "../postgres/control_file.ts";
 import type { CommandContext } from "../process/command_context.ts";
-import { type JobResult, WorkerPool } from "../process/worker_pool.ts";
+import { type JobResult, LIGHT_AT_ONCE, WorkerPool } from "../process/worker_pool.ts";
 import { formatPercent, formatSize } from "../report/units.ts";
 import type { Repository } from "../repository/repository.ts";
 import { compressExtension } from "../stream/compress_type.ts";
@@ -47,6 +48,9 @@ export interface RestoreWork {
   readonly context: CommandContext;
 }
 
+/** Files up to this size are read several at once from distant stores. Bytes. */
+const LIGHT_BYTES = 1024 * 1024;
+
 /** Bytes and number of the files that were restored. */
 export interface RestoreTotals {
   readonly sizeBytes: number;
@@ -83,7 +87,9 @@ export async function writeFiles(work: RestoreWork): Promise<RestoreTotals> {
         }
       }
     };
-    await Promise.all(Array.from({ length: work.options.processMax }, lane));
+    const distant = work.repositories.some(({ config }) => isDistant(config.storage));
+    const lanes = work.options.processMax * (distant ? LIGHT_AT_ONCE : 1);
+    await Promise.all(Array.from({ length: lanes }, lane));
     if (failed !== undefined) throw failed.error;
   } finally {
     context.signal.removeEventListener("abort", abort);
@@ -112,7 +118,7 @@ async function restoreFile(
     const request = await requestFor(file, repository, work);
     if (request === undefined) continue;
     try {
-      return await pool.run(request);
+      return await pool.run(request, isDistant(repository.config.storage) && file.sizeBytes <= LIGHT_BYTES);
     } catch (error) {
       const failure = toWalferryError(error);
       if (!OTHER_COPY_MAY_HELP.has(failure.kind) || work.context.signal.aborted) throw failure;
