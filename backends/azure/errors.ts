@@ -7,7 +7,7 @@ const HINTS: Readonly<Record<string, string>> = {
   AuthenticationFailed:
     "check repo-azure-account, repo-azure-key and its type, a SAS token's times, and the clock of this host.",
   AuthorizationFailure:
-    "the firewall or the network rules of the storage account refuse this host, or the key may not do this.",
+    "the firewall or the network rules of the storage account refuse this host, or the key or SAS token may not do this (any more): check its times and permissions.",
   AuthorizationPermissionMismatch:
     "the SAS token or the identity may not do this: it needs read, add, create, write, delete and list on the container.",
   AuthorizationProtocolMismatch: "the SAS token allows https only.",
