@@ -93,12 +93,13 @@ const DIAGNOSES: Readonly<Record<string, Diagnosis>> = {
   },
 };
 
-/** Texts of the runtime's TLS errors, which carry no code of their own. */
-const TLS_TEXTS: ReadonlyArray<readonly [pattern: RegExp, code: string]> = [
+/** Texts of the runtime's own errors, which carry no code. */
+const TEXTS: ReadonlyArray<readonly [pattern: RegExp, code: string]> = [
   [/UnknownIssuer|self.signed|CaUsedAsEndEntity|unable to (get|verify)/i, "SELF_SIGNED_CERT_IN_CHAIN"],
   [/NotValidForName|altname|does not match/i, "ERR_TLS_CERT_ALTNAME_INVALID"],
   [/\bExpired\b|certificate has expired/i, "CERT_HAS_EXPIRED"],
   [/NotValidYet|not yet valid/i, "CERT_NOT_YET_VALID"],
+  [/connection refused/i, "ECONNREFUSED"],
   [/timed? ?out|TimeoutError/i, "ETIMEDOUT"],
   [/socket hang up|connection (was )?(closed|reset)|unexpected end of file|aborted|other side closed/i, "ECONNRESET"],
   [/lookup address|ENOTFOUND|getaddrinfo/i, "ENOTFOUND"],
@@ -114,7 +115,7 @@ export function connectionFailure(what: string, error: unknown): RequestFailure 
     const text = `${cause.name}: ${cause.message}`;
     const known = typeof code === "string" && code in DIAGNOSES
       ? code
-      : TLS_TEXTS.find(([pattern]) => pattern.test(text))?.[1];
+      : TEXTS.find(([pattern]) => pattern.test(text))?.[1];
     if (known === undefined) continue;
     const { kind, transient, hint } = DIAGNOSES[known]!;
     const shown = cause.message.includes(known) ? cause.message : `${cause.message} [${known}]`;

@@ -51,3 +51,16 @@ Deno.test("the scan of imports finds what it looks for", async () => {
     ["b", "c", "d"],
   );
 });
+
+Deno.test("each store loads its own library and no other", async () => {
+  const libraries = /^(@aws-sdk|@azure|@google-cloud|ssh2)/;
+  const libraryOf = async (file: string) =>
+    [...await loadedBy(file)].filter((name) => libraries.test(name)).map((name) => name.split("/")[0]).sort();
+  assertEquals(await libraryOf("backends/open.ts"), []);
+  assertEquals(await libraryOf("backends/posix.ts"), []);
+  assertEquals([...new Set(await libraryOf("backends/s3.ts"))], ["@aws-sdk"]);
+  assertEquals([...new Set(await libraryOf("backends/azure.ts"))], ["@azure"]);
+  assertEquals(await libraryOf("backends/gcs.ts"), []);
+  // Loaded only when a connection is made by it.
+  assertEquals(await libraryOf("backends/sftp.ts"), []);
+});
