@@ -11,6 +11,7 @@ import { compressBytes } from "../src/stream/compress.ts";
 import { sha1Hex } from "../src/stream/hash.ts";
 import { runAs, TestFolder } from "../tests/support/accounts.ts";
 import { makeCertificates } from "../tests/support/certificates.ts";
+import { DelayingProxy } from "../tests/support/delaying_proxy.ts";
 import { FaultProxy } from "../tests/support/fault_proxy.ts";
 import { TestCluster } from "../tests/support/postgres.ts";
 import { TestStanza } from "../tests/support/programs.ts";
@@ -23,7 +24,7 @@ const ROUNDS = 2;
 
 await using folder = await TestFolder.make();
 const certificates = await makeCertificates(await folder.directory("tls", 0o755));
-await using server = await startRgw(certificates);
+await using server = await startRgw(certificates, 9 * 1024 ** 3);
 const bucket = await publicBucket(server);
 const { cluster, segments } = await realSegments(folder);
 await using _cluster = cluster;
@@ -38,6 +39,8 @@ await compareWithBarePuts("plain HTTP", `http://127.0.0.1:${server.port}`, SEGME
   await compareWithBarePuts("plain HTTP, 30 ms per request", `http://127.0.0.1:${proxy.port}`, 16);
 }
 await compareWithPeer();
+await manyKeys();
+await oneLargeFile();
 
 /** A bucket into which everybody may write, so that a bare PUT needs no signature. */
 async function publicBucket(at: S3Server): Promise<string> {
@@ -206,5 +209,77 @@ async function compareWithPeer(): Promise<void> {
         (ours / peer).toFixed(2)
       } times)`,
     );
+  }
+}
+
+/** Listing and removing 10,000 keys: requests and time. */
+async function manyKeys(): Promise<void> {
+  await using proxy = await FaultProxy.start(server.port);
+  const storage = openS3(s3Config(server, await server.makeBucket(), { endpoint: `http://127.0.0.1:${proxy.port}` }));
+  const names = Array.from({ length: 10_000 }, (_, index) => `many/${String(index).padStart(6, "0")}`);
+  for (let at = 0; at < names.length; at += 16) {
+    await Promise.all(names.slice(at, at + 16).map((name) => storage.write(name, new Uint8Array(1))));
+  }
+  for (const [what, run] of [["listed", () => count(storage)], ["removed", () => storage.removeMany(names)]] as const) {
+    proxy.requests.length = 0;
+    const startMs = performance.now();
+    await run();
+    console.log(
+      `10,000 keys ${what}: ${proxy.requests.length} requests, ${((performance.now() - startMs) / 1000).toFixed(2)} s`,
+    );
+  }
+  await storage[Symbol.asyncDispose]();
+}
+
+async function count(storage: Storage): Promise<void> {
+  let seen = 0;
+  for await (const _entry of storage.list("many")) seen++;
+  if (seen !== 10_000) throw new Error(`${seen} keys were listed`);
+}
+
+/** 5 GiB up and down, and a store that takes 1 MB/s: memory must depend on neither. */
+async function oneLargeFile(): Promise<void> {
+  await emptyStore();
+  const gibibyte = 1024 ** 3;
+  const measured = async (what: string, bytes: number, run: () => Promise<void>) => {
+    const before = Deno.memoryUsage().rss;
+    let peak = before;
+    const watch = setInterval(() => peak = Math.max(peak, Deno.memoryUsage().rss), 50);
+    const startMs = performance.now();
+    await run();
+    clearInterval(watch);
+    const seconds = (performance.now() - startMs) / 1000;
+    console.log(
+      `${what}: ${(bytes / 1024 ** 2 / seconds).toFixed(1)} MiB/s, peak RSS ${(peak / 1024 ** 2).toFixed(0)} MiB (${
+        (before / 1024 ** 2).toFixed(0)
+      } before)`,
+    );
+  };
+  const storage = openS3(s3Config(server, bucket));
+  for (const size of [1, 5]) {
+    await measured(`${size} GiB up`, size * gibibyte, () => storage.write("large", zeros(size * gibibyte)));
+    await measured(`${size} GiB down`, size * gibibyte, async () => {
+      for await (const _chunk of (await storage.read("large"))!) { /* only counted */ }
+    });
+    await storage.remove("large");
+    await server.admin("gc", "process", "--include-all");
+  }
+  await storage[Symbol.asyncDispose]();
+  await using narrow = DelayingProxy.start(server.port, 0, 1e6);
+  const slow = openS3(
+    s3Config(server, bucket, {
+      endpoint: `http://127.0.0.1:${narrow.port}`,
+      network: { ioTimeoutMs: 60_000, retryMs: 60_000 },
+    }),
+  );
+  await measured("48 MiB up at 1 MB/s a connection", 48 * 1024 ** 2, () => slow.write("slow", zeros(48 * 1024 ** 2)));
+  await slow[Symbol.asyncDispose]();
+}
+
+async function* zeros(total: number): AsyncGenerator<Uint8Array> {
+  for (let left = total; left > 0;) {
+    const chunk = new Uint8Array(Math.min(512 * 1024, left));
+    left -= chunk.length;
+    yield await Promise.resolve(chunk);
   }
 }

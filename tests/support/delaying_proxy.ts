@@ -1,4 +1,4 @@
-/** A TCP proxy that adds latency in each direction: what a distant server feels like, without its network. */
+/** A TCP proxy that adds latency in each direction, or narrows the way: what a distant server feels like, without its network. */
 
 export class DelayingProxy implements AsyncDisposable {
   readonly port: number;
@@ -6,15 +6,18 @@ export class DelayingProxy implements AsyncDisposable {
   readonly #connections = new Set<Deno.TcpConn>();
   readonly #running: Promise<void>;
 
-  private constructor(listener: Deno.TcpListener, target: number, oneWayMs: number) {
+  readonly #bytesPerSecond: number;
+
+  private constructor(listener: Deno.TcpListener, target: number, oneWayMs: number, bytesPerSecond: number) {
+    this.#bytesPerSecond = bytesPerSecond;
     this.#listener = listener;
     this.port = (listener.addr as Deno.NetAddr).port;
     this.#running = this.#accept(target, oneWayMs);
   }
 
   /** Starts a proxy before the server at a port of this host. */
-  static start(target: number, oneWayMs: number): DelayingProxy {
-    return new DelayingProxy(Deno.listen({ hostname: "127.0.0.1", port: 0 }), target, oneWayMs);
+  static start(target: number, oneWayMs: number, bytesPerSecond = Infinity): DelayingProxy {
+    return new DelayingProxy(Deno.listen({ hostname: "127.0.0.1", port: 0 }), target, oneWayMs, bytesPerSecond);
   }
 
   async #accept(target: number, oneWayMs: number): Promise<void> {
@@ -37,6 +40,9 @@ export class DelayingProxy implements AsyncDisposable {
       const buffer = new Uint8Array(64 * 1024);
       for (let count = await from.read(buffer); count !== null; count = await from.read(buffer)) {
         const bytes = buffer.slice(0, count);
+        if (this.#bytesPerSecond !== Infinity) {
+          await new Promise((resolve) => setTimeout(resolve, count / this.#bytesPerSecond * 1000));
+        }
         const due = new Promise((resolve) => setTimeout(resolve, oneWayMs));
         last = Promise.all([last, due]).then(() => writeAll(to, bytes));
         last.catch(() => undefined);

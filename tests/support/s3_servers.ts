@@ -93,8 +93,11 @@ export interface RgwServer extends S3Server {
   admin(...args: string[]): Promise<string>;
 }
 
-/** Starts the gateway, over plain HTTP and (with certificates) TLS. */
-export async function startRgw(certificates?: Certificates): Promise<RgwServer> {
+/**
+ * Starts the gateway, over plain HTTP and (with certificates) TLS.
+ * @param storeBytes what it holds at most, in memory
+ */
+export async function startRgw(certificates?: Certificates, storeBytes = 4 * 1024 ** 3): Promise<RgwServer> {
   const folder = await TestFolder.make();
   const port = freePorts(3);
   const place = folder.path;
@@ -141,7 +144,7 @@ mon data avail crit = 1
 [osd]
 osd data = ${place}/osd.0
 osd objectstore = memstore
-memstore device bytes = 4294967296
+memstore device bytes = ${storeBytes}
 osd class load list = *
 osd class default list = *
 osd max object name len = 2048
