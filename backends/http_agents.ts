@@ -46,22 +46,43 @@ export function makeAgent(config: ObjectStoreConfig, hostName: string): HttpAgen
   });
 }
 
-/** Certificates of the configured authorities; `undefined` = those of the system. */
+/** Where systems keep the authorities that their administrators trust: Debian and SUSE, Red Hat, Alpine and BSD. */
+const SYSTEM_AUTHORITIES = [
+  "/etc/ssl/certs/ca-certificates.crt",
+  "/etc/pki/tls/certs/ca-bundle.crt",
+  "/etc/ssl/cert.pem",
+];
+
+/** Certificates of the authorities to trust; `undefined` = those that came with the runtime, where the system has none. */
 function readAuthorities({ caFile, caPath }: TlsConfig): string[] | undefined {
-  if (caFile === undefined && caPath === undefined) return undefined;
+  if (caFile === undefined && caPath === undefined) {
+    const system = SYSTEM_AUTHORITIES.find(isFile);
+    return system === undefined ? undefined : certificatesIn(readText(system));
+  }
   const files = caFile === undefined ? [] : [caFile];
   if (caPath !== undefined) {
     for (const { name, isDirectory } of readDirectory(caPath)) if (!isDirectory) files.push(`${caPath}/${name}`);
   }
-  const found = files.flatMap((file) =>
-    readText(file).match(/-----BEGIN (?:TRUSTED )?CERTIFICATE-----[^-]+-----END (?:TRUSTED )?CERTIFICATE-----/g) ?? []
-  );
+  const found = files.flatMap((file) => certificatesIn(readText(file)));
   if (found.length === 0) {
     throw new WalferryError("FileInvalid", `no certificate in ${caFile ?? caPath}`, {
       hint: "repo-storage-ca-file names a PEM file of authorities, repo-storage-ca-path a directory of such files.",
     });
   }
   return [...new Set(found)];
+}
+
+function certificatesIn(text: string): string[] {
+  return text.match(/-----BEGIN (?:TRUSTED )?CERTIFICATE-----[^-]+-----END (?:TRUSTED )?CERTIFICATE-----/g) ?? [];
+}
+
+function isFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
 }
 
 function readDirectory(path: string): Deno.DirEntry[] {

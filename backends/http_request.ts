@@ -16,7 +16,8 @@ export interface HttpRequest {
   readonly path: string;
   /** `host` among them. */
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: Uint8Array | string;
+  /** Pieces are sent one behind the other, without being joined. */
+  readonly body?: Uint8Array | string | readonly Uint8Array[];
   /** Longest silence before the head of the answer, in milliseconds. */
   readonly silenceMs: number;
   readonly signal?: AbortSignal;
@@ -58,12 +59,18 @@ export function sendHttpRequest(request: HttpRequest): Promise<HttpAnswer> {
     sent.destroy(Object.assign(new Error(`nothing came for ${silenceMs} ms`), { code: "ETIMEDOUT" }));
   });
   sent.on("error", reject);
-  sent.end(body);
+  if (Array.isArray(body)) {
+    for (const piece of body as readonly Uint8Array[]) sent.write(piece);
+    sent.end();
+  } else {
+    sent.end(body);
+  }
   return promise;
 }
 
-function byteLength(body: Uint8Array | string): number {
-  return typeof body === "string" ? new TextEncoder().encode(body).length : body.length;
+function byteLength(body: Uint8Array | string | readonly Uint8Array[]): number {
+  if (typeof body === "string") return new TextEncoder().encode(body).length;
+  return body instanceof Uint8Array ? body.length : body.reduce((sum, { length }) => sum + length, 0);
 }
 
 /** The content of a small answer as text. @throws Error when it is longer than `maxBytes` */

@@ -49,7 +49,7 @@ interface ApiRequest {
   readonly path: string;
   readonly query?: Readonly<Record<string, string | undefined>>;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: Uint8Array | string;
+  readonly body?: Uint8Array | string | readonly Uint8Array[];
   readonly signal?: AbortSignal;
 }
 
@@ -158,10 +158,6 @@ export class GcsDriver implements ObjectDriver {
       `--${boundary}\r\ncontent-type: application/json\r\n\r\n${metadata}\r\n--${boundary}\r\ncontent-type: application/octet-stream\r\n\r\n`,
     );
     const tail = encoder.encode(`\r\n--${boundary}--\r\n`);
-    const body = new Uint8Array(head.length + bytes.length + tail.length);
-    body.set(head);
-    body.set(bytes, head.length);
-    body.set(tail, head.length + bytes.length);
     const answer = await this.#api({
       what,
       kind: "FileWrite",
@@ -169,7 +165,7 @@ export class GcsDriver implements ObjectDriver {
       path: `/upload${this.#bucketPath}/o`,
       query: { uploadType: "multipart", ifGenerationMatch: ifAbsent ? "0" : undefined },
       headers: { "content-type": `multipart/related; boundary=${boundary}` },
-      body,
+      body: [head, bytes, tail],
       signal,
     }, (refusal) => ifAbsent && refusal.status === 412);
     if (answer.status === 412) throw this.alreadyThere(key);
