@@ -1,10 +1,8 @@
 /** Tokens of the machine's managed identity, from the metadata service of the instance. */
+import { RenewedValue } from "../renewed_value.ts";
 import { connectionFailure, isTransientStatus, RequestFailure } from "../request_failure.ts";
 
 const RESOURCE = "https://storage.azure.com/";
-/** The client asks for the same token again and again; it is renewed this many milliseconds before it ends. */
-const RENEW_BEFORE = 5 * 60_000;
-
 interface AccessToken {
   readonly token: string;
   readonly expiresOnTimestamp: number;
@@ -14,28 +12,19 @@ interface AccessToken {
 export class ManagedIdentity {
   readonly #metadataUrl: string;
   readonly #timeoutMs: number;
-  #current: Promise<AccessToken> | undefined;
-  #endMs = 0;
+  readonly #tokens = new RenewedValue(async () => {
+    const value = await this.#fetch();
+    return { value, endMs: value.expiresOnTimestamp };
+  });
 
   constructor(metadataUrl: string, timeoutMs: number) {
     this.#metadataUrl = metadataUrl;
     this.#timeoutMs = timeoutMs;
   }
 
-  /** @throws RequestFailure when the machine has no identity */
+  /** The client asks for the same token again and again. @throws RequestFailure when the machine has no identity */
   async getToken(): Promise<AccessToken> {
-    if (this.#current === undefined || Date.now() > this.#endMs - RENEW_BEFORE) {
-      this.#endMs = Infinity;
-      this.#current = this.#fetch();
-    }
-    try {
-      const token = await this.#current;
-      this.#endMs = token.expiresOnTimestamp;
-      return token;
-    } catch (error) {
-      this.#current = undefined;
-      throw error;
-    }
+    return await this.#tokens.get();
   }
 
   async #fetch(): Promise<AccessToken> {

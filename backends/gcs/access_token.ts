@@ -5,56 +5,37 @@
 import { createSign } from "node:crypto";
 import type { ErrorKind } from "../../src/errors.ts";
 import type { GcsStorageConfig } from "../config.ts";
+import { type EndingValue, RenewedValue } from "../renewed_value.ts";
 import { connectionFailure, isTransientStatus, RequestFailure } from "../request_failure.ts";
 
 const SCOPE = "https://www.googleapis.com/auth/devstorage.read_write";
 /** How long a token is asked to be good for, in seconds; more than an hour is refused. */
 const TOKEN_SECONDS = 3600;
-/** Tokens are renewed this many milliseconds before they end. */
-const RENEW_BEFORE = 5 * 60_000;
-
-interface Token {
-  readonly token: string;
-  readonly endMs: number;
-}
-
 export class AccessTokenSource {
   readonly #config: GcsStorageConfig;
-  #current: Promise<Token> | undefined;
-  #endMs = Infinity;
+  readonly #tokens: RenewedValue<string>;
 
   constructor(config: GcsStorageConfig) {
     this.#config = config;
+    this.#tokens = new RenewedValue(() => this.#fetch());
   }
 
   /** A token that is good for some minutes. @throws RequestFailure when none can be had */
   async token(): Promise<string> {
-    if (this.#current === undefined || Date.now() > this.#endMs - RENEW_BEFORE) {
-      this.#endMs = Infinity;
-      this.#current = this.#fetch();
-    }
-    const current = this.#current;
-    try {
-      const { token, endMs } = await current;
-      if (this.#current === current) this.#endMs = endMs;
-      return token;
-    } catch (error) {
-      if (this.#current === current) this.#current = undefined;
-      throw error;
-    }
+    return await this.#tokens.get();
   }
 
   /** The store refused the token: the next request fetches another. False when there is no other. */
   renew(): boolean {
-    this.#current = undefined;
+    this.#tokens.forget();
     return this.#config.credentials.type !== "token";
   }
 
-  async #fetch(): Promise<Token> {
+  async #fetch(): Promise<EndingValue<string>> {
     const { credentials, network } = this.#config;
     switch (credentials.type) {
       case "token":
-        return { token: credentials.token, endMs: Infinity };
+        return { value: credentials.token, endMs: Infinity };
       case "service":
         return await ofServiceAccount(credentials.keyFile, network.ioTimeoutMs);
       case "auto":
@@ -64,7 +45,7 @@ export class AccessTokenSource {
 }
 
 /** RFC 7523: a signed assertion is exchanged for a token. The key file is read anew each time, so that it can be replaced. */
-async function ofServiceAccount(keyFile: string, timeoutMs: number): Promise<Token> {
+async function ofServiceAccount(keyFile: string, timeoutMs: number): Promise<EndingValue<string>> {
   const { client_email: account, private_key: key, private_key_id: keyId, token_uri: tokenUrl } = readKeyFile(keyFile);
   const nowSeconds = Math.floor(Date.now() / 1000);
   const claims = { iss: account, scope: SCOPE, aud: tokenUrl, iat: nowSeconds, exp: nowSeconds + TOKEN_SECONDS };
@@ -85,7 +66,7 @@ async function ofServiceAccount(keyFile: string, timeoutMs: number): Promise<Tok
 }
 
 /** The service account of the machine, from its metadata server. */
-async function ofMachine(metadataUrl: string, timeoutMs: number): Promise<Token> {
+async function ofMachine(metadataUrl: string, timeoutMs: number): Promise<EndingValue<string>> {
   return await ask(
     "the machine's metadata server",
     `${metadataUrl}/computeMetadata/v1/instance/service-accounts/default/token`,
@@ -94,7 +75,7 @@ async function ofMachine(metadataUrl: string, timeoutMs: number): Promise<Token>
   );
 }
 
-async function ask(what: string, url: string, timeoutMs: number, init: RequestInit): Promise<Token> {
+async function ask(what: string, url: string, timeoutMs: number, init: RequestInit): Promise<EndingValue<string>> {
   let response: Response;
   let text: string;
   try {
@@ -121,7 +102,7 @@ async function ask(what: string, url: string, timeoutMs: number, init: RequestIn
   if (typeof token !== "string" || typeof seconds !== "number") {
     throw refused(what, "its answer holds no token", "Protocol");
   }
-  return { token, endMs: Date.now() + seconds * 1000 };
+  return { value: token, endMs: Date.now() + seconds * 1000 };
 }
 
 interface KeyFile {

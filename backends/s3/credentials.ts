@@ -1,6 +1,7 @@
 /** Where the keys that sign requests come from (`repoN-s3-key-type`), and when they are fetched anew. */
 import type { ErrorKind } from "../../src/errors.ts";
 import type { ContainerCredentials, NetworkLimits, S3Credentials } from "../config.ts";
+import { RenewedValue } from "../renewed_value.ts";
 import { connectionFailure, isTransientStatus, RequestFailure } from "../request_failure.ts";
 
 export interface SigningKeys {
@@ -11,8 +12,6 @@ export interface SigningKeys {
   readonly expiration?: Date;
 }
 
-/** Keys are renewed this many milliseconds before they end. */
-const RENEW_BEFORE = 5 * 60_000;
 /** How long the token that the instance's metadata server gives is asked to be good for, in seconds. */
 const IMDS_TOKEN_SECONDS = 300;
 /** Of a program that prints credentials, in bytes: more is not JSON credentials. */
@@ -22,34 +21,25 @@ const PROCESS_OUTPUT_MAX = 64 * 1024;
 export class SigningKeySource {
   readonly #credentials: S3Credentials;
   readonly #limits: NetworkLimits;
-  #current: Promise<SigningKeys> | undefined;
-  #endMs = Infinity;
+  readonly #keys: RenewedValue<SigningKeys>;
 
   constructor(credentials: S3Credentials, limits: NetworkLimits) {
     this.#credentials = credentials;
     this.#limits = limits;
+    this.#keys = new RenewedValue(async () => {
+      const value = await this.#fetch();
+      return { value, endMs: value.expiration?.getTime() ?? Infinity };
+    });
   }
 
   /** @throws RequestFailure when no keys can be had */
   async keys(): Promise<SigningKeys> {
-    if (this.#current === undefined || Date.now() > this.#endMs - RENEW_BEFORE) {
-      this.#endMs = Infinity;
-      this.#current = this.#fetch();
-    }
-    const current = this.#current;
-    try {
-      const keys = await current;
-      if (this.#current === current) this.#endMs = keys.expiration?.getTime() ?? Infinity;
-      return keys;
-    } catch (error) {
-      if (this.#current === current) this.#current = undefined;
-      throw error;
-    }
+    return await this.#keys.get();
   }
 
   /** The store says that the keys are no longer good: the next request fetches new ones. False when these are for ever. */
   renew(): boolean {
-    this.#current = undefined;
+    this.#keys.forget();
     return this.#credentials.type !== "shared";
   }
 

@@ -3,13 +3,8 @@ import { Storage } from "@google-cloud/storage";
 import { runAs, TestFolder } from "../support/accounts.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { GcsFake } from "../support/gcs_fake.ts";
+import { noise } from "../support/noise.ts";
 import { testWith } from "../support/requirements.ts";
-
-function noise(size: number): Uint8Array {
-  const bytes = new Uint8Array(size);
-  for (let at = 0; at < size; at += 65536) crypto.getRandomValues(bytes.subarray(at, at + 65536));
-  return bytes;
-}
 
 Deno.test({
   name: "Google's library finds the stand-in as it knows the real one",

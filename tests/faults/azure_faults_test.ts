@@ -11,19 +11,10 @@ import { Azurite, AZURITE_PROGRAMS } from "../support/azurite.ts";
 import { makeCertificates } from "../support/certificates.ts";
 import { type Fault, FaultProxy } from "../support/fault_proxy.ts";
 import { freePorts } from "../support/free_port.ts";
+import { inChunks, noise } from "../support/noise.ts";
 import { testWith } from "../support/requirements.ts";
 
 const MIB = 1024 * 1024;
-
-function noise(size: number): Uint8Array {
-  const bytes = new Uint8Array(size);
-  for (let at = 0; at < size; at += 65536) crypto.getRandomValues(bytes.subarray(at, at + 65536));
-  return bytes;
-}
-
-async function* inChunks(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < bytes.length; at += 500_000) yield await Promise.resolve(bytes.subarray(at, at + 500_000));
-}
 
 testWith([...AZURITE_PROGRAMS, "openssl"], "Azure in trouble", async (test) => {
   await using server = await Azurite.start();

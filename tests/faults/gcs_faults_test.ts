@@ -10,19 +10,10 @@ import { assert, assertEquals, assertIncludes, assertThrows } from "../support/a
 import { makeCertificates } from "../support/certificates.ts";
 import { type Fault, FaultProxy } from "../support/fault_proxy.ts";
 import { GcsFake } from "../support/gcs_fake.ts";
+import { inChunks, noise } from "../support/noise.ts";
 import { testWith } from "../support/requirements.ts";
 
 const MIB = 1024 * 1024;
-
-function noise(size: number): Uint8Array {
-  const bytes = new Uint8Array(size);
-  for (let at = 0; at < size; at += 65536) crypto.getRandomValues(bytes.subarray(at, at + 65536));
-  return bytes;
-}
-
-async function* inChunks(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < bytes.length; at += 500_000) yield await Promise.resolve(bytes.subarray(at, at + 500_000));
-}
 
 Deno.test("GCS in trouble", async (test) => {
   await using folder = await TestFolder.make();

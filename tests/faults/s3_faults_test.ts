@@ -10,22 +10,12 @@ import { assert, assertEquals, assertIncludes, assertThrows } from "../support/a
 import { makeCertificates } from "../support/certificates.ts";
 import { type Fault, FaultProxy, type SeenRequest } from "../support/fault_proxy.ts";
 import { freePorts } from "../support/free_port.ts";
+import { inChunks, noise } from "../support/noise.ts";
 import { testWith } from "../support/requirements.ts";
 import { RGW_PROGRAMS, type RgwServer, s3Config, startRgw } from "../support/s3_servers.ts";
 
 const MIB = 1024 * 1024;
 const SECRET = "ci-secret-key";
-
-/** Bytes that do not repeat. */
-function noise(size: number): Uint8Array {
-  const bytes = new Uint8Array(size);
-  for (let at = 0; at < size; at += 65536) crypto.getRandomValues(bytes.subarray(at, at + 65536));
-  return bytes;
-}
-
-async function* inChunks(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < bytes.length; at += 500_000) yield await Promise.resolve(bytes.subarray(at, at + 500_000));
-}
 
 interface Place {
   readonly server: RgwServer;

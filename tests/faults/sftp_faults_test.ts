@@ -8,16 +8,11 @@ import { runAs } from "../support/accounts.ts";
 import { assert, assertEquals, assertIncludes, assertThrows } from "../support/assert.ts";
 import { DelayingProxy } from "../support/delaying_proxy.ts";
 import { freePorts } from "../support/free_port.ts";
+import { noise } from "../support/noise.ts";
 import { testWith } from "../support/requirements.ts";
 import { SSHD_PROGRAMS, SshServer } from "../support/sshd.ts";
 
 const MIB = 1024 * 1024;
-
-function noise(size: number): Uint8Array {
-  const bytes = new Uint8Array(size);
-  for (let at = 0; at < size; at += 65536) crypto.getRandomValues(bytes.subarray(at, at + 65536));
-  return bytes;
-}
 
 testWith(SSHD_PROGRAMS, "SFTP: who is let in, and who is believed", async (test) => {
   await using server = await SshServer.start();

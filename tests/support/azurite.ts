@@ -3,7 +3,7 @@ import { ContainerClient, StorageSharedKeyCredential } from "@azure/storage-blob
 import type { AzureStorageConfig } from "../../backends/config.ts";
 import { sharedPlace, TestFolder } from "./accounts.ts";
 import type { Certificates } from "./certificates.ts";
-import { freePorts } from "./free_port.ts";
+import { freePorts, untilListening } from "./free_port.ts";
 import { unavailable } from "./requirements.ts";
 
 const VERSION = "3.37.0";
@@ -87,21 +87,8 @@ export class Azurite implements AsyncDisposable {
       }).spawn(),
       folder,
     );
-    await server.#untilItListens();
+    await untilListening(port);
     return server;
-  }
-
-  async #untilItListens(): Promise<void> {
-    const deadline = Date.now() + 60_000;
-    for (;;) {
-      try {
-        (await Deno.connect({ hostname: "127.0.0.1", port: this.port })).close();
-        return;
-      } catch (error) {
-        if (!(error instanceof Deno.errors.ConnectionRefused) || Date.now() > deadline) throw error;
-        await new Promise((resolve) => setTimeout(resolve, 50));
-      }
-    }
   }
 
   get endpoint(): string {

@@ -19,3 +19,17 @@ export function freePorts(count: number): number {
   }
   throw new Error(`no ${count} neighbouring ports are free`);
 }
+
+/** Waits until somebody listens on a port of this host. */
+export async function untilListening(port: number, timeoutMs = 60_000): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    try {
+      (await Deno.connect({ hostname: "127.0.0.1", port })).close();
+      return;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.ConnectionRefused) || Date.now() > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+}

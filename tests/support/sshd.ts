@@ -1,7 +1,7 @@
 /** Real OpenSSH servers, run by the account of the test, with keys and files of known hosts of their own. */
 import type { SftpStorageConfig } from "../../backends/config.ts";
 import { accountOwn, runAs, TestFolder } from "./accounts.ts";
-import { freePorts } from "./free_port.ts";
+import { freePorts, untilListening } from "./free_port.ts";
 
 /** Programs that they need (see testWith). */
 export const SSHD_PROGRAMS = ["/usr/sbin/sshd", "ssh-keygen", "ssh"];
@@ -83,16 +83,7 @@ MaxSessions 100
       stdout: "null",
       stderr: "null",
     }).spawn();
-    const deadline = Date.now() + 20_000;
-    for (;;) {
-      try {
-        (await Deno.connect({ hostname: "127.0.0.1", port: this.port })).close();
-        return;
-      } catch (error) {
-        if (!(error instanceof Deno.errors.ConnectionRefused) || Date.now() > deadline) throw error;
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
-    }
+    await untilListening(this.port);
   }
 
   async #stop(): Promise<void> {
