@@ -167,3 +167,8 @@ export type StorageConfig =
 export function isDistant({ type }: StorageConfig): boolean {
   return type !== "posix" && type !== "cifs" && type !== "memory";
 }
+
+/** Whether a store is a bucket or container: there as a whole or not at all, unlike a directory, which may be an empty mount point. */
+export function isBucket({ type }: StorageConfig): boolean {
+  return type === "s3" || type === "azure" || type === "gcs";
+}

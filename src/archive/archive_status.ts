@@ -9,9 +9,17 @@ export interface Backlog {
 
 /** Counts `.ready` files; each stands for one segment. @throws WalferryError `PathOpen` */
 export function readBacklog(pgWalPath: string, segmentBytes: number): Backlog {
-  let count = 0;
+  const count = readReady(pgWalPath).length;
+  return { count, sizeBytes: count * segmentBytes };
+}
+
+/** Names of WAL files that wait, in no order. @throws WalferryError `PathOpen` */
+export function readReady(pgWalPath: string): string[] {
+  const names: string[] = [];
   try {
-    for (const { name } of Deno.readDirSync(`${pgWalPath}/archive_status`)) if (name.endsWith(".ready")) count += 1;
+    for (const { name } of Deno.readDirSync(`${pgWalPath}/archive_status`)) {
+      if (name.endsWith(".ready")) names.push(name.slice(0, -".ready".length));
+    }
   } catch (error) {
     throw new WalferryError(
       "PathOpen",
@@ -21,5 +29,5 @@ export function readBacklog(pgWalPath: string, segmentBytes: number): Backlog {
       },
     );
   }
-  return { count, sizeBytes: count * segmentBytes };
+  return names;
 }

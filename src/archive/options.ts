@@ -5,7 +5,7 @@ import type { CompressSetting } from "../stream/compress_type.ts";
 
 export interface ArchivePushOptions {
   readonly stanza: string;
-  /** The command's parameter: `%p` (relative to the data directory) or an absolute path. */
+  /** The command's parameter: `%p` (relative to the data directory) or an absolute path; of the background process, `pg_wal`. */
   readonly walPath: string;
   /** Absent when no `pg1-path` is configured: only absolute paths work then and the cluster's identity is not compared. */
   readonly cluster?: ClusterConfig;
@@ -20,6 +20,22 @@ export interface ArchivePushOptions {
   readonly lockPath: string;
   /** `pg-version-force`. */
   readonly pgVersionForce?: string;
+}
+
+/** `archive-push` with `archive-async=y`. */
+export interface ArchivePushAsyncOptions extends ArchivePushOptions {
+  /** The background process must know where the cluster is. */
+  readonly cluster: ClusterConfig;
+  readonly spoolPath: string;
+}
+
+/** The background process of asynchronous archiving. */
+export interface PushServiceOptions extends ArchivePushAsyncOptions {
+  readonly processMax: number;
+  /** How long it stays without work, in milliseconds; 0 = it ends with its batch. */
+  readonly lingerMs: number;
+  /** Whether the program or its configuration is no longer what the process was started with. Does not cross to workers. */
+  readonly isOutdated?: () => boolean;
 }
 
 export interface ArchiveGetOptions {

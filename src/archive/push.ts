@@ -31,10 +31,18 @@ import { resolveWalPath } from "./wal_path.ts";
 const IN_MEMORY_BYTES = 64 * 1024 * 1024;
 
 /** A repository that can take the file, and where in it. */
-interface PushTarget {
+export interface PushTarget {
   readonly repository: Repository;
   readonly archiveId: string;
   readonly passphrase: string | undefined;
+}
+
+/** Repositories that can take WAL of the cluster, and what is wrong with the others. */
+export interface CheckedRepositories {
+  /** The cluster, where `pg1-path` says where it is. */
+  readonly control: ControlData | undefined;
+  readonly targets: readonly PushTarget[];
+  readonly failures: readonly RepositoryFailure[];
 }
 
 /** What came of it. */
@@ -55,7 +63,28 @@ export async function pushWal(options: ArchivePushOptions, context: CommandConte
   if (dropped !== undefined) return dropped;
 
   await using set = await RepositorySet.open(options.repositories);
-  const { targets, failures } = await checkRepositories(set, options, control);
+  const checked = await checkRepositories(set, options, control);
+  await pushFile(path, checked, options, { signal: context.signal, warn: (message) => context.log.warn(message) });
+  return { state: "pushed" };
+}
+
+/** What pushing a file needs of the outside world. */
+export interface PushContext {
+  readonly signal: AbortSignal;
+  readonly warn: (message: string) => void;
+}
+
+/**
+ * Pushes one file to repositories that were checked.
+ * @throws WalferryError as {@link pushWal}
+ */
+export async function pushFile(
+  path: string,
+  { control, targets, failures }: CheckedRepositories,
+  options: ArchivePushOptions,
+  context: PushContext,
+): Promise<void> {
+  const name = path.slice(path.lastIndexOf("/") + 1);
   if (targets.length === 0) throw noValidRepository(failures);
   const errors = [...failures];
   if (isWalSegmentOrPartialName(name)) {
@@ -73,15 +102,14 @@ export async function pushWal(options: ArchivePushOptions, context: CommandConte
       }`,
     );
   }
-  return { state: "pushed" };
 }
 
 /** Loads `archive.info` of every repository and compares it with the cluster (behaviour spec §2.2). */
-async function checkRepositories(
+export async function checkRepositories(
   set: RepositorySet,
   options: ArchivePushOptions,
   control: ControlData | undefined,
-): Promise<{ targets: PushTarget[]; failures: RepositoryFailure[] }> {
+): Promise<CheckedRepositories> {
   const targets: PushTarget[] = [];
   const failures: RepositoryFailure[] = [];
   // Without pg1-path the first good repository says which cluster it is.
@@ -109,7 +137,7 @@ async function checkRepositories(
       passphrase: outcome.value.cipherPass,
     });
   }
-  return { targets, failures };
+  return { control, targets, failures };
 }
 
 /** A segment as it was read: at hand, or (very large ones) to be read again. */
@@ -176,7 +204,7 @@ async function pushSegment(
   segment: ReadSegment,
   targets: readonly PushTarget[],
   options: ArchivePushOptions,
-  context: CommandContext,
+  context: PushContext,
   errors: RepositoryFailure[],
 ): Promise<void> {
   const missing = await withoutCopy(segment, targets, options, context, errors);
@@ -228,7 +256,7 @@ async function withoutCopy(
   segment: ReadSegment,
   targets: readonly PushTarget[],
   options: ArchivePushOptions,
-  context: CommandContext,
+  context: PushContext,
   errors: RepositoryFailure[],
 ): Promise<PushTarget[]> {
   const missing: PushTarget[] = [];
@@ -265,7 +293,7 @@ async function withoutCopy(
         { hint: "are multiple primaries archiving to this stanza?" },
       );
     } else if (options.modeCheck) {
-      context.log.warn(
+      context.warn(
         `WAL file '${segment.name}' already exists in the ${outcome.repository.name} archive with the same checksum\n` +
           "HINT: this is valid in some recovery scenarios but may also indicate a problem.",
       );

@@ -17,6 +17,8 @@ export interface CommandLine {
   /** `undefined` when nothing at all was written. */
   readonly command: CommandName | undefined;
   readonly parameters: readonly string[];
+  /** A part of a command that the program starts by itself: `archive-push:async`. */
+  readonly role?: "async";
   /** By name with index. */
   readonly options: ReadonlyMap<string, GivenOption>;
 }
@@ -29,6 +31,7 @@ const HELP_WORDS = new Set(["--help", "--version"]);
 /** @throws WalferryError `OptionInvalid`, `OptionInvalidValue`, `CommandInvalid`, `CommandRequired` */
 export function parseCommandLine(args: readonly string[]): CommandLine {
   let command: CommandName | undefined;
+  let role: "async" | undefined;
   const parameters: string[] = [];
   const options = new Map<string, GivenOption>();
   for (let at = 0; at < args.length; at++) {
@@ -41,7 +44,11 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
     }
     if (!word.startsWith("-") || word === "-") {
       if (command !== undefined) parameters.push(word);
-      else command = commandNamed(word) ?? unknownCommand(word);
+      else {
+        const [name, suffix] = word.split(":");
+        if (suffix === "async" && name === "archive-push") role = "async";
+        command = commandNamed(role === undefined ? word : name!) ?? unknownCommand(word);
+      }
       continue;
     }
     at += takeOption(word, args[at + 1], options);
@@ -50,7 +57,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
     throw new WalferryError("CommandRequired", "no command found", { hint: "walferry help lists the commands." });
   }
   if (command !== undefined) assertTaken(command, options);
-  return { command, parameters, options };
+  return { command, role, parameters, options };
 }
 
 /** Reads one option; gives the number of following words it used. */

@@ -28,11 +28,13 @@ export class Configuration {
   readonly warnings: readonly string[];
   /** Stanzas that have a section in a file. */
   readonly stanzaSections: readonly string[];
+  /** Files that it was read from. */
+  readonly files: readonly string[];
   readonly #effective: ReadonlyMap<string, EffectiveOption>;
   readonly #environment: Readonly<Record<string, string>>;
 
   private constructor(
-    { command, environment }: ConfigurationSources,
+    { command, environment, lines }: ConfigurationSources,
     stanza: string | undefined,
     effective: ReadonlyMap<string, EffectiveOption>,
     warnings: readonly string[],
@@ -40,6 +42,7 @@ export class Configuration {
   ) {
     this.command = command;
     this.#environment = environment;
+    this.files = [...new Set(lines.map(({ file }) => file))];
     this.stanza = stanza;
     this.#effective = effective;
     this.warnings = warnings;

@@ -1,6 +1,7 @@
 /** From a command's name to its function, with its options made. Only the module of the command that runs is loaded. */
 import { WalferryError } from "../errors.ts";
 import type { CommandContext } from "../process/command_context.ts";
+import type { CommandLine } from "./command_line.ts";
 import type { Configuration } from "./configuration.ts";
 import type { Invocation } from "./load_configuration.ts";
 import * as typed from "./typed_options.ts";
@@ -8,10 +9,11 @@ import * as typed from "./typed_options.ts";
 /** Runs the command; gives its exit code. */
 export async function dispatch(
   config: Configuration,
-  parameters: readonly string[],
+  commandLine: CommandLine,
   invocation: Invocation,
   context: CommandContext,
 ): Promise<number> {
+  const { parameters } = commandLine;
   switch (config.command) {
     case "archive-get":
       return await (await import("../commands/archive_get.ts")).archiveGet(
@@ -19,11 +21,7 @@ export async function dispatch(
         context,
       );
     case "archive-push":
-      warnOfAsync(config, context);
-      return await (await import("../commands/archive_push.ts")).archivePush(
-        typed.archivePushOptions(config, parameters),
-        context,
-      );
+      return await archivePush(config, commandLine, invocation, context);
     case "backup":
       warnOfBackupSettings(config, context);
       return await (await import("../commands/backup.ts")).backup(
@@ -78,6 +76,31 @@ export async function dispatch(
   }
 }
 
+/** One of three: PostgreSQL's command with or without a background process, or that process. */
+async function archivePush(
+  config: Configuration,
+  commandLine: CommandLine,
+  invocation: Invocation,
+  context: CommandContext,
+): Promise<number> {
+  const commands = await import("../commands/archive_push.ts");
+  const { parameters } = commandLine;
+  if (commandLine.role === "async") {
+    const { changeDetector } = await import("./background.ts");
+    const options = { ...typed.pushServiceOptions(config, parameters), isOutdated: changeDetector(config) };
+    return await commands.archivePushService(options, context);
+  }
+  if (!config.boolean("archive-async")) {
+    return await commands.archivePush(typed.archivePushOptions(config, parameters), context);
+  }
+  const { startBackground } = await import("./background.ts");
+  return await commands.archivePushAsync(
+    typed.archivePushAsyncOptions(config, parameters),
+    (pgWalPath) => startBackground("archive-push:async", pgWalPath, commandLine, invocation),
+    context,
+  );
+}
+
 const WITHOUT_EFFECT = [
   ["bundle", "files are stored one by one"],
   ["block", "whole files are stored"],
@@ -85,12 +108,6 @@ const WITHOUT_EFFECT = [
 ] as const;
 
 /** Settings whose effect comes in a later version; the result is right without them, only slower or larger. */
-function warnOfAsync(config: Configuration, { log }: CommandContext): void {
-  if (config.boolean("archive-async")) {
-    log.warn("archive-async=y is not supported by this version of walferry: archiving synchronously");
-  }
-}
-
 function warnOfBackupSettings(config: Configuration, context: CommandContext): void {
   const { log } = context;
   for (const key of config.indexes("repo")) {

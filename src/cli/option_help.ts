@@ -28,7 +28,10 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "allow-root":
     "let the command run as root. Files that root writes into a repository may be out of reach for the account that archives.",
   "annotation": "note on a backup, key=value; repeat it for several. Shown by info.",
-  "archive-async": "push and get asynchronously. This version archives synchronously and says so.",
+  "archive-async":
+    "push asynchronously: a background process archives, PostgreSQL's command asks for its answer. This version gets synchronously.",
+  "archive-async-linger":
+    "how long the background process of asynchronous archiving stays without work; 0 = it ends with its batch, as pgBackRest's.",
   "archive-check": "wait until all WAL that a backup needs is in the archive.",
   "archive-copy": "store the WAL that makes a backup consistent inside the backup too.",
   "archive-expire-before": "remove WAL before this segment, whatever the retention says.",

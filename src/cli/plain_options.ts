@@ -234,6 +234,16 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
     default: "n",
   },
   {
+    name: "archive-async-linger",
+    type: "time",
+    home: "global",
+    commands: ["archive-push", "config-check"],
+    default: "5m",
+    min: 0,
+    max: DAY,
+    own: true,
+  },
+  {
     name: "archive-header-check",
     type: "boolean",
     home: "global",

@@ -51,7 +51,7 @@ async function runBare(command: CommandName, commandLine: CommandLine, invocatio
     config,
     invocation,
     log,
-    () => dispatch(config, commandLine.parameters, invocation, context),
+    () => dispatch(config, commandLine, invocation, context),
   );
 }
 
@@ -59,7 +59,7 @@ async function runConfigured(command: CommandName, commandLine: CommandLine, inv
   const config = loadConfiguration(command, commandLine, invocation);
   if (config.boolean("neutral-umask")) Deno.umask(0);
   const { progress, aroundTerminal } = await openProgress(command);
-  using log = createLog(logOptions(config, aroundTerminal));
+  using log = createLog(logOptions(config, commandLine, aroundTerminal));
   for (const warning of config.warnings) log.warn(warning);
   const declaration = COMMANDS[command];
   using signals = listenForSignals(command === "archive-get" ? ARCHIVE_GET_FAILED : ERROR_CODES.Term);
@@ -69,13 +69,14 @@ async function runConfigured(command: CommandName, commandLine: CommandLine, inv
   // Putting the line together costs something that nobody would read.
   const heard = log.level !== "off" && log.level !== "error" && log.level !== "warn";
   if (heard) {
-    say(`${command} command begin ${BACKREST_VERSION}: ${describeOptions(config, commandLine.parameters)}`.trimEnd());
+    const shown = commandLine.role === undefined ? command : `${command}:${commandLine.role}`;
+    say(`${shown} command begin ${BACKREST_VERSION}: ${describeOptions(config, commandLine.parameters)}`.trimEnd());
   }
   return await guarded(command, config, invocation, log, async () => {
     assertParameters(command, commandLine.parameters);
     assertStanza(command, config);
     assertAccount(command, config);
-    const code = await dispatch(config, commandLine.parameters, invocation, context);
+    const code = await dispatch(config, commandLine, invocation, context);
     const elapsed = config.boolean("log-timestamp") ? ` (${Math.round(systemClock.monotonicMs() - startMs)}ms)` : "";
     say(`${command} command end: completed successfully${elapsed}`);
     return code;
@@ -168,13 +169,20 @@ async function openProgress(
   return createProgressBar();
 }
 
-function logOptions(config: Configuration, aroundTerminal: LogOptions["aroundTerminal"]): LogOptions {
+function logOptions(
+  config: Configuration,
+  { role }: CommandLine,
+  aroundTerminal: LogOptions["aroundTerminal"],
+): LogOptions {
   const { command } = config;
-  const path = `${config.string("log-path")}/${config.stanza ?? "all"}-${command}.log`;
+  const name = role === undefined ? command : `${command}-${role}`;
+  const path = `${config.string("log-path")}/${config.stanza ?? "all"}-${name}.log`;
   return {
     console: config.string("log-level-console") as LogLevel,
     stderr: config.string("log-level-stderr") as LogLevel,
-    file: COMMANDS[command].logFile ? { level: config.string("log-level-file") as LogLevel, path } : undefined,
+    file: COMMANDS[command].logFile || role !== undefined
+      ? { level: config.string("log-level-file") as LogLevel, path }
+      : undefined,
     format: config.string("log-format") === "json" ? "json" : "text",
     timestamp: config.boolean("log-timestamp"),
     processDigits: (config.optionalNumber("process-max") ?? 1) > 99 ? 3 : 2,

@@ -1,5 +1,10 @@
 /** From the effective configuration to the typed options that commands take. The only place that knows which option feeds which field. */
-import type { ArchiveGetOptions, ArchivePushOptions } from "../archive/options.ts";
+import type {
+  ArchiveGetOptions,
+  ArchivePushAsyncOptions,
+  ArchivePushOptions,
+  PushServiceOptions,
+} from "../archive/options.ts";
 import type { BackupOptions, BackupType } from "../backup/options.ts";
 import { isWalferryError, WalferryError } from "../errors.ts";
 import type { ClusterConfig } from "../postgres/config.ts";
@@ -163,6 +168,27 @@ export function archivePushOptions(config: Configuration, parameters: readonly s
     timeoutMs: config.number("archive-timeout"),
     lockPath: config.string("lock-path"),
     pgVersionForce: config.optionalString("pg-version-force"),
+  };
+}
+
+/** Options of archive-push with archive-async=y. */
+export function archivePushAsyncOptions(
+  config: Configuration,
+  parameters: readonly string[],
+): ArchivePushAsyncOptions {
+  return {
+    ...archivePushOptions(config, parameters),
+    cluster: cluster(config, 1),
+    spoolPath: config.string("spool-path"),
+  };
+}
+
+/** Options of the background process that archive-push starts. */
+export function pushServiceOptions(config: Configuration, parameters: readonly string[]): PushServiceOptions {
+  return {
+    ...archivePushAsyncOptions(config, parameters),
+    processMax: config.number("process-max"),
+    lingerMs: config.number("archive-async-linger"),
   };
 }
 

@@ -1,0 +1,96 @@
+/**
+ * The short end of asynchronous archiving: PostgreSQL's command looks for the answer in the spool, starts the background process when none
+ * runs, and waits for the answer.
+ */
+import { isWalferryError, WalferryError } from "../errors.ts";
+import { readControlFile } from "../postgres/control_file.ts";
+import type { CommandContext } from "../process/command_context.ts";
+import { acquireLocks } from "../process/locks.ts";
+import { assertNotStopped } from "../process/stop_file.ts";
+import type { ArchivePushAsyncOptions } from "./options.ts";
+import { GLOBAL, PushSpool, spooledError } from "./spool.ts";
+import { resolveWalPath } from "./wal_path.ts";
+
+/** Pauses between looks at the spool in milliseconds: first, growth, longest. */
+const LOOK_FIRST = 5;
+const LOOK_GROWTH = 1.5;
+const LOOK_MAX = 200;
+
+/**
+ * Waits until the background process has pushed one file.
+ * @param start starts a background process for a `pg_wal` directory
+ * @returns a warning to print, when the file was given up instead
+ * @throws WalferryError what the background process met, `ArchiveTimeout`
+ */
+export async function awaitPush(
+  options: ArchivePushAsyncOptions,
+  start: (pgWalPath: string) => void,
+  context: CommandContext,
+): Promise<string | undefined> {
+  assertNotStopped(options.lockPath, options.stanza);
+  const path = resolveWalPath(options.walPath, options.cluster.path, "archive-push");
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  const { systemId } = readControlFile(options.cluster.path, options.pgVersionForce);
+  const spool = new PushSpool(options.spoolPath, options.stanza);
+  const deadline = context.clock.monotonicMs() + options.timeoutMs;
+  let started = false;
+  for (let round = 1, pauseMs = LOOK_FIRST;; round++, pauseMs = Math.min(pauseMs * LOOK_GROWTH, LOOK_MAX)) {
+    const status = spool.belongsTo(systemId) ? freshStatus(spool, name, path) : undefined;
+    if (status?.kind === "ok") return status.warning;
+    // In the first round what is written may be the last attempt's: the next one gets its chance.
+    if (status?.kind === "error" && round > 1) throw spooledError(status);
+    if (!started) started = startIfNeeded(options, spool, name, path, start, context);
+    if (context.clock.monotonicMs() > deadline) {
+      throw new WalferryError(
+        "ArchiveTimeout",
+        `unable to push WAL file '${name}' to the archive asynchronously after ${options.timeoutMs / 1000} second(s)`,
+        { hint: "check the archive-push-async.log in the log path for errors." },
+      );
+    }
+    await context.clock.sleep(pauseMs, context.signal);
+  }
+}
+
+/** An answer older than the file it is about is another file's: names are used again after a restore or in another cluster. */
+function freshStatus(spool: PushSpool, name: string, path: string) {
+  const status = spool.status(name);
+  if (status?.kind === "ok" && isOlder(status.modifiedMs, path)) return undefined;
+  return status ?? spool.status(GLOBAL);
+}
+
+/** Whether an answer was given before the file got its content. */
+export function isOlder(answerMs: number, path: string): boolean {
+  try {
+    return answerMs < (Deno.statSync(path).mtime?.getTime() ?? 0);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** Whoever holds the lock is pushing. */
+function startIfNeeded(
+  options: ArchivePushAsyncOptions,
+  spool: PushSpool,
+  name: string,
+  path: string,
+  start: (pgWalPath: string) => void,
+  context: CommandContext,
+): boolean {
+  try {
+    using _lock = acquireLocks(
+      options.lockPath,
+      options.stanza,
+      "archive",
+      options.repositories.map(({ key }) => key),
+      context.execId,
+    );
+    spool.make();
+    for (const old of [`${name}.error`, `${GLOBAL}.error`]) spool.remove(old);
+  } catch (error) {
+    if (isWalferryError(error, "LockAcquire")) return false;
+    throw error;
+  }
+  start(path.slice(0, path.lastIndexOf("/")));
+  return true;
+}

@@ -1,0 +1,207 @@
+/**
+ * The background process of asynchronous archiving (behaviour spec §2.5). It does not end with its batch: it stays, sees each file that
+ * PostgreSQL makes ready, and pushes it before the archiver asks. One directory scan per wake-up, oldest first, a bounded number at once.
+ */
+import { toWalferryError, type WalferryError } from "../errors.ts";
+import { readControlFile } from "../postgres/control_file.ts";
+import type { CommandContext } from "../process/command_context.ts";
+import { acquireLocks } from "../process/locks.ts";
+import { assertNotStopped, isStopped } from "../process/stop_file.ts";
+import { WorkerPool } from "../process/worker_pool.ts";
+import { formatSize } from "../report/units.ts";
+import { readReady } from "./archive_status.ts";
+import type { PushServiceOptions } from "./options.ts";
+import { isOlder } from "./push_async.ts";
+import type { PushedFile, PushRequest } from "./push_job.ts";
+import { GLOBAL, PushSpool } from "./spool.ts";
+
+/** Besides being woken it looks by itself after so many milliseconds. */
+const LOOK_EVERY = 5000;
+/** Pauses after a failed round in milliseconds: first and longest. */
+const RETRY_FIRST = 1000;
+const RETRY_MAX = 15_000;
+
+/** Runs until there is nothing to do for a while, or it is told to end. */
+export async function servePushes(options: PushServiceOptions, context: CommandContext): Promise<void> {
+  assertNotStopped(options.lockPath, options.stanza);
+  using _lock = acquireLocks(
+    options.lockPath,
+    options.stanza,
+    "archive",
+    options.repositories.map(({ key }) => key),
+    context.execId,
+  );
+  const spool = new PushSpool(options.spoolPath, options.stanza);
+  try {
+    const control = readControlFile(options.cluster.path, options.pgVersionForce);
+    spool.claim(control.systemId);
+    await new PushService(options, control.walSegmentBytes, spool, context).run();
+  } catch (error) {
+    const failure = toWalferryError(error);
+    if (failure.kind !== "Term") spool.writeError(GLOBAL, failure);
+    throw failure;
+  }
+}
+
+class PushService {
+  readonly #options: PushServiceOptions;
+  readonly #segmentBytes: number;
+  readonly #spool: PushSpool;
+  readonly #context: CommandContext;
+
+  constructor(options: PushServiceOptions, segmentBytes: number, spool: PushSpool, context: CommandContext) {
+    this.#options = options;
+    this.#segmentBytes = segmentBytes;
+    this.#spool = spool;
+    this.#context = context;
+  }
+
+  async run(): Promise<void> {
+    const { clock, signal, log } = this.#context;
+    const setup: PushServiceOptions = { ...this.#options, isOutdated: undefined };
+    await using pool = new WorkerPool<PushRequest, PushedFile>("wal-push", setup, this.#options.processMax);
+    const stop = () => pool.close(signal.reason);
+    signal.addEventListener("abort", stop, { once: true });
+    using watcher = new ReadyWatcher(`${this.#options.walPath}/archive_status`);
+    // Leftovers of an earlier process say nothing of this one.
+    for (const name of this.#spool.names()) if (!name.endsWith(".ok")) this.#spool.remove(name);
+    let lastWorkMs = clock.monotonicMs();
+    let retryMs = RETRY_FIRST;
+    for (;;) {
+      signal.throwIfAborted();
+      const seen = watcher.seen;
+      const work = this.#scan();
+      if (work.length > 0) {
+        const failed = await this.#pushAll(pool, work);
+        lastWorkMs = clock.monotonicMs();
+        if (this.#options.lingerMs === 0) return;
+        if (!failed) {
+          retryMs = RETRY_FIRST;
+          continue;
+        }
+        await clock.sleep(retryMs, signal);
+        retryMs = Math.min(retryMs * 2, RETRY_MAX);
+      } else {
+        const leftMs = this.#options.lingerMs - (clock.monotonicMs() - lastWorkMs);
+        const why = leftMs <= 0 ? "nothing to do" : this.#reasonToEnd();
+        if (why !== undefined) {
+          log.info(`end: ${why}`);
+          return;
+        }
+        await watcher.next(seen, Math.min(leftMs, LOOK_EVERY), signal);
+      }
+    }
+  }
+
+  #reasonToEnd(): string | undefined {
+    const { lockPath, stanza, cluster, isOutdated } = this.#options;
+    if (isStopped(lockPath, stanza) || isStopped(lockPath, undefined)) return "the stanza is stopped";
+    if (!exists(`${cluster.path}/postmaster.pid`)) return "the cluster is stopped";
+    if (isOutdated?.()) return "the program or its configuration was changed";
+    return undefined;
+  }
+
+  /** Files to push, oldest first. Answers that PostgreSQL has taken, and those of other files of the same name, are removed. */
+  #scan(): string[] {
+    const ready = new Set(readReady(this.#options.walPath));
+    const done = new Set<string>();
+    for (const file of this.#spool.names()) {
+      if (!file.endsWith(".ok")) continue;
+      const name = file.slice(0, -3);
+      const status = this.#spool.status(name);
+      if (status?.kind !== "ok") continue;
+      if (!ready.has(name) || isOlder(status.modifiedMs, `${this.#options.walPath}/${name}`)) this.#spool.remove(file);
+      else done.add(name);
+    }
+    const { queueMaxBytes } = this.#options;
+    const waiting = [...ready].filter((name) => !done.has(name)).sort();
+    if (queueMaxBytes === undefined || ready.size * this.#segmentBytes <= queueMaxBytes) return waiting;
+    for (const name of waiting) {
+      const warning = `dropped WAL file '${name}' because archive queue exceeded ${formatSize(queueMaxBytes)}`;
+      this.#context.log.warn(warning);
+      this.#spool.writeOk(
+        name,
+        `${warning}\nHINT: point-in-time recovery across this segment is impossible: take a new backup when the archive works again.`,
+      );
+    }
+    return [];
+  }
+
+  /** Pushes files; after the first failure no further one is begun. @returns whether one failed */
+  async #pushAll(pool: WorkerPool<PushRequest, PushedFile>, work: readonly string[]): Promise<boolean> {
+    const { log, signal } = this.#context;
+    log.info(`push ${work.length} WAL file(s) to archive: ${work[0]}${work.length > 1 ? `...${work.at(-1)}` : ""}`);
+    const queue = work.values();
+    let failed = false;
+    const lane = async () => {
+      for (const name of queue) {
+        if (failed) return;
+        try {
+          const { result, worker } = await pool.run({ path: `${this.#options.walPath}/${name}` });
+          log.detail(`pushed WAL file '${name}' to the archive`, worker);
+          for (const warning of result.warnings) log.warn(warning);
+          this.#spool.writeOk(name, result.warnings.length === 0 ? undefined : result.warnings.join("\n"));
+        } catch (error) {
+          signal.throwIfAborted();
+          failed = true;
+          this.#tellFailure(name, toWalferryError(error));
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: this.#options.processMax }, lane));
+    return failed;
+  }
+
+  #tellFailure(name: string, error: WalferryError): void {
+    this.#context.log.warn(
+      `could not push WAL file '${name}' to the archive (will be retried): [${error.code}] ${error.text}`,
+    );
+    this.#spool.writeError(name, error);
+  }
+}
+
+/** Hears of files that PostgreSQL makes ready. */
+class ReadyWatcher implements Disposable {
+  readonly #watcher: Deno.FsWatcher;
+  /** Counts what was heard. */
+  seen = 0;
+  #wake: PromiseWithResolvers<void> | undefined;
+
+  constructor(path: string) {
+    this.#watcher = Deno.watchFs(path, { recursive: false });
+    void this.#listen();
+  }
+
+  async #listen(): Promise<void> {
+    for await (const { paths } of this.#watcher) {
+      if (!paths.some((path) => path.endsWith(".ready"))) continue;
+      this.seen++;
+      this.#wake?.resolve();
+    }
+  }
+
+  /** Waits until something was heard since `seen`, or for so long. */
+  async next(seen: number, timeoutMs: number, signal: AbortSignal): Promise<void> {
+    if (this.seen !== seen) return;
+    const wake = this.#wake = Promise.withResolvers<void>();
+    const timer = setTimeout(wake.resolve, timeoutMs);
+    signal.addEventListener("abort", () => wake.resolve(), { once: true });
+    await wake.promise;
+    clearTimeout(timer);
+    this.#wake = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.#watcher.close();
+  }
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * The spool of asynchronous archiving (behaviour spec §2.5): a file for each WAL file tells what became of it. The files are pgBackRest's,
+ * so that either program can go on with what the other left.
+ */
+import { ERROR_CODES, type ErrorKind, WalferryError } from "../errors.ts";
+
+/** What a status file says. */
+export type SpoolStatus =
+  | { readonly kind: "ok"; readonly warning: string | undefined; readonly modifiedMs: number }
+  | { readonly kind: "error"; readonly code: number; readonly message: string };
+
+/** Name that stands for trouble that is not one file's. */
+export const GLOBAL = "global";
+/** Modes of the spool (behaviour spec §10). */
+const FILE_MODE = 0o640;
+const PATH_MODE = 0o750;
+
+/** `<spool-path>/archive/<stanza>/out`. */
+export class PushSpool {
+  readonly path: string;
+  /** Names the cluster that the spool belongs to, beside the queue: what another cluster left must never count. */
+  readonly #identityPath: string;
+
+  constructor(spoolPath: string, stanza: string) {
+    this.path = `${spoolPath}/archive/${stanza}/out`;
+    this.#identityPath = `${spoolPath}/archive/${stanza}/system-id`;
+  }
+
+  /** Makes the directory. @throws WalferryError `PathCreate` */
+  make(): void {
+    try {
+      Deno.mkdirSync(this.path, { recursive: true, mode: PATH_MODE });
+    } catch (error) {
+      throw new WalferryError("PathCreate", `unable to create path '${this.path}': ${(error as Error).message}`, {
+        cause: error,
+        hint: "does the account that runs the server own the spool path?",
+      });
+    }
+  }
+
+  /** Whether the spool may hold answers for this cluster: nobody's or its own. */
+  belongsTo(systemId: bigint): boolean {
+    const text = readIfThere(this.#identityPath);
+    return text === undefined || text.trim() === String(systemId);
+  }
+
+  /** Takes the spool for a cluster; what another one left is thrown away. */
+  claim(systemId: bigint): void {
+    if (!this.belongsTo(systemId)) { for (const name of this.names()) this.remove(name); }
+    this.make();
+    writeWhole(this.#identityPath, `${systemId}\n`);
+  }
+
+  /** Names of all files, with their endings. */
+  names(): string[] {
+    try {
+      return [...Deno.readDirSync(this.path)].map(({ name }) => name);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return [];
+      throw new WalferryError("PathOpen", `unable to list path '${this.path}': ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+  }
+
+  /** What is said of a WAL file (or of `GLOBAL`); `undefined` = nothing. @throws WalferryError `Format` */
+  status(walName: string): SpoolStatus | undefined {
+    const okPath = `${this.path}/${walName}.ok`;
+    const ok = readIfThere(okPath);
+    if (ok !== undefined) {
+      const modifiedMs = Deno.statSync(okPath).mtime?.getTime() ?? 0;
+      if (ok === "") return { kind: "ok", warning: undefined, modifiedMs };
+      const { code, message } = parse(okPath, ok);
+      // Somebody renamed an error to let the archiver go on without this file.
+      const warning = code === 0
+        ? message
+        : `WAL segment '${walName}' was not pushed due to error [${code}] and was manually skipped: ${message}`;
+      return { kind: "ok", warning, modifiedMs };
+    }
+    const path = `${this.path}/${walName}.error`;
+    const text = readIfThere(path);
+    return text === undefined ? undefined : { kind: "error", ...parse(path, text) };
+  }
+
+  writeOk(walName: string, warning?: string): void {
+    writeWhole(`${this.path}/${walName}.ok`, warning === undefined ? "" : `0\n${warning}`);
+    this.remove(`${walName}.error`);
+  }
+
+  writeError(walName: string, error: WalferryError): void {
+    writeWhole(`${this.path}/${walName}.error`, `${error.code}\n${error.text}`);
+  }
+
+  /** Removes a file by its whole name. Absent is no error. */
+  remove(name: string): void {
+    try {
+      Deno.removeSync(`${this.path}/${name}`);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return;
+      throw new WalferryError("FileRemove", `unable to remove '${this.path}/${name}': ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+  }
+}
+
+/** The error that a status file tells of. */
+export function spooledError({ code, message }: { readonly code: number; readonly message: string }): WalferryError {
+  const kind = (Object.keys(ERROR_CODES) as ErrorKind[]).find((name) => ERROR_CODES[name] === code) ?? "Unknown";
+  return new WalferryError(kind, message);
+}
+
+function parse(path: string, text: string): { code: number; message: string } {
+  const match = /^(\d{1,3})\n([\s\S]+)$/.exec(text);
+  if (match === null) {
+    throw new WalferryError("Format", `'${path}' is not a status file: a code and a message are expected`);
+  }
+  return { code: Number(match[1]), message: match[2]!.trimEnd() };
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw new WalferryError("FileOpen", `unable to open file '${path}' for read: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}
+
+/** Seen whole or not at all. It need not survive a crash of the host: a lost answer only costs a second push. */
+function writeWhole(path: string, text: string): void {
+  const temporary = `${path}.pgbackrest.tmp`;
+  try {
+    Deno.writeTextFileSync(temporary, text, { mode: FILE_MODE });
+    Deno.renameSync(temporary, path);
+  } catch (error) {
+    throw new WalferryError("FileWrite", `unable to write '${path}': ${(error as Error).message}`, { cause: error });
+  }
+}

@@ -1,0 +1,66 @@
+/** Starting the background process of a command, and when one that runs is no longer what would be started. */
+import { selfCommand } from "../process/self.ts";
+import type { CommandLine } from "./command_line.ts";
+import type { Configuration } from "./configuration.ts";
+import type { Invocation } from "./load_configuration.ts";
+
+/** Options that the background process has its own values for. */
+const OWN = new Set(["log-level-console", "log-level-stderr"]);
+
+/**
+ * Starts this program detached, with the options of the command line (those of environment and files are read again), and does not wait.
+ * @param word command and role: `archive-push:async`
+ */
+export function startBackground(
+  word: string,
+  parameter: string,
+  commandLine: CommandLine,
+  invocation: Invocation,
+): void {
+  const self = selfCommand();
+  const options = [...commandLine.options.values()].flatMap(({ named: { name }, texts, negated, reset }) => {
+    if (OWN.has(name)) return [];
+    if (negated) return [`--no-${name}`];
+    if (reset) return [`--reset-${name}`];
+    // The working directory changes: a relative path would lead somewhere else.
+    const values = name === "config"
+      ? texts.map((text) => (text.startsWith("/") ? text : `${Deno.cwd()}/${text}`))
+      : texts;
+    return values.map((text) => `--${name}=${text}`);
+  });
+  const child = new Deno.Command(selfAs(invocation, self.path), {
+    args: [...self.args, ...options, "--log-level-console=off", "--log-level-stderr=off", word, parameter],
+    cwd: "/",
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+    // The server's signals are for its archiver, not for what outlives it.
+    detached: true,
+  }).spawn();
+  child.unref();
+}
+
+/** Under its other name the program reads other files by default: it is started by the name it was called by. */
+function selfAs({ invokedName }: Invocation, path: string): string {
+  if (invokedName === "walferry") return path;
+  const word = Deno.readTextFileSync("/proc/self/cmdline").split("\0", 1)[0] ?? path;
+  return word.startsWith("/") || !word.includes("/") ? word : `${Deno.cwd()}/${word}`;
+}
+
+/** Tells whether the program or a file of its configuration has changed since now. */
+export function changeDetector(config: Configuration): () => boolean {
+  const paths = [Deno.execPath(), ...config.files];
+  const before = paths.map(stamp);
+  return () => paths.some((path, index) => stamp(path) !== before[index]);
+}
+
+/** What is another when a file is another. */
+function stamp(path: string): string {
+  try {
+    const { ino, size, mtime } = Deno.statSync(path);
+    return `${ino} ${size} ${mtime?.getTime()}`;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "missing";
+    throw error;
+  }
+}

@@ -1,0 +1,243 @@
+/**
+ * Asynchronous archiving against a real archiver: answers from the spool, one background process that stays, an outage that ends by itself,
+ * the queue limit, crashes, stale answers, and the other program taking over.
+ */
+import { assert, assertEquals, assertIncludes } from "../support/assert.ts";
+import { execute, runAs, TestFolder } from "../support/accounts.ts";
+import { archiveWith } from "../support/interop_story.ts";
+import { TestCluster } from "../support/postgres.ts";
+import { TestStanza, walferryPath } from "../support/programs.ts";
+import { testWith } from "../support/requirements.ts";
+
+const NEEDS = ["/usr/lib/postgresql/15/bin/postgres", "pgrep", "pkill"];
+
+interface Place {
+  readonly folder: TestFolder;
+  readonly cluster: TestCluster;
+  readonly stanza: TestStanza;
+  readonly spool: string;
+}
+
+/** Runs a story on a cluster that archives asynchronously. */
+async function story(
+  global: Readonly<Record<string, string>>,
+  run: (place: Place) => Promise<void>,
+): Promise<void> {
+  await using folder = await TestFolder.make();
+  await using cluster = await TestCluster.init(folder, {
+    settings: "archive_mode = on\narchive_command = 'false'",
+    initdb: ["--wal-segsize=1"],
+  });
+  await cluster.start();
+  const stanza = await TestStanza.make(folder, cluster, {
+    global: {
+      "archive-async": "y",
+      "process-max": "2",
+      "archive-timeout": "10s",
+      "log-level-file": "detail",
+      ...global,
+    },
+  });
+  await stanza.must("walferry", ["stanza-create"]);
+  try {
+    await run({ folder, cluster, stanza, spool: `${folder.path}/conf/spool/archive/main/out` });
+  } finally {
+    await execute(["pkill", "-KILL", "-f", `config=${stanza.config}.*archive-push:async`]);
+  }
+}
+
+/** Background processes of a stanza. */
+async function services({ stanza }: Place): Promise<number[]> {
+  const { stdout } = await execute(["pgrep", "-f", `config=${stanza.config}.*archive-push:async`]);
+  return stdout.split("\n").filter(Boolean).map(Number);
+}
+
+async function logOf({ folder }: Place): Promise<string> {
+  return await Deno.readTextFile(`${folder.path}/conf/log/main-archive-push-async.log`);
+}
+
+/** Waits until something is so. */
+async function until(what: string, holds: () => Promise<boolean> | boolean): Promise<void> {
+  const deadline = Date.now() + 30_000;
+  while (!await holds()) {
+    if (Date.now() > deadline) throw new Error(`waited too long for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+  }
+}
+
+testWith(
+  NEEDS,
+  "one background process stays and pushes ahead; what it stored is what PostgreSQL wrote",
+  () =>
+    story({}, async (place) => {
+      const { cluster, stanza } = place;
+      await archiveWith(cluster, stanza, "walferry");
+      const first = await cluster.archiveSegment();
+      const [service, ...others] = await services(place);
+      assert(service !== undefined && others.length === 0);
+      for (let round = 0; round < 12; round++) await cluster.archiveSegment();
+      assertEquals(await services(place), [service], "the same process goes on");
+      const destination = `${place.folder.path}/got`;
+      await stanza.must("walferry", ["archive-get", first, destination]);
+      assertIncludes(await logOf(place), `pushed WAL file '${first}' to the archive`);
+      await stanza.must("walferry", ["check"]);
+      await stanza.must("walferry", ["--type=full", "backup"]);
+      // PostgreSQL's command finds the answer: nothing is pushed a second time.
+      assertEquals((await logOf(place)).includes("already exists"), false);
+      // It ends when the stanza is stopped, and the next command starts another.
+      await stanza.must("walferry", ["stop"]);
+      await until("the process to end", async () => (await services(place)).length === 0);
+      await stanza.must("walferry", ["start"]);
+      await cluster.archiveSegment();
+      assert((await services(place))[0] !== service);
+      // And with the cluster.
+      await cluster.stop();
+      await until("the process to end with the cluster", async () => (await services(place)).length === 0);
+    }),
+);
+
+testWith(
+  NEEDS,
+  "a repository that is away is told to PostgreSQL; when it is back everything drains by itself",
+  () =>
+    story({}, async (place) => {
+      const { cluster, stanza, spool } = place;
+      await archiveWith(cluster, stanza, "walferry");
+      await cluster.archiveSegment();
+      const repository = stanza.repositories[0]!;
+      await runAs(["mv", repository, `${repository}.away`]);
+      for (let round = 0; round < 5; round++) {
+        await cluster.sql("select pg_create_restore_point('x'); select pg_switch_wal()");
+      }
+      await cluster.until(
+        "select last_failed_wal is not null from pg_stat_archiver",
+        "the archiver to hear of it",
+        60_000,
+      );
+      await until(
+        "an error in the spool",
+        () => [...Deno.readDirSync(spool)].some(({ name }) => name.endsWith(".error")),
+      );
+      assertIncludes(await cluster.log(), "unable to load info file");
+      await runAs(["mv", `${repository}.away`, repository]);
+      await cluster.archiveSegment();
+      assertEquals([...Deno.readDirSync(spool)].filter(({ name }) => name.endsWith(".error")), []);
+      assertEquals((await services(place)).length, 1);
+      const { code, stdout } = await stanza.walferry(["--archive-timeout=5", "check"]);
+      assertEquals(code, 0, stdout);
+    }),
+);
+
+testWith(
+  NEEDS,
+  "above the queue limit segments are dropped, with a warning that says what it means",
+  () =>
+    story({ "archive-push-queue-max": "3MiB" }, async (place) => {
+      const { cluster, stanza } = place;
+      for (let round = 0; round < 6; round++) {
+        await cluster.sql("select pg_create_restore_point('x'); select pg_switch_wal()");
+      }
+      await archiveWith(cluster, stanza, "walferry");
+      await until(
+        "the warning in the log",
+        async () => (await logOf(place).catch(() => "")).includes("dropped WAL file"),
+      );
+      await cluster.until("select archived_count >= 5 from pg_stat_archiver", "the dropped ones to be acknowledged");
+      assertIncludes(await cluster.log(), "point-in-time recovery across this segment is impossible");
+      const stored = await runAs(["find", `${stanza.repositories[0]}/archive`, "-name", "00000001*-*"]);
+      assertEquals(stored.trim(), "");
+    }),
+);
+
+testWith(
+  NEEDS,
+  "a process that is killed is replaced, and nothing is lost or acknowledged that is not stored",
+  () =>
+    story({}, async (place) => {
+      const { cluster, stanza } = place;
+      await archiveWith(cluster, stanza, "walferry");
+      const segments: string[] = [];
+      for (let round = 0; round < 6; round++) {
+        segments.push(await cluster.archiveSegment());
+        await execute(["pkill", "-KILL", "-f", `config=${stanza.config}.*archive-push:async`]);
+      }
+      for (const segment of segments) {
+        assertEquals((await stanza.walferry(["archive-get", segment, `${place.folder.path}/got`])).code, 0, segment);
+      }
+    }),
+);
+
+testWith(
+  NEEDS,
+  "an answer that is older than the file, or another cluster's, never counts",
+  () =>
+    story({ "archive-async-linger": "0" }, async (place) => {
+      const { cluster, stanza, spool, folder } = place;
+      const push = (segment: string) => stanza.walferry(["archive-push", `${cluster.path}/pg_wal/${segment}`]);
+      await cluster.sql("select pg_create_restore_point('x')");
+      const segment = await cluster.sql("select pg_walfile_name(pg_switch_wal())");
+      await until("the segment to be ready", () => exists(`${cluster.path}/pg_wal/archive_status/${segment}.ready`));
+      await runAs(["mkdir", "-p", spool]);
+      const stored = async () =>
+        (await runAs(["find", `${stanza.repositories[0]}/archive`, "-name", `${segment}-*`])).trim() !== "";
+
+      await runAs(["sh", "-c", `touch -d '2001-01-01' ${spool}/${segment}.ok`]);
+      const { code, stdout } = await push(segment);
+      assertEquals(code, 0, stdout);
+      assert(await stored(), "the old answer was believed");
+
+      await runAs([
+        "sh",
+        "-c",
+        `rm -r ${
+          stanza.repositories[0]
+        }/archive/main/15-1; echo 12345 > ${folder.path}/conf/spool/archive/main/system-id; touch ${spool}/${segment}.ok`,
+      ]);
+      assertEquals((await push(segment)).code, 0);
+      assert(await stored(), "another cluster's answer was believed");
+      assertEquals((await services(place)).length, 0, "without lingering it ends with its batch");
+    }),
+);
+
+testWith(
+  [...NEEDS, "pgbackrest"],
+  "each program goes on with the spool that the other left",
+  () =>
+    story({ "archive-async-linger": "0", "compress-type": "gz" }, async (place) => {
+      const { cluster, stanza } = place;
+      for (const program of ["walferry", "pgbackrest", "walferry", "pgbackrest"] as const) {
+        await archiveWith(cluster, stanza, program);
+        await cluster.archiveSegment();
+        const segment = await cluster.archiveSegment();
+        assertEquals(
+          (await stanza.pgbackrest(["--no-archive-async", "archive-get", segment, `${place.folder.path}/got`])).code,
+          0,
+        );
+      }
+      await stanza.must("pgbackrest", ["check"]);
+    }),
+);
+
+testWith(
+  NEEDS,
+  "the background process is this program, with nothing of the command line that is a secret",
+  () =>
+    story({}, async (place) => {
+      await archiveWith(place.cluster, place.stanza, "walferry");
+      await place.cluster.archiveSegment();
+      const [service] = await services(place);
+      const words = (await Deno.readTextFile(`/proc/${service}/cmdline`)).split("\0");
+      assertEquals(words[0], walferryPath);
+      assertEquals(await Deno.readLink(`/proc/${service}/cwd`), "/");
+    }),
+);
+
+function exists(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
