@@ -44,13 +44,28 @@ export type GetResult = { readonly state: "found"; readonly repository: string; 
  * a repository that could not be asked may hold it
  */
 export async function getWal(options: ArchiveGetOptions, context: CommandContext): Promise<GetResult> {
+  await using set = await RepositorySet.open(options.repositories);
+  return await getWalFrom(set, options, { signal: context.signal, warn: (message) => context.log.warn(message) });
+}
+
+/** What getting a file needs of the outside world. */
+export interface GetContext {
+  readonly signal: AbortSignal;
+  readonly warn: (message: string) => void;
+}
+
+/** As {@link getWal}, from repositories that are open. */
+export async function getWalFrom(
+  set: RepositorySet,
+  options: ArchiveGetOptions,
+  context: GetContext,
+): Promise<GetResult> {
   const destination = resolveWalPath(options.destination, options.cluster.path, "archive-get");
   const control = readControlFile(options.cluster.path, options.pgVersionForce);
   assertStartable(options.cluster.path, control);
-  await using set = await RepositorySet.open(options.repositories);
   const { candidates, failures, asked } = await search(set, options, control, context);
   context.signal.throwIfAborted();
-  for (const failure of failures) context.log.warn(describeFailure(failure));
+  for (const failure of failures) context.warn(describeFailure(failure));
   if (asked === 0) throw noValidRepository(failures);
   assertOneContent(options.walName, candidates);
 
@@ -61,7 +76,7 @@ export async function getWal(options: ArchiveGetOptions, context: CommandContext
     } catch (error) {
       const failure = { key: candidate.repository.key, error: toWalferryError(error) };
       if (failure.error.kind === "FileWrite" || failure.error.kind === "Term") throw failure.error;
-      context.log.warn(describeFailure(failure));
+      context.warn(describeFailure(failure));
       failures.push(failure);
     }
   }
@@ -86,7 +101,7 @@ export async function getWal(options: ArchiveGetOptions, context: CommandContext
 }
 
 /** A restored cluster has an invalid checkpoint until it started from its `backup_label`; without the label it must not be fed WAL. */
-function assertStartable(pgPath: string, control: ControlData): void {
+export function assertStartable(pgPath: string, control: ControlData): void {
   if (control.checkpointLsn !== INVALID_CHECKPOINT) return;
   try {
     Deno.lstatSync(`${pgPath}/backup_label`);
@@ -103,7 +118,7 @@ async function search(
   set: RepositorySet,
   options: ArchiveGetOptions,
   control: ControlData,
-  context: CommandContext,
+  context: GetContext,
 ): Promise<{ candidates: Candidate[]; failures: RepositoryFailure[]; asked: number }> {
   const outcomes = await set.ask((repository) => candidatesOf(repository, options, control, context.signal));
   return {

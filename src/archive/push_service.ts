@@ -15,8 +15,9 @@ import { isOlder } from "./push_async.ts";
 import type { PushedFile, PushRequest } from "./push_job.ts";
 import { GLOBAL, PushSpool } from "./spool.ts";
 
-/** Besides being woken it looks by itself after so many milliseconds. */
+/** Besides being woken it looks by itself after so many milliseconds; where nothing can wake it, more often. */
 const LOOK_EVERY = 5000;
+const LOOK_EVERY_UNWATCHED = 500;
 /** Pauses after a failed round in milliseconds: first and longest. */
 const RETRY_FIRST = 1000;
 const RETRY_MAX = 15_000;
@@ -62,7 +63,7 @@ class PushService {
     await using pool = new WorkerPool<PushRequest, PushedFile>("wal-push", setup, this.#options.processMax);
     const stop = () => pool.close(signal.reason);
     signal.addEventListener("abort", stop, { once: true });
-    using watcher = new ReadyWatcher(`${this.#options.walPath}/archive_status`);
+    using watcher = new ReadyWatcher(`${this.#options.walPath}/archive_status`, (message) => log.warn(message));
     // Leftovers of an earlier process say nothing of this one.
     for (const name of this.#spool.names()) if (!name.endsWith(".ok")) this.#spool.remove(name);
     let lastWorkMs = clock.monotonicMs();
@@ -70,6 +71,8 @@ class PushService {
     for (;;) {
       signal.throwIfAborted();
       const seen = watcher.seen;
+      const told = this.#reasonToEnd();
+      if (told !== undefined) return log.info(`end: ${told}`);
       const work = this.#scan();
       if (work.length > 0) {
         const failed = await this.#pushAll(pool, work);
@@ -83,16 +86,13 @@ class PushService {
         retryMs = Math.min(retryMs * 2, RETRY_MAX);
       } else {
         const leftMs = this.#options.lingerMs - (clock.monotonicMs() - lastWorkMs);
-        const why = leftMs <= 0 ? "nothing to do" : this.#reasonToEnd();
-        if (why !== undefined) {
-          log.info(`end: ${why}`);
-          return;
-        }
-        await watcher.next(seen, Math.min(leftMs, LOOK_EVERY), signal);
+        if (leftMs <= 0) return log.info("end: nothing to do");
+        await watcher.next(seen, Math.min(leftMs, watcher.lookEveryMs), signal);
       }
     }
   }
 
+  /** Why it must not go on, whatever waits: the next command of PostgreSQL starts another where that is right. */
   #reasonToEnd(): string | undefined {
     const { lockPath, stanza, cluster, isOutdated } = this.#options;
     if (isStopped(lockPath, stanza) || isStopped(lockPath, undefined)) return "the stanza is stopped";
@@ -162,18 +162,28 @@ class PushService {
 
 /** Hears of files that PostgreSQL makes ready. */
 class ReadyWatcher implements Disposable {
-  readonly #watcher: Deno.FsWatcher;
+  readonly #watcher: Deno.FsWatcher | undefined;
+  readonly lookEveryMs: number;
   /** Counts what was heard. */
   seen = 0;
   #wake: PromiseWithResolvers<void> | undefined;
 
-  constructor(path: string) {
-    this.#watcher = Deno.watchFs(path, { recursive: false });
-    void this.#listen();
+  /** @param warn hears why nothing can be heard; then it is looked more often instead */
+  constructor(path: string, warn: (message: string) => void) {
+    try {
+      this.#watcher = Deno.watchFs(path, { recursive: false });
+    } catch (error) {
+      // The kernel's watches can be used up by others.
+      warn(
+        `unable to watch path '${path}': ${(error as Error).message}: looking there every ${LOOK_EVERY_UNWATCHED} ms`,
+      );
+    }
+    this.lookEveryMs = this.#watcher === undefined ? LOOK_EVERY_UNWATCHED : LOOK_EVERY;
+    if (this.#watcher !== undefined) void this.#listen(this.#watcher);
   }
 
-  async #listen(): Promise<void> {
-    for await (const { paths } of this.#watcher) {
+  async #listen(watcher: Deno.FsWatcher): Promise<void> {
+    for await (const { paths } of watcher) {
       if (!paths.some((path) => path.endsWith(".ready"))) continue;
       this.seen++;
       this.#wake?.resolve();
@@ -185,14 +195,16 @@ class ReadyWatcher implements Disposable {
     if (this.seen !== seen) return;
     const wake = this.#wake = Promise.withResolvers<void>();
     const timer = setTimeout(wake.resolve, timeoutMs);
-    signal.addEventListener("abort", () => wake.resolve(), { once: true });
+    const onAbort = () => wake.resolve();
+    signal.addEventListener("abort", onAbort, { once: true });
     await wake.promise;
     clearTimeout(timer);
+    signal.removeEventListener("abort", onAbort);
     this.#wake = undefined;
   }
 
   [Symbol.dispose](): void {
-    this.#watcher.close();
+    this.#watcher?.close();
   }
 }
 

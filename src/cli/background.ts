@@ -13,7 +13,7 @@ const OWN = new Set(["log-level-console", "log-level-stderr"]);
  */
 export function startBackground(
   word: string,
-  parameter: string,
+  parameters: readonly string[],
   commandLine: CommandLine,
   invocation: Invocation,
 ): void {
@@ -29,7 +29,7 @@ export function startBackground(
     return values.map((text) => `--${name}=${text}`);
   });
   const child = new Deno.Command(selfAs(invocation, self.path), {
-    args: [...self.args, ...options, "--log-level-console=off", "--log-level-stderr=off", word, parameter],
+    args: [...self.args, ...options, "--log-level-console=off", "--log-level-stderr=off", word, ...parameters],
     cwd: "/",
     stdin: "null",
     stdout: "null",

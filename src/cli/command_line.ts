@@ -17,7 +17,7 @@ export interface CommandLine {
   /** `undefined` when nothing at all was written. */
   readonly command: CommandName | undefined;
   readonly parameters: readonly string[];
-  /** A part of a command that the program starts by itself: `archive-push:async`. */
+  /** A part of a command that the program starts by itself: `archive-push:async`, `archive-get:async`. */
   readonly role?: "async";
   /** By name with index. */
   readonly options: ReadonlyMap<string, GivenOption>;
@@ -46,7 +46,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
       if (command !== undefined) parameters.push(word);
       else {
         const [name, suffix] = word.split(":");
-        if (suffix === "async" && name === "archive-push") role = "async";
+        if (suffix === "async" && (name === "archive-push" || name === "archive-get")) role = "async";
         command = commandNamed(role === undefined ? word : name!) ?? unknownCommand(word);
       }
       continue;

@@ -38,7 +38,6 @@ export const COMPATIBLE_PLAIN_OPTIONS: readonly OptionDeclaration[] = [
     { name: "tls-cipher-13", type: "string" },
   ]),
   ...compatible(["archive-get"], [
-    { name: "archive-get-queue-max", type: "size", min: 0, max: 4 * PIB },
     { name: "archive-missing-retry", type: "boolean" },
   ]),
   ...compatible(["archive-push"], [{ name: "archive-push-batch-size", type: "size", min: MIB, max: 4 * PIB }]),

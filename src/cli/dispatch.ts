@@ -16,10 +16,7 @@ export async function dispatch(
   const { parameters } = commandLine;
   switch (config.command) {
     case "archive-get":
-      return await (await import("../commands/archive_get.ts")).archiveGet(
-        typed.archiveGetOptions(config, parameters),
-        context,
-      );
+      return await archiveGet(config, commandLine, invocation, context);
     case "archive-push":
       return await archivePush(config, commandLine, invocation, context);
     case "backup":
@@ -76,6 +73,30 @@ export async function dispatch(
   }
 }
 
+/** One of three: PostgreSQL's command with or without a queue, or the process that fills it. */
+async function archiveGet(
+  config: Configuration,
+  commandLine: CommandLine,
+  invocation: Invocation,
+  context: CommandContext,
+): Promise<number> {
+  const commands = await import("../commands/archive_get.ts");
+  const { parameters } = commandLine;
+  if (commandLine.role === "async") {
+    return await commands.archiveGetFill(typed.archiveGetAsyncOptions(config, [parameters[0]!, ""]), context);
+  }
+  if (!config.boolean("archive-async")) {
+    return await commands.archiveGet(typed.archiveGetOptions(config, parameters), context);
+  }
+  const { startBackground } = await import("./background.ts");
+  return await commands.archiveGetAsync(
+    typed.archiveGetAsyncOptions(config, parameters),
+    // The destination is the queue.
+    (firstSegment) => startBackground("archive-get:async", [firstSegment, "-"], commandLine, invocation),
+    context,
+  );
+}
+
 /** One of three: PostgreSQL's command with or without a background process, or that process. */
 async function archivePush(
   config: Configuration,
@@ -96,7 +117,7 @@ async function archivePush(
   const { startBackground } = await import("./background.ts");
   return await commands.archivePushAsync(
     typed.archivePushAsyncOptions(config, parameters),
-    (pgWalPath) => startBackground("archive-push:async", pgWalPath, commandLine, invocation),
+    (pgWalPath) => startBackground("archive-push:async", [pgWalPath], commandLine, invocation),
     context,
   );
 }

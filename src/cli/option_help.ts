@@ -29,7 +29,7 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
     "let the command run as root. Files that root writes into a repository may be out of reach for the account that archives.",
   "annotation": "note on a backup, key=value; repeat it for several. Shown by info.",
   "archive-async":
-    "push asynchronously: a background process archives, PostgreSQL's command asks for its answer. This version gets synchronously.",
+    "archive and get asynchronously: a background process pushes WAL before PostgreSQL asks, and fetches the segments that a recovery needs next.",
   "archive-async-linger":
     "how long the background process of asynchronous archiving stays without work; 0 = it ends with its batch, as pgBackRest's.",
   "archive-check": "wait until all WAL that a backup needs is in the archive.",
@@ -37,7 +37,7 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "archive-expire-before": "remove WAL before this segment, whatever the retention says.",
   "archive-get-exit":
     "exit codes of archive-get: strict = 0 delivered, 1 proved absent, 255 anything else, so that recovery stops instead of ending early; compat = pgBackRest's codes. compat is the default under the name pgbackrest.",
-  "archive-get-queue-max": "size of the prefetch queue of asynchronous archive-get.",
+  "archive-get-queue-max": "WAL that asynchronous archive-get fetches ahead.",
   "archive-header-check": "compare version and system identifier in a WAL file with the stanza before it is archived.",
   "archive-missing-retry": "ask again once for a segment known to be missing (asynchronous archive-get).",
   "archive-mode":

@@ -234,6 +234,15 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
     default: "n",
   },
   {
+    name: "archive-get-queue-max",
+    type: "size",
+    home: "global",
+    commands: ["archive-get", "config-check"],
+    default: "128MiB",
+    min: 0,
+    max: 4 * PIB,
+  },
+  {
     name: "archive-async-linger",
     type: "time",
     home: "global",

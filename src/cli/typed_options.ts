@@ -1,5 +1,6 @@
 /** From the effective configuration to the typed options that commands take. The only place that knows which option feeds which field. */
 import type {
+  ArchiveGetAsyncOptions,
   ArchiveGetOptions,
   ArchivePushAsyncOptions,
   ArchivePushOptions,
@@ -203,6 +204,16 @@ export function archiveGetOptions(config: Configuration, parameters: readonly st
     timeoutMs: config.number("archive-timeout"),
     lockPath: config.string("lock-path"),
     pgVersionForce: config.optionalString("pg-version-force"),
+  };
+}
+
+/** Options of archive-get with archive-async=y, and of the background process that it starts. */
+export function archiveGetAsyncOptions(config: Configuration, parameters: readonly string[]): ArchiveGetAsyncOptions {
+  return {
+    ...archiveGetOptions(config, parameters),
+    spoolPath: config.string("spool-path"),
+    queueMaxBytes: config.number("archive-get-queue-max"),
+    processMax: config.number("process-max"),
   };
 }
 
