@@ -19,11 +19,11 @@ const PATH_MODE = 0o750;
 export class PushSpool {
   readonly path: string;
   /** Names the cluster that the spool belongs to, beside the queue: what another cluster left must never count. */
-  readonly #identityPath: string;
+  readonly identityPath: string;
 
   constructor(spoolPath: string, stanza: string) {
     this.path = `${spoolPath}/archive/${stanza}/out`;
-    this.#identityPath = `${spoolPath}/archive/${stanza}/system-id`;
+    this.identityPath = `${spoolPath}/archive/${stanza}/system-id`;
   }
 
   /** Makes the directory. @throws WalferryError `PathCreate` */
@@ -40,7 +40,7 @@ export class PushSpool {
 
   /** Whether the spool may hold answers for this cluster: nobody's or its own. */
   belongsTo(systemId: bigint): boolean {
-    const text = readIfThere(this.#identityPath);
+    const text = readIfThere(this.identityPath);
     return text === undefined || text.trim() === String(systemId);
   }
 
@@ -48,7 +48,7 @@ export class PushSpool {
   claim(systemId: bigint): void {
     if (!this.belongsTo(systemId)) { for (const name of this.names()) this.remove(name); }
     this.make();
-    writeWhole(this.#identityPath, `${systemId}\n`);
+    writeWhole(this.identityPath, `${systemId}\n`);
   }
 
   /** Names of all files, with their endings. */

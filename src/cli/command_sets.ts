@@ -18,6 +18,7 @@ export const REPO: readonly CommandName[] = [
 ];
 /** Commands that look at the data directory. */
 export const PG: readonly CommandName[] = [
+  "archive-command",
   "archive-get",
   "archive-push",
   "backup",
@@ -29,7 +30,7 @@ export const PG: readonly CommandName[] = [
 /** Commands that connect to the cluster. */
 export const PGDB: readonly CommandName[] = ["backup", "check", "config-check", ...STANZA_COMMANDS];
 /** Everything that an administrator or PostgreSQL runs. */
-export const SERVICE: readonly CommandName[] = [...REPO, "start", "stop"];
+export const SERVICE: readonly CommandName[] = [...REPO, "archive-command", "start", "stop"];
 /** Options of backup, which config-check shows too; likewise below. */
 export const BACKUP: readonly CommandName[] = ["backup", "config-check"];
 export const RESTORE: readonly CommandName[] = ["restore", "config-check"];

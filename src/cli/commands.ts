@@ -1,6 +1,7 @@
 /** The commands of the program: what each takes, and how it is logged. Their options are in `option_table.ts`. */
 
 export const COMMAND_NAMES = [
+  "archive-command",
   "archive-get",
   "archive-push",
   "backup",
@@ -41,6 +42,7 @@ export interface CommandDeclaration {
 }
 
 export const COMMANDS: Readonly<Record<CommandName, CommandDeclaration>> = {
+  "archive-command": { parameters: [], stanza: "required", logLevel: "debug", allowRoot: true },
   "archive-get": { parameters: ["wal-name", "destination"], stanza: "required", logLevel: "info" },
   "archive-push": { parameters: ["wal-path"], stanza: "required", logLevel: "info" },
   "backup": { parameters: [], stanza: "required", logFile: true, logLevel: "info" },

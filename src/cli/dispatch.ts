@@ -15,6 +15,9 @@ export async function dispatch(
 ): Promise<number> {
   const { parameters } = commandLine;
   switch (config.command) {
+    case "archive-command":
+      context.output(`${(await import("./archive_command.ts")).archiveCommandText(config, invocation)}\n`);
+      return 0;
     case "archive-get":
       return await archiveGet(config, commandLine, invocation, context);
     case "archive-push":

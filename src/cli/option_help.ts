@@ -2,6 +2,8 @@
 import type { CommandName } from "./commands.ts";
 
 export const COMMAND_HELP: Readonly<Record<CommandName, string>> = {
+  "archive-command":
+    "print the archive_command for this stanza; with archive-async=y one that starts no program where the answer is there",
   "archive-get": "get a WAL file from the archive, for restore_command",
   "archive-push": "push a WAL file to the archive, for archive_command",
   "backup": "back up a cluster",

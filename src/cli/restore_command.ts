@@ -3,6 +3,7 @@ import { selfCommand } from "../process/self.ts";
 import type { Configuration } from "./configuration.ts";
 import { OPTIONS, takes } from "./option_table.ts";
 import { showOptionValue } from "./option_value.ts";
+import { quoted } from "./shell_words.ts";
 
 /** Options of the restore that mean nothing to archive-get although it takes them. */
 const DROPPED = new Set([
@@ -37,10 +38,4 @@ export function restoreCommandText(config: Configuration): string {
 
 function absolute(path: string): string {
   return path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
-}
-
-/** For the shell that PostgreSQL runs; `%` would be taken by PostgreSQL itself. */
-function quoted(word: string): string {
-  const safe = word.replaceAll("%", "%%");
-  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(safe) ? safe : `"${safe.replace(/["\\$`]/g, "\\$&")}"`;
 }

@@ -232,6 +232,44 @@ testWith(
     }),
 );
 
+testWith(
+  [...NEEDS, "strace"],
+  "the printed archive_command starts no program where the answer is there, and is as careful",
+  () =>
+    story({}, async (place) => {
+      const { cluster, stanza, spool, folder } = place;
+      const text = (await stanza.must("walferry", ["archive-command"])).trim();
+      assertIncludes(text, await cluster.sql("select system_identifier from pg_control_system()"));
+      await cluster.sql(`alter system set archive_command = '${text.replaceAll("'", "''")}'`);
+      await cluster.reload();
+      await cluster.until("select current_setting('archive_command') like '%archive-push%'", "the archive_command");
+      for (let round = 0; round < 5; round++) await cluster.archiveSegment();
+      await cluster.sql("select pg_create_restore_point('x')");
+      const segment = await cluster.archiveSegment();
+
+      // By hand, as PostgreSQL runs it, with a program that fails in place of the slow half.
+      const path = `${folder.path}/${segment}`;
+      await runAs(["sh", "-c", `head -c 100 /dev/zero > ${path}`]);
+      const ended = async (prepare: string) => {
+        await runAs(["sh", "-c", prepare]);
+        const command = text.replaceAll("%p", path).replaceAll("%f", segment).replace(/exec .*/, "exec false");
+        return (await execute(["sh", "-c", command])).code;
+      };
+      const answer = `${spool}/${segment}.ok`;
+      assertEquals(await ended(`sleep 0.01; touch ${answer}`), 0, "a fresh answer is believed");
+      assertEquals(await ended(`rm ${answer}`), 1, "no answer");
+      assertEquals(await ended(`touch -d 2001-01-01 ${answer}`), 1, "an old answer");
+      assertEquals(await ended(`printf '0\\nwarning' > ${answer}`), 1, "an answer with a warning");
+      const identity = `${spool}/../system-id`;
+      assertEquals(
+        await ended(`rm ${answer}; sleep 0.01; touch ${answer}; echo 1 > ${identity}`),
+        1,
+        "another cluster's",
+      );
+      assertEquals(await ended(`rm ${identity}`), 1, "nobody's");
+    }),
+);
+
 function exists(path: string): boolean {
   try {
     Deno.lstatSync(path);

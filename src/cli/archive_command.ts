@@ -1,0 +1,35 @@
+/**
+ * The `archive_command` for a stanza. With asynchronous archiving its first half is a test that the shell makes by itself: the answer is
+ * there, it is about this cluster, it is empty (nothing to warn of), and it is newer than the file. Only otherwise a program is started,
+ * which judges by the same rules and waits.
+ */
+import { readControlFile } from "../postgres/control_file.ts";
+import { PushSpool } from "../archive/spool.ts";
+import { selfCommand } from "../process/self.ts";
+import type { Configuration } from "./configuration.ts";
+import type { Invocation } from "./load_configuration.ts";
+import { quoted } from "./shell_words.ts";
+
+/** The text as it is to be written into the setting (`%` marks are PostgreSQL's). @throws WalferryError when pg_control cannot be read */
+export function archiveCommandText(config: Configuration, { invokedName }: Invocation): string {
+  const { path, args } = selfCommand();
+  const program = invokedName === "pgbackrest" ? ["pgbackrest"] : [path, ...args];
+  const file = config.option("config");
+  const options = file?.source.kind === "command line" ? [`--config=${absolute(String(file.value))}`] : [];
+  const stanza = config.stanza!;
+  const ordinary = [...program, ...options, `--stanza=${stanza}`, "archive-push"].map(quoted).join(" ") + ' "%p"';
+  if (!config.boolean("archive-async")) return ordinary;
+  const { systemId } = readControlFile(config.string("pg-path", 1));
+  const spool = new PushSpool(config.string("spool-path"), stanza);
+  const identity = quoted(spool.identityPath);
+  return [
+    `i=; if [ -r ${identity} ]; then read -r i <${identity}; fi`,
+    `o=${quoted(spool.path)}/%f.ok`,
+    `if [ "$i" = ${systemId} ] && [ -e "$o" ] && [ ! -s "$o" ] && [ "$o" -nt "%p" ]; then exit 0; fi`,
+    `exec ${ordinary}`,
+  ].join("; ");
+}
+
+function absolute(path: string): string {
+  return path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
+}
