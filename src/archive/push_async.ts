@@ -34,7 +34,8 @@ export async function awaitPush(
   const spool = new PushSpool(options.spoolPath, options.stanza);
   const deadline = context.clock.monotonicMs() + options.timeoutMs;
   let started = false;
-  for (let round = 1, pauseMs = LOOK_FIRST;; round++, pauseMs = Math.min(pauseMs * LOOK_GROWTH, LOOK_MAX)) {
+  let pauseMs = LOOK_FIRST;
+  for (let round = 1;; round++) {
     const status = spool.belongsTo(systemId) ? freshStatus(spool, name, path) : undefined;
     if (status?.kind === "ok") return status.warning;
     // In the first round what is written may be the last attempt's: the next one gets its chance.
@@ -48,6 +49,7 @@ export async function awaitPush(
       );
     }
     await context.clock.sleep(pauseMs, context.signal);
+    pauseMs = Math.min(pauseMs * LOOK_GROWTH, LOOK_MAX);
   }
 }
 
