@@ -74,10 +74,14 @@ export function azureFailure(what: string, kind: ErrorKind, error: unknown): Wal
     said === "" || said === code ? "" : `: ${said}`
   }${id === undefined ? "" : ` [request ${id}]`}`;
   const seconds = Number(response?.headers.get("retry-after"));
-  return new RequestFailure(transient ? "Service" : ACCESS_STATUS.has(status) ? "Access" : kind, text, {
+  // A success that could not be understood.
+  const other = status < 300 ? "Protocol" : kind;
+  return new RequestFailure(transient ? "Service" : ACCESS_STATUS.has(status) ? "Access" : other, text, {
     transient,
     retryAfterMs: Number.isFinite(seconds) && seconds > 0 ? Math.min(seconds, 60) * 1000 : undefined,
-    hint: HINTS[code] ?? (ACCESS_STATUS.has(status) ? HINTS.AuthenticationFailed : undefined),
+    hint: status < 300
+      ? "is there a proxy or a log-in page in between? check repo-azure-endpoint."
+      : HINTS[code] ?? (ACCESS_STATUS.has(status) ? HINTS.AuthenticationFailed : undefined),
   });
 }
 

@@ -40,6 +40,14 @@ export interface ObjectResource {
   readonly crc32c?: string;
 }
 
+/** A page of a listing. */
+interface ObjectPage {
+  readonly kind?: string;
+  readonly items?: readonly ObjectResource[];
+  readonly prefixes?: readonly string[];
+  readonly nextPageToken?: string;
+}
+
 interface ApiRequest {
   /** What begins the message of a failure. */
   readonly what: string;
@@ -81,8 +89,9 @@ export class GcsDriver implements ObjectDriver {
   }
 
   async list({ prefix, delimiter, token, maxEntries, signal }: ListRequest): Promise<ListPage> {
+    const what = `unable to list '${this.location}/${prefix}'`;
     const answer = await this.#api({
-      what: `unable to list '${this.location}/${prefix}'`,
+      what,
       kind: "PathOpen",
       method: "GET",
       path: `${this.#bucketPath}/o`,
@@ -91,11 +100,13 @@ export class GcsDriver implements ObjectDriver {
         delimiter,
         pageToken: token,
         maxResults: String(maxEntries ?? LIST_PAGE),
-        fields: "nextPageToken,prefixes,items(name,size,updated)",
+        fields: "kind,nextPageToken,prefixes,items(name,size,updated)",
       },
       signal,
     });
-    const page = await json<{ items?: ObjectResource[]; prefixes?: string[]; nextPageToken?: string }>(answer);
+    const page = await json<ObjectPage>(what, answer);
+    // Something in between that answers 200 to everything would make all that is stored look absent.
+    if (page.kind !== "storage#objects") throw notUnderstood(what, "the answer is no listing");
     return { objects: (page.items ?? []).map(entryOf), prefixes: page.prefixes ?? [], next: page.nextPageToken };
   }
 
@@ -103,7 +114,7 @@ export class GcsDriver implements ObjectDriver {
     const what = `unable to get info for '${this.#name(key)}'`;
     const request = { what, kind: "FileInfo" as const, method: "GET", path: this.#objectPath(key), signal };
     const answer = await this.#api({ ...request, query: { fields: "name,size,updated" } }, isMissingObject);
-    return answer.status === 404 ? undefined : entryOf(await json<ObjectResource>(answer));
+    return answer.status === 404 ? undefined : entryOf(await json<ObjectResource>(what, answer));
   }
 
   async get(
@@ -169,7 +180,7 @@ export class GcsDriver implements ObjectDriver {
       signal,
     }, (refusal) => ifAbsent && refusal.status === 412);
     if (answer.status === 412) throw this.alreadyThere(key);
-    await this.assertStored(what, key, await json<ObjectResource>(answer), bytes.length, crc32c, true);
+    await this.assertStored(what, key, await json<ObjectResource>(what, answer), bytes.length, crc32c, true);
   }
 
   /**
@@ -349,8 +360,28 @@ function isMissingObject({ status, message }: GcsRefusal): boolean {
   return status === 404 && !/bucket does not exist/i.test(message);
 }
 
-async function json<T>(answer: HttpAnswer): Promise<T> {
-  return JSON.parse(await answerText(answer)) as T;
+async function json<T extends object>(what: string, answer: HttpAnswer): Promise<T> {
+  let text: string;
+  try {
+    text = await answerText(answer);
+  } catch (error) {
+    throw connectionFailure(what, error) ?? error;
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw notUnderstood(what, `the answer is not JSON (${(error as Error).name})`);
+  }
+  if (typeof value !== "object" || value === null) throw notUnderstood(what, "the answer is no JSON object");
+  return value as T;
+}
+
+function notUnderstood(what: string, reason: string): RequestFailure {
+  return new RequestFailure("Protocol", `${what}: ${reason}`, {
+    transient: false,
+    hint: "is there a proxy or a log-in page in between? check repo-gcs-endpoint.",
+  });
 }
 
 async function* nothing(): AsyncGenerator<Uint8Array> {

@@ -97,6 +97,13 @@ export class S3Driver implements ObjectDriver {
       { what: `unable to list '${this.location}/${prefix}'`, kind: "PathOpen" },
       () => this.#client.send(command, { abortSignal: signal }),
     );
+    // Something in between that answers 200 to everything would make all that is stored look absent.
+    if (answer.Name === undefined && answer.KeyCount === undefined && answer.MaxKeys === undefined) {
+      throw new RequestFailure("Protocol", `unable to list '${this.location}/${prefix}': the answer is no listing`, {
+        transient: false,
+        hint: "is there a proxy or a log-in page in between? check repo-s3-endpoint.",
+      });
+    }
     const decoded = (key: string) => answer.EncodingType === "url" ? decodeKey(key) : key;
     return {
       objects: (answer.Contents ?? []).map(({ Key, Size, LastModified }) => ({

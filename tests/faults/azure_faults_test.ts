@@ -175,6 +175,15 @@ testWith([...AZURITE_PROGRAMS, "openssl"], "Azure in trouble", async (test) => {
     }
   });
 
+  await step("answers of something in between are not believed", async (open) => {
+    for (const body of ["<html>log in to the hotel's network</html>", "{}"]) {
+      proxy.plan = () => ({ kind: "answer", status: 200, body });
+      await refused("Protocol", [], async () => {
+        for await (const _entry of open().list("d")) { /* nothing is there to be seen */ }
+      });
+    }
+  });
+
   await step("tags arrive", async (open) => {
     await open({ tags: new Map([["team", "db+co"]]) }).write("f", noise(1));
     assertEquals(proxy.requests[0]!.headers["x-ms-tags"], "team=db%2Bco");

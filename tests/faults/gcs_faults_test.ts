@@ -185,6 +185,15 @@ Deno.test("GCS in trouble", async (test) => {
     );
   });
 
+  await step("answers of something in between are not believed", async (open) => {
+    for (const body of ["<html>log in to the hotel's network</html>", "{}", "[]"]) {
+      proxy.plan = () => ({ kind: "answer", status: 200, body });
+      await refused("Protocol", ["log-in page"], async () => {
+        for await (const _entry of open().list("d")) { /* nothing is there to be seen */ }
+      });
+    }
+  });
+
   await step("tags and the project that pays arrive", async (open) => {
     await open({ tags: new Map([["team", "db"]]), userProject: "payer" }).write("f", noise(1));
     assertIncludes(proxy.requests[0]!.url, "userProject=payer");

@@ -12,7 +12,7 @@ import { type Fault, FaultProxy, type SeenRequest } from "../support/fault_proxy
 import { freePorts } from "../support/free_port.ts";
 import { inChunks, noise } from "../support/noise.ts";
 import { testWith } from "../support/requirements.ts";
-import { RGW_PROGRAMS, type RgwServer, s3Config, startRgw } from "../support/s3_servers.ts";
+import { RGW_PROGRAMS, type RgwServer, s3Config, startRgw, startSwift, SWIFT_PROGRAMS } from "../support/s3_servers.ts";
 
 const MIB = 1024 * 1024;
 const SECRET = "ci-secret-key";
@@ -195,13 +195,14 @@ testWith(RGW_PROGRAMS, "S3 in trouble", async (test) => {
       kind: "answer" as const,
       status: 200,
       headers: { "content-type": "application/xml" },
-      body: `<?xml version="1.0"?><ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>${
-        keys.at(-1)
-      }</NextContinuationToken>${
-        keys.map((key) =>
-          `<Contents><Key>repo/d/${key}</Key><Size>1</Size><LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents>`
-        ).join("")
-      }</ListBucketResult>`,
+      body:
+        `<?xml version="1.0"?><ListBucketResult><Name>b</Name><IsTruncated>true</IsTruncated><NextContinuationToken>${
+          keys.at(-1)
+        }</NextContinuationToken>${
+          keys.map((key) =>
+            `<Contents><Key>repo/d/${key}</Key><Size>1</Size><LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents>`
+          ).join("")
+        }</ListBucketResult>`,
     });
     let pages = 0;
     proxy.plan = () => page([["a", "b"], ["b", "c"]][Math.min(pages++, 1)]!);
@@ -333,6 +334,29 @@ testWith(RGW_PROGRAMS, "S3 in trouble", async (test) => {
     },
   );
 
+  await step("keys that ended: told when they are for ever, fetched anew when they are not", async ({ open }) => {
+    const expired: Fault = {
+      kind: "answer",
+      status: 400,
+      body: "<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>",
+    };
+    proxy.plan = () => expired;
+    await refused("FileWrite", ["ExpiredToken (HTTP 400)", "renew repo-s3-token"], () => open().write("f", noise(1)));
+    let left = 1;
+    proxy.plan = () => (left-- > 0 ? expired : undefined);
+    const keys = JSON.stringify({ AccessKeyId: server.key, SecretAccessKey: SECRET });
+    const renewing = open({ credentials: { type: "process", command: ["printf", "%s", keys] } });
+    await renewing.write("f", noise(10));
+    assertEquals((await renewing.info("f"))?.sizeBytes, 10);
+  });
+
+  await step("an answer in another language than XML is told as such", async ({ open }) => {
+    proxy.plan = () => ({ kind: "answer", status: 200, body: "<html>log in to the hotel's network</html>" });
+    await refused("Protocol", ["the answer is no listing", "log-in page"], async () => {
+      for await (const _entry of open().list("d")) { /* nothing is there to be seen */ }
+    });
+  });
+
   await step("tags, customer keys and requests that others pay for arrive as they should", async ({ open, server }) => {
     const seen: SeenRequest[] = proxy.requests;
     const storage = open({
@@ -348,3 +372,17 @@ testWith(RGW_PROGRAMS, "S3 in trouble", async (test) => {
     assertEquals(server.region, "us-east-1");
   });
 });
+
+testWith(
+  SWIFT_PROGRAMS,
+  "S3 on a server that looks at the region: a wrong one is told with the right one",
+  async () => {
+    await using server = await startSwift();
+    const bucket = await server.makeBucket();
+    await using storage = openS3(s3Config(server, bucket, { region: "mars-north-1" }));
+    const error = await assertThrows<WalferryError>(() => storage.write("f", noise(1)));
+    assertIncludes(error.text, "AuthorizationHeaderMalformed");
+    assertIncludes(error.text, "check repo-s3-region");
+    assertIncludes(error.text, "us-east-1");
+  },
+);
