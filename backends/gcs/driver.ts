@@ -7,6 +7,7 @@ import type { Agent as HttpAgent } from "node:http";
 import type { Agent as HttpsAgent } from "node:https";
 import { type ErrorKind, WalferryError } from "../../src/errors.ts";
 import type { ByteStream } from "../../src/stream/byte_stream.ts";
+import { Crc32c } from "../../src/stream/crc32c.ts";
 import type { GcsStorageConfig } from "../config.ts";
 import { type ConnectTarget, connectTarget, makeAgent } from "../http_agents.ts";
 import { answerText, type HttpAnswer, sendHttpRequest } from "../http_request.ts";
@@ -21,8 +22,8 @@ import type {
 } from "../object/driver.ts";
 import { connectionFailure, RequestFailure } from "../request_failure.ts";
 import { AccessTokenSource } from "./access_token.ts";
-import { Crc32c } from "./crc32c.ts";
 import { gcsFailure, type GcsRefusal, refusalOf } from "./errors.ts";
+import type { ObjectResource } from "./object_resource.ts";
 import { ResumableUpload } from "./resumable_upload.ts";
 
 /** What GCS gives and takes at most per request (JSON API reference). */
@@ -30,15 +31,6 @@ const LIST_PAGE = 1000;
 const REMOVE_BATCH = 100;
 /** Resumable uploads are sent in multiples of this. */
 export const UPLOAD_UNIT = 256 * 1024;
-
-/** An object's metadata, as far as it is used. */
-export interface ObjectResource {
-  readonly name?: string;
-  readonly size?: string;
-  readonly updated?: string;
-  readonly generation?: string;
-  readonly crc32c?: string;
-}
 
 /** A page of a listing. */
 interface ObjectPage {
@@ -179,8 +171,8 @@ export class GcsDriver implements ObjectDriver {
       body: [head, bytes, tail],
       signal,
     }, (refusal) => ifAbsent && refusal.status === 412);
-    if (answer.status === 412) throw this.alreadyThere(key);
-    await this.assertStored(what, key, await json<ObjectResource>(what, answer), bytes.length, crc32c, true);
+    if (answer.status === 412) throw this.#alreadyThere(key);
+    await this.#assertStored(what, key, await json<ObjectResource>(what, answer), bytes.length, crc32c, true);
   }
 
   /**
@@ -188,7 +180,7 @@ export class GcsDriver implements ObjectDriver {
    * @param transient whether the content can be sent again
    * @throws RequestFailure
    */
-  async assertStored(
+  async #assertStored(
     what: string,
     key: string,
     stored: ObjectResource,
@@ -204,7 +196,7 @@ export class GcsDriver implements ObjectDriver {
     });
   }
 
-  alreadyThere(key: string): RequestFailure {
+  #alreadyThere(key: string): RequestFailure {
     return new RequestFailure("FileExists", `'${this.#name(key)}' exists already`, { transient: false });
   }
 
@@ -228,7 +220,7 @@ export class GcsDriver implements ObjectDriver {
       body: JSON.stringify({ name: key, metadata: this.#tags() }),
       signal,
     }, (refusal) => ifAbsent && refusal.status === 412);
-    if (answer.status === 412) throw this.alreadyThere(key);
+    if (answer.status === 412) throw this.#alreadyThere(key);
     await answerText(answer);
     const session = URL.parse(String(answer.headers.location ?? ""));
     if (session === null) {
@@ -236,11 +228,15 @@ export class GcsDriver implements ObjectDriver {
     }
     // The session's address is as good as a token: it is never shown.
     const path = `${session.pathname}${session.search}`;
-    return new ResumableUpload(
-      this,
+    const target = {
       what,
-      key,
       ifAbsent,
+      alreadyThere: () => this.#alreadyThere(key),
+      assertStored: (stored: ObjectResource, sizeBytes: number, crc32c: string) =>
+        this.#assertStored(what, key, stored, sizeBytes, crc32c, false),
+    };
+    return new ResumableUpload(
+      target,
       (method, headers, body, at) =>
         this.#send({ what, kind: "FileWrite", method, path: "", headers, body, signal: at }, path),
     );

@@ -2,8 +2,8 @@
 import { answerText, type HttpAnswer } from "../http_request.ts";
 import type { ObjectUpload } from "../object/driver.ts";
 import { connectionFailure, RequestFailure } from "../request_failure.ts";
-import { Crc32c } from "./crc32c.ts";
-import type { GcsDriver, ObjectResource } from "./driver.ts";
+import { Crc32c } from "../../src/stream/crc32c.ts";
+import type { ObjectResource } from "./object_resource.ts";
 import { gcsFailure, refusalOf } from "./errors.ts";
 
 type SendToSession = (
@@ -13,14 +13,22 @@ type SendToSession = (
   signal: AbortSignal | undefined,
 ) => Promise<HttpAnswer>;
 
+/** The object that is uploaded, as its driver sees it. */
+export interface UploadTarget {
+  /** Begins the message of a failure. */
+  readonly what: string;
+  /** `ifGenerationMatch=0` was asked for. */
+  readonly ifAbsent: boolean;
+  readonly alreadyThere: () => RequestFailure;
+  /** Holds what was stored against what was sent. @throws RequestFailure */
+  readonly assertStored: (stored: ObjectResource, sizeBytes: number, crc32c: string) => Promise<void>;
+}
+
 /** What the store answered to a chunk or a question. */
 type Progress = { readonly stored: number } | { readonly resource: ObjectResource };
 
 export class ResumableUpload implements ObjectUpload {
-  readonly #driver: GcsDriver;
-  readonly #what: string;
-  readonly #key: string;
-  readonly #ifAbsent: boolean;
+  readonly #target: UploadTarget;
   readonly #send: SendToSession;
   readonly #crc32c = new Crc32c();
   /** Bytes of the parts that are stored whole. */
@@ -30,11 +38,8 @@ export class ResumableUpload implements ObjectUpload {
   #counted = 0;
   #resource: ObjectResource | undefined;
 
-  constructor(driver: GcsDriver, what: string, key: string, ifAbsent: boolean, send: SendToSession) {
-    this.#driver = driver;
-    this.#what = what;
-    this.#key = key;
-    this.#ifAbsent = ifAbsent;
+  constructor(target: UploadTarget, send: SendToSession) {
+    this.#target = target;
     this.#send = send;
   }
 
@@ -53,7 +58,9 @@ export class ResumableUpload implements ObjectUpload {
       const before = stored;
       stored = this.#within(await this.#ask(range, bytes.subarray(stored), signal), bytes);
       if (this.#resource === undefined && stored === before) {
-        throw new RequestFailure("Service", `${this.#what}: the store took none of what was sent`, { transient: true });
+        throw new RequestFailure("Service", `${this.#target.what}: the store took none of what was sent`, {
+          transient: true,
+        });
       }
     }
     this.#offset += bytes.length;
@@ -68,9 +75,13 @@ export class ResumableUpload implements ObjectUpload {
     }
     const within = progress.stored - this.#offset;
     if (within >= 0 && within <= part.length) return within;
-    throw new RequestFailure("Protocol", `${this.#what}: the store says that it holds ${progress.stored} bytes`, {
-      transient: false,
-    });
+    throw new RequestFailure(
+      "Protocol",
+      `${this.#target.what}: the store says that it holds ${progress.stored} bytes`,
+      {
+        transient: false,
+      },
+    );
   }
 
   async #ask(range: string, body: Uint8Array | undefined, signal: AbortSignal | undefined): Promise<Progress> {
@@ -79,7 +90,7 @@ export class ResumableUpload implements ObjectUpload {
     try {
       text = await answerText(answer);
     } catch (error) {
-      throw connectionFailure(this.#what, error) ?? error;
+      throw connectionFailure(this.#target.what, error) ?? error;
     }
     if (answer.status === 308) {
       // Without the header nothing is stored.
@@ -87,24 +98,27 @@ export class ResumableUpload implements ObjectUpload {
       return { stored: end === undefined ? 0 : Number(end) + 1 };
     }
     if (answer.status === 200 || answer.status === 201) return { resource: JSON.parse(text) as ObjectResource };
-    if (answer.status === 412 && this.#ifAbsent) throw this.#driver.alreadyThere(this.#key);
+    if (answer.status === 412 && this.#target.ifAbsent) throw this.#target.alreadyThere();
     const refusal = refusalOf(answer.status, answer.headers, text);
     if (answer.status === 404 || answer.status === 410) {
-      throw new RequestFailure("FileWrite", `${this.#what}: the upload session has ended (HTTP ${answer.status})`, {
-        transient: false,
-      });
+      throw new RequestFailure(
+        "FileWrite",
+        `${this.#target.what}: the upload session has ended (HTTP ${answer.status})`,
+        {
+          transient: false,
+        },
+      );
     }
-    throw gcsFailure(this.#what, "FileWrite", refusal);
+    throw gcsFailure(this.#target.what, "FileWrite", refusal);
   }
 
   async complete(): Promise<void> {
     if (this.#resource === undefined) {
-      throw new RequestFailure("Protocol", `${this.#what}: the store did not say that the upload is complete`, {
+      throw new RequestFailure("Protocol", `${this.#target.what}: the store did not say that the upload is complete`, {
         transient: false,
       });
     }
-    const crc32c = this.#crc32c.base64();
-    await this.#driver.assertStored(this.#what, this.#key, this.#resource, this.#offset, crc32c, false);
+    await this.#target.assertStored(this.#resource, this.#offset, this.#crc32c.base64());
   }
 
   async abort(): Promise<void> {

@@ -3,7 +3,7 @@
  * way of every archived segment.
  */
 import { isWalferryError, WalferryError } from "../errors.ts";
-import { crc32c } from "./crc32c.ts";
+import { crc32c } from "../stream/crc32c.ts";
 import { PG_RELEASES, releaseOf } from "./version.ts";
 
 /** What is taken from a control file. */

@@ -1,6 +1,6 @@
 /** The storage contract over GCS, as the fake of tests/support behaves. */
 import { openGcs } from "../../backends/gcs.ts";
-import { Crc32c } from "../../backends/gcs/crc32c.ts";
+import { Crc32c } from "../../src/stream/crc32c.ts";
 import { TestFolder } from "../support/accounts.ts";
 import { assertEquals } from "../support/assert.ts";
 import { GcsFake } from "../support/gcs_fake.ts";

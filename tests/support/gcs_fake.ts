@@ -4,7 +4,7 @@
  * tests/conformance/gcs_fake_test.ts. Trouble comes from the proxy in front of it (fault_proxy.ts).
  */
 import { createHash } from "node:crypto";
-import { Crc32c } from "../../backends/gcs/crc32c.ts";
+import { Crc32c } from "../../src/stream/crc32c.ts";
 import type { GcsStorageConfig } from "../../backends/config.ts";
 import { compareBytes } from "../../src/format/json.ts";
 import type { Certificates } from "./certificates.ts";

@@ -7,7 +7,7 @@ import {
   readControlBytes,
   readControlFile,
 } from "../../src/postgres/control_file.ts";
-import { crc32c } from "../../src/postgres/crc32c.ts";
+import { crc32c } from "../../src/stream/crc32c.ts";
 import { PG_RELEASES, tablespaceDirectory } from "../../src/postgres/version.ts";
 import { readWalHeader } from "../../src/postgres/wal_header.ts";
 import { assert, assertEquals, assertIncludes, assertThrows } from "../support/assert.ts";

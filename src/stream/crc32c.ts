@@ -1,4 +1,7 @@
-/** CRC-32C (Castagnoli, RFC 3720 appendix B.4), the checksum that GCS keeps of every object. The runtime has only the other CRC-32. */
+/**
+ * CRC-32C (Castagnoli, RFC 3720 appendix B.4; PostgreSQL: `src/port/pg_crc32c_sb8.c`): the checksum of `pg_control`, and the one that GCS
+ * keeps of every object. The runtime has only the other CRC-32.
+ */
 
 /** Tables for eight bytes at a step. */
 const TABLES: readonly Uint32Array[] = makeTables();
@@ -49,10 +52,20 @@ export class Crc32c {
     return this;
   }
 
+  /** As an unsigned 32-bit number. */
+  value(): number {
+    return (this.#state ^ 0xffffffff) >>> 0;
+  }
+
   /** Base64 of the big-endian number, as GCS writes it. */
   base64(): string {
-    const value = new Uint8Array(4);
-    new DataView(value.buffer).setUint32(0, (this.#state ^ 0xffffffff) >>> 0);
-    return value.toBase64();
+    const bytes = new Uint8Array(4);
+    new DataView(bytes.buffer).setUint32(0, this.value());
+    return bytes.toBase64();
   }
+}
+
+/** CRC-32C of some bytes as an unsigned 32-bit number. */
+export function crc32c(bytes: Uint8Array): number {
+  return new Crc32c().update(bytes).value();
 }
