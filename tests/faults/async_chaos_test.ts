@@ -1,0 +1,105 @@
+/**
+ * Asynchronous archiving to S3 while everything goes wrong: the store refuses, cuts, loses answers and delays, and the background process is
+ * killed again and again. What PostgreSQL was told is archived must be there, once, with the content that PostgreSQL wrote.
+ */
+import { openS3 } from "../../backends/s3.ts";
+import { walDirectory } from "../../src/format/wal_name.ts";
+import { sha1Hex } from "../../src/stream/hash.ts";
+import { collect } from "../../src/stream/sources.ts";
+import { execute, TestFolder } from "../support/accounts.ts";
+import { assert, assertEquals } from "../support/assert.ts";
+import { type Fault, FaultProxy } from "../support/fault_proxy.ts";
+import { archiveWith } from "../support/interop_story.ts";
+import { TestCluster } from "../support/postgres.ts";
+import { TestStanza } from "../support/programs.ts";
+import { testWith } from "../support/requirements.ts";
+import { RGW_PROGRAMS, s3Config, startRgw } from "../support/s3_servers.ts";
+
+/** Numbers that look like chance and are the same in every run. */
+function chance(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 0x1_0000_0000;
+  };
+}
+
+const FAULTS: readonly Fault[] = [
+  { kind: "answer", status: 503 },
+  { kind: "answer", status: 500 },
+  { kind: "cut request", afterBytes: 100_000 },
+  { kind: "cut answer", afterBytes: 10 },
+  { kind: "lose answer" },
+  { kind: "delay", milliseconds: 150 },
+];
+
+for (const seed of [1, 2]) {
+  testWith(
+    ["/usr/lib/postgresql/15/bin/postgres", "pkill", ...RGW_PROGRAMS],
+    `chaos (seed ${seed}): nothing that was acknowledged is missing, doubled or wrong`,
+    async () => {
+      const random = chance(seed);
+      await using folder = await TestFolder.make();
+      await using server = await startRgw();
+      await using proxy = await FaultProxy.start(server.port);
+      await using cluster = await TestCluster.init(folder, {
+        settings: "archive_mode = on\narchive_command = 'false'\nwal_keep_size = '1GB'",
+        initdb: ["--wal-segsize=1"],
+      });
+      await cluster.start();
+      const bucket = await server.makeBucket();
+      const stanza = await TestStanza.make(folder, cluster, {
+        repositories: [{
+          path: "/repo",
+          options: {
+            type: "s3",
+            "s3-bucket": bucket,
+            "s3-endpoint": `http://127.0.0.1:${proxy.port}`,
+            "s3-region": server.region,
+            "s3-uri-style": "path",
+            "s3-key": server.key,
+            "s3-key-secret": server.keySecret,
+          },
+        }],
+        global: {
+          "archive-async": "y",
+          "process-max": "3",
+          "archive-timeout": "4s",
+          "io-timeout": "2s",
+          "compress-type": "none",
+          "log-level-console": "warn",
+        },
+      });
+      await stanza.must("walferry", ["stanza-create"]);
+      await archiveWith(cluster, stanza, "walferry");
+      const kill = () => execute(["pkill", "-KILL", "-f", `config=${stanza.config}.*archive-push:async`]);
+      try {
+        proxy.plan = () => (random() < 0.25 ? FAULTS[Math.floor(random() * FAULTS.length)] : undefined);
+        let last = "";
+        for (let round = 0; round < 60; round++) {
+          last = await cluster.sql("select pg_create_restore_point('x'); select pg_walfile_name(pg_switch_wal())");
+          if (round % 12 === 11) await kill();
+        }
+        await kill();
+        proxy.plan = () => undefined;
+        await cluster.archiveSegment();
+        const acknowledged = [...Deno.readDirSync(`${cluster.path}/pg_wal/archive_status`)]
+          .filter(({ name }) => /^[0-9A-F]{24}\.done$/.test(name)).map(({ name }) => name.slice(0, 24));
+        assert(acknowledged.includes(last) && acknowledged.length >= 60, `${acknowledged.length} segments`);
+
+        await using storage = openS3(s3Config(server, bucket));
+        for (const segment of acknowledged) {
+          const directory = `archive/main/15-1/${walDirectory(segment)}`;
+          const stored: string[] = [];
+          for await (const { name } of storage.list(directory, { prefix: `${segment}-` })) stored.push(name);
+          const written = sha1Hex(Deno.readFileSync(`${cluster.path}/pg_wal/${segment}`));
+          assertEquals(stored, [`${segment}-${written}`]);
+          const content = await collect((await storage.read(`${directory}/${stored[0]}`))!, 1e8);
+          assertEquals(sha1Hex(content), written);
+        }
+      } finally {
+        await kill();
+      }
+    },
+  );
+}
