@@ -15,6 +15,7 @@ import { DelayingProxy } from "../tests/support/delaying_proxy.ts";
 import { FaultProxy } from "../tests/support/fault_proxy.ts";
 import { TestCluster } from "../tests/support/postgres.ts";
 import { TestStanza } from "../tests/support/programs.ts";
+import { hasProgram } from "../tests/support/requirements.ts";
 import { s3Config, type S3Server, startRgw } from "../tests/support/s3_servers.ts";
 
 const SEGMENTS = 64;
@@ -39,6 +40,7 @@ await compareWithBarePuts("plain HTTP", `http://127.0.0.1:${server.port}`, SEGME
   await compareWithBarePuts("plain HTTP, 30 ms per request", `http://127.0.0.1:${proxy.port}`, 16);
 }
 await compareWithPeer();
+await compareWithBarman();
 await manyKeys();
 await oneLargeFile();
 
@@ -210,6 +212,51 @@ async function compareWithPeer(): Promise<void> {
       } times)`,
     );
   }
+}
+
+/** A process for each segment, as an archive_command without a background process: this executable beside barman's. */
+async function compareWithBarman(): Promise<void> {
+  if (!hasProgram("barman-cloud-wal-archive")) return console.log("barman-cloud-wal-archive is not installed");
+  const some = segments.slice(0, 12);
+  const endpoint = `http://127.0.0.1:${server.port}`;
+  const env = {
+    AWS_ACCESS_KEY_ID: server.key,
+    AWS_SECRET_ACCESS_KEY: server.keySecret,
+    AWS_DEFAULT_REGION: server.region,
+    HOME: folder.path,
+  };
+  const stanza = await TestStanza.make(folder, cluster, {
+    name: "sync",
+    repositories: [{
+      path: "/sync",
+      options: {
+        type: "s3",
+        "s3-bucket": bucket,
+        "s3-endpoint": endpoint,
+        "s3-region": server.region,
+        "s3-key": server.key,
+        "s3-key-secret": server.keySecret,
+        "s3-uri-style": "path",
+      },
+    }],
+    global: { "compress-type": "none", "log-level-console": "off" },
+  });
+  await stanza.must("walferry", ["stanza-create"]);
+  const rate = async (run: (path: string) => Promise<unknown>) => {
+    const startMs = performance.now();
+    for (const path of some) await run(path);
+    return some.length * SEGMENT_MIB / ((performance.now() - startMs) / 1000);
+  };
+  const barman = await rate((path) =>
+    runAs(["barman-cloud-wal-archive", "--endpoint-url", endpoint, `s3://${bucket}/barman`, "main", path], { env })
+  );
+  const ours = await rate((path) => stanza.must("walferry", ["archive-push", path]));
+  console.log(
+    `a process for each segment: barman-cloud-wal-archive ${barman.toFixed(0)}, walferry archive-push ${
+      ours.toFixed(0)
+    } (${(ours / barman).toFixed(2)} times)`,
+  );
+  await emptyStore();
 }
 
 /** Listing and removing 10,000 keys: requests and time. */
