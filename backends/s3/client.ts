@@ -33,6 +33,7 @@ export function makeClient(config: S3StorageConfig, keys: SigningKeySource): S3C
   const client = new S3Client(settings);
   addContentMd5(client);
   if (endpoint.protocol === "https:" && config.tls.verify) leaveContentUnsigned(client);
+  if (config.service !== "s3") signFor(client, config.service);
   if (config.connect !== undefined) redirectConnections(client, config, hostName);
   return client;
 }
@@ -79,6 +80,26 @@ function leaveContentUnsigned(client: S3Client): void {
     },
     { step: "build", priority: "low", name: "walferryUnsignedContent" },
   );
+}
+
+/** Signs for another service than the client's own: S3 on Outposts (`repoN-s3-service`). */
+function signFor(client: S3Client, service: string): void {
+  client.middlewareStack.addRelativeTo(
+    (next, context) => (args) => {
+      const chosen = (context.__smithy_context as unknown as SmithyContext | undefined)?.selectedHttpAuthScheme
+        ?.httpAuthOption;
+      if (chosen?.signingProperties !== undefined) chosen.signingProperties.signingName = service;
+      return next(args);
+    },
+    { relation: "before", toMiddleware: "httpSigningMiddleware", name: "walferryService" },
+  );
+}
+
+/** What the client keeps of the way in which it is going to sign. */
+interface SmithyContext {
+  readonly selectedHttpAuthScheme?: {
+    readonly httpAuthOption?: { readonly signingProperties?: { signingName?: string } };
+  };
 }
 
 /** Connects elsewhere behind the signature: what is signed, and the name in the certificate, stay those of the endpoint. */

@@ -369,6 +369,14 @@ testWith(RGW_PROGRAMS, "S3 in trouble", async (test) => {
     assertEquals(seen[0]!.headers["x-amz-request-payer"], "requester");
     assertEquals((await contentOf(storage, "f")).length, 100);
     await refused("FileRead", [], () => open().read("f") as Promise<unknown>);
+    // The server does not know that service; what was asked for is seen on the way.
+    await assertThrows(() => open({ service: "s3-outposts", kmsKeyId: "key-7" }).write("f", noise(1)));
+    const last = seen.at(-1)!.headers;
+    assertIncludes(String(last.authorization), "/us-east-1/s3-outposts/aws4_request");
+    assertEquals([last["x-amz-server-side-encryption"], last["x-amz-server-side-encryption-aws-kms-key-id"]], [
+      "aws:kms",
+      "key-7",
+    ]);
     assertEquals(server.region, "us-east-1");
   });
 });
