@@ -84,15 +84,20 @@ function leaveContentUnsigned(client: S3Client): void {
 
 /** Signs for another service than the client's own: S3 on Outposts (`repoN-s3-service`). */
 function signFor(client: S3Client, service: string): void {
-  client.middlewareStack.addRelativeTo(
-    (next, context) => (args) => {
-      const chosen = (context.__smithy_context as unknown as SmithyContext | undefined)?.selectedHttpAuthScheme
-        ?.httpAuthOption;
-      if (chosen?.signingProperties !== undefined) chosen.signingProperties.signingName = service;
-      return next(args);
-    },
-    { relation: "before", toMiddleware: "httpSigningMiddleware", name: "walferryService" },
-  );
+  const setService = (next: (args: unknown) => unknown, context: { readonly __smithy_context?: SmithyContext }) =>
+  (
+    args: unknown,
+  ) => {
+    const chosen = context.__smithy_context?.selectedHttpAuthScheme?.httpAuthOption;
+    if (chosen?.signingProperties !== undefined) chosen.signingProperties.signingName = service;
+    return next(args);
+  };
+  // The types of this call know the middlewares of one step only, not those beside a named one.
+  client.middlewareStack.addRelativeTo(setService as never, {
+    relation: "before",
+    toMiddleware: "httpSigningMiddleware",
+    name: "walferryService",
+  });
 }
 
 /** What the client keeps of the way in which it is going to sign. */
