@@ -35,15 +35,31 @@ export function makeAgent(config: ObjectStoreConfig, hostName: string): HttpAgen
     maxFreeSockets: SOCKETS_MAX,
     scheduling: "lifo" as const,
   };
-  if (config.endpoint.startsWith("http:")) return new HttpAgent(options);
-  return new HttpsAgent({
-    ...options,
-    ca: readAuthorities(config.tls),
-    rejectUnauthorized: config.tls.verify,
-    // An address is no name that a client may ask for; it is held against the certificate all the same.
-    servername: isIP(hostName) === 0 ? hostName : undefined,
-    minVersion: "TLSv1.2",
-  });
+  if (config.endpoint.startsWith("http:")) return sendingOnce(new HttpAgent(options));
+  return sendingOnce(
+    new HttpsAgent({
+      ...options,
+      ca: readAuthorities(config.tls),
+      rejectUnauthorized: config.tls.verify,
+      // An address is no name that a client may ask for; it is held against the certificate all the same.
+      servername: isIP(hostName) === 0 ? hostName : undefined,
+      minVersion: "TLSv1.2",
+    }),
+  );
+}
+
+/**
+ * Deno sends a request again by itself when a kept connection ends without an answer, also when it was this program that ended it
+ * (denoland/deno#36786): a write that was aborted, or that timed out, would arrive afterwards, and a conditional one would meet its own
+ * success. It does so only for a request that says that its connection was used before.
+ */
+function sendingOnce<T extends HttpAgent | HttpsAgent>(agent: T): T {
+  const reuse = agent.reuseSocket.bind(agent);
+  agent.reuseSocket = (socket, request) => {
+    reuse(socket, request);
+    request.reusedSocket = false;
+  };
+  return agent;
 }
 
 /** Where systems keep the authorities that their administrators trust: Debian and SUSE, Red Hat, Alpine and BSD. */

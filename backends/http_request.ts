@@ -1,12 +1,16 @@
 /** One HTTP request over Node's client: exact lengths, content that flows at the reader's pace, silence that ends, and an abort that is heard. */
 import {
   type Agent as HttpAgent,
+  type ClientRequest,
   type IncomingHttpHeaders,
   type IncomingMessage,
   request as httpRequest,
 } from "node:http";
 import { type Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import type { ConnectTarget } from "./http_agents.ts";
+
+/** Content goes out in pieces of this size: only whole writes count as a sign of life, and one of many MiB takes minutes on a slow link. */
+const PIECE_BYTES = 256 * 1024;
 
 export interface HttpRequest {
   readonly target: ConnectTarget;
@@ -28,6 +32,8 @@ export interface HttpAnswer {
   readonly headers: IncomingHttpHeaders;
   /** To be read or left; leaving the iteration ends the connection. */
   readonly body: IncomingMessage;
+  /** Longest silence, in milliseconds, that was asked for. */
+  readonly silenceMs: number;
 }
 
 /** Sends a request and gives the answer as soon as its head is there. @throws the socket's error, or the signal's reason */
@@ -47,7 +53,7 @@ export function sendHttpRequest(request: HttpRequest): Promise<HttpAnswer> {
   }, (answer) => {
     // From here on it is the reader who watches for silence: he may take his time.
     sent.setTimeout(0);
-    resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: answer });
+    resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: answer, silenceMs });
   });
   const onAbort = () => {
     reject(signal!.reason);
@@ -59,13 +65,26 @@ export function sendHttpRequest(request: HttpRequest): Promise<HttpAnswer> {
     sent.destroy(Object.assign(new Error(`nothing came for ${silenceMs} ms`), { code: "ETIMEDOUT" }));
   });
   sent.on("error", reject);
-  if (Array.isArray(body)) {
-    for (const piece of body as readonly Uint8Array[]) sent.write(piece);
-    sent.end();
-  } else {
-    sent.end(body);
-  }
+  if (typeof body === "string" || body === undefined) sent.end(body);
+  else sendPieces(sent, body instanceof Uint8Array ? [body] : body);
   return promise;
+}
+
+/** One piece goes out when the one before is with the system. After a failure nobody asks for the next. */
+function sendPieces(sent: ClientRequest, chunks: readonly Uint8Array[]): void {
+  const pieces = slices(chunks);
+  const next = (): void => {
+    const { done, value } = pieces.next();
+    if (done) sent.end();
+    else sent.write(value, (error) => error ? undefined : next());
+  };
+  next();
+}
+
+function* slices(chunks: readonly Uint8Array[]): Generator<Uint8Array> {
+  for (const chunk of chunks) {
+    for (let at = 0; at < chunk.length; at += PIECE_BYTES) yield chunk.subarray(at, at + PIECE_BYTES);
+  }
 }
 
 function byteLength(body: Uint8Array | string | readonly Uint8Array[]): number {
@@ -73,15 +92,27 @@ function byteLength(body: Uint8Array | string | readonly Uint8Array[]): number {
   return body instanceof Uint8Array ? body.length : body.reduce((sum, { length }) => sum + length, 0);
 }
 
-/** The content of a small answer as text. @throws Error when it is longer than `maxBytes` */
+/** The content of a small answer as text. @throws Error when it is longer than `maxBytes`, or nothing comes for too long */
 export async function answerText(answer: HttpAnswer, maxBytes = 16 * 1024 * 1024): Promise<string> {
   const decoder = new TextDecoder();
   let text = "";
   let bytes = 0;
-  for await (const chunk of answer.body as AsyncIterable<Uint8Array>) {
-    bytes += chunk.length;
-    if (bytes > maxBytes) throw new Error(`an answer longer than ${maxBytes} bytes`);
-    text += decoder.decode(chunk, { stream: true });
+  const watch = () =>
+    setTimeout(() => {
+      const reason = `nothing came for ${answer.silenceMs} ms`;
+      answer.body.destroy(Object.assign(new Error(reason), { code: "ETIMEDOUT" }));
+    }, answer.silenceMs);
+  let timer = watch();
+  try {
+    for await (const chunk of answer.body as AsyncIterable<Uint8Array>) {
+      clearTimeout(timer);
+      timer = watch();
+      bytes += chunk.length;
+      if (bytes > maxBytes) throw new Error(`an answer longer than ${maxBytes} bytes`);
+      text += decoder.decode(chunk, { stream: true });
+    }
+  } finally {
+    clearTimeout(timer);
   }
   return text + decoder.decode();
 }

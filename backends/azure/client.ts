@@ -9,6 +9,7 @@ import {
 } from "@azure/storage-blob";
 import type { Agent as HttpAgent } from "node:http";
 import type { Agent as HttpsAgent } from "node:https";
+import { Readable } from "node:stream";
 import { WalferryError } from "../../src/errors.ts";
 import type { AzureStorageConfig } from "../config.ts";
 import { connectTarget, makeAgent } from "../http_agents.ts";
@@ -92,7 +93,9 @@ class PipelineClient {
     const result: HttpOperationResponse = { request, status: answer.status, headers: answered };
     const streams = request.streamResponseStatusCodes;
     if (streams?.has(answer.status) || streams?.has(Infinity)) {
-      return { ...result, readableStreamBody: answer.body as unknown as HttpOperationResponse["readableStreamBody"] };
+      // The content of a blob is watched by whoever reads it; the answer to a batch the client reads by itself, without a limit.
+      const body = request.method === "GET" ? answer.body : Readable.from([await answerText(answer)]);
+      return { ...result, readableStreamBody: body as unknown as HttpOperationResponse["readableStreamBody"] };
     }
     return { ...result, bodyAsText: await answerText(answer) };
   }

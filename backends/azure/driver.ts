@@ -136,10 +136,11 @@ export class AzureDriver implements ObjectDriver {
 
   async beginUpload(key: string, { ifAbsent }: { readonly ifAbsent: boolean }): Promise<ObjectUpload> {
     const blob = this.#blob(key);
-    // Ids of equal length; the beginning keeps two uploads of one name apart. Blocks that are never committed are not listed, and vanish
-    // by themselves after a week.
-    const upload = crypto.randomUUID();
-    const idOf = (number: number) => btoa(`${upload}-${String(number).padStart(6, "0")}`);
+    // The beginning keeps two uploads of one name apart. Blocks that are never committed are not listed, and vanish by themselves after
+    // a week; until then Azure takes only ids of their length under the name. These are as long as pgBackRest's, so that an upload that
+    // one program did not finish stands in nobody's way. Every character is one of base64: the id is sent as it is.
+    const upload = crypto.randomUUID().replaceAll("-", "").slice(0, 16);
+    const idOf = (number: number) => `${upload}x${String(number).padStart(7, "0")}`;
     const numbers = new Set<number>();
     return await Promise.resolve({
       part: async (number: number, bytes: Uint8Array, _last: boolean, signal?: AbortSignal) => {
@@ -151,12 +152,20 @@ export class AzureDriver implements ObjectDriver {
         numbers.add(number);
       },
       complete: async (signal?: AbortSignal) => {
-        await this.#write(key, () =>
-          blob.commitBlockList([...numbers].sort((a, b) => a - b).map(idOf), {
-            abortSignal: signal,
-            conditions: ifAbsent ? { ifNoneMatch: "*" } : undefined,
-            tags: this.#tags(),
-          }));
+        const ids = [...numbers].sort((a, b) => a - b).map(idOf);
+        try {
+          await this.#write(key, () =>
+            blob.commitBlockList(ids, {
+              abortSignal: signal,
+              conditions: ifAbsent ? { ifNoneMatch: "*" } : undefined,
+              tags: this.#tags(),
+            }));
+        } catch (error) {
+          // An earlier try may have succeeded without its answer arriving (the runtime, too, sends a request again when a kept connection
+          // breaks): then what exists is made of these very blocks.
+          const exists = error instanceof RequestFailure && error.kind === "FileExists";
+          if (!exists || !await this.#consistsOf(key, ids, signal)) throw error;
+        }
       },
       abort: () => Promise.resolve(),
     });
@@ -171,10 +180,14 @@ export class AzureDriver implements ObjectDriver {
       () =>
         this.#container.getBlobBatchClient().deleteBlobs(keys.map((key) => this.#blob(key)), { abortSignal: signal }),
     );
-    const failed = answer.subResponses.map(({ status }, index) => ({ status, key: keys[index]! }))
-      .filter(({ status }) => status !== 202 && status !== 404);
+    // A batch that is refused as a whole is a 202 too, with one part that belongs to no blob, and the client drops such parts: only a blob
+    // that has an answer of its own is gone.
+    const left = keys.filter((_, index) => {
+      const status = answer.subResponses[index]?.status;
+      return status !== 202 && status !== 404;
+    });
     // Tried once more by itself, a blob tells its own error.
-    for (const { key } of failed) await this.#removeOne(key, signal);
+    for (const key of left) await this.#removeOne(key, signal);
   }
 
   async #removeOne(key: string, signal: AbortSignal | undefined): Promise<void> {
@@ -183,6 +196,16 @@ export class AzureDriver implements ObjectDriver {
       "FileRemove",
       () => this.#blob(key).deleteIfExists({ abortSignal: signal }),
     );
+  }
+
+  /** Whether the blob is made of these blocks, which no other upload has. */
+  async #consistsOf(key: string, ids: readonly string[], signal: AbortSignal | undefined): Promise<boolean> {
+    const { committedBlocks = [] } = await this.#send(
+      `unable to get info for '${this.#name(key)}'`,
+      "FileInfo",
+      () => this.#blob(key).getBlockList("committed", { abortSignal: signal }),
+    );
+    return committedBlocks.length === ids.length && committedBlocks.every(({ name }, index) => name === ids[index]);
   }
 
   async #write(key: string, request: () => Promise<unknown>): Promise<void> {
@@ -229,10 +252,13 @@ interface AzureItem {
   readonly properties: { readonly contentLength?: number; readonly lastModified: Date };
 }
 
-/** The blob is not there, and the container is. A HEAD has no content that would tell: only the header with the code does. */
+/**
+ * Azure says that the blob is not there, and the container is. A 404 without Azure's code is somebody else's: absence would not be proved,
+ * and a restore would take the WAL for ended.
+ */
 function isMissingBlob(error: unknown): boolean {
   const answer = answerOf(error);
-  return answer?.status === 404 && (answer.code === "BlobNotFound" || answer.code === "");
+  return answer?.status === 404 && answer.code === "BlobNotFound";
 }
 
 function md5(bytes: Uint8Array): Uint8Array {

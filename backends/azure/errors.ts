@@ -20,6 +20,9 @@ const HINTS: Readonly<Record<string, string>> = {
   InvalidAuthenticationInfo: "check repo-azure-key and its type.",
   ResourceNotFound: "check repo-azure-account, repo-azure-container and repo-azure-uri-style.",
   BlobImmutableDueToPolicy: "an immutability policy keeps it.",
+  InvalidBlobOrBlock:
+    "an unfinished upload of another program stands in the way: it vanishes after a week, or when something small is written under this name.",
+  InvalidBlockList: "another writer wrote the same name meanwhile.",
 };
 const ACCESS_STATUS: ReadonlySet<number> = new Set([401, 403]);
 const TRANSIENT_CODES: ReadonlySet<string> = new Set([
@@ -79,7 +82,7 @@ export function azureFailure(what: string, kind: ErrorKind, error: unknown): Wal
   return new RequestFailure(transient ? "Service" : ACCESS_STATUS.has(status) ? "Access" : other, text, {
     transient,
     retryAfterMs: Number.isFinite(seconds) && seconds > 0 ? Math.min(seconds, 60) * 1000 : undefined,
-    hint: status < 300
+    hint: status < 300 || status === 404 && code === ""
       ? "is there a proxy or a log-in page in between? check repo-azure-endpoint."
       : HINTS[code] ?? (ACCESS_STATUS.has(status) ? HINTS.AuthenticationFailed : undefined),
   });

@@ -351,9 +351,13 @@ function entryOf({ name, size, updated }: ObjectResource): ObjectEntry {
   return { key: name!, sizeBytes: Number(size ?? 0), modifiedTime: Date.parse(updated ?? "") / 1000 || 0 };
 }
 
-/** The object is not there, and the bucket is: a missing bucket is named in the message. */
-function isMissingObject({ status, message }: GcsRefusal): boolean {
-  return status === 404 && !/bucket does not exist/i.test(message);
+/**
+ * GCS says that the object is not there, and the bucket is (a missing one is named in the message). A download is refused in plain text. A
+ * 404 in other words is somebody else's: absence would not be proved.
+ */
+function isMissingObject({ status, reason, message }: GcsRefusal): boolean {
+  const isItsOwn = reason === "notFound" || message.startsWith("No such object");
+  return status === 404 && isItsOwn && !/bucket does not exist/i.test(message);
 }
 
 async function json<T extends object>(what: string, answer: HttpAnswer): Promise<T> {

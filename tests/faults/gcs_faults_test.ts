@@ -186,6 +186,9 @@ Deno.test("GCS in trouble", async (test) => {
   });
 
   await step("answers of something in between are not believed", async (open) => {
+    proxy.plan = () => ({ kind: "answer", status: 404, body: "<html>no such page</html>" });
+    await assertThrows(() => open().read("f") as Promise<unknown>);
+    await assertThrows(() => open().info("f"));
     for (const body of ["<html>log in to the hotel's network</html>", "{}", "[]"]) {
       proxy.plan = () => ({ kind: "answer", status: 200, body });
       await refused("Protocol", ["log-in page"], async () => {

@@ -77,7 +77,8 @@ export class Azurite implements AsyncDisposable {
           "--disableTelemetry",
           // The client is newer than it.
           "--skipApiVersionCheck",
-          ...(tls === undefined ? [] : ["--cert", tls.certFile, "--key", tls.keyFile]),
+          // Bearer tokens it takes over TLS only, and looks at their claims, not at their signature.
+          ...(tls === undefined ? [] : ["--cert", tls.certFile, "--key", tls.keyFile, "--oauth", "basic"]),
         ],
         cwd: folder.path,
         env: { AZURITE_ACCOUNTS: `walferrytest:${btoa("a key of an account that is only for tests")}` },
