@@ -3,49 +3,84 @@
  * its public token server, whatever the key file says, which leaves out sovereign clouds.
  */
 import { createSign } from "node:crypto";
-import type { ErrorKind } from "../../src/errors.ts";
+import { type ErrorKind, WalferryError } from "../../src/errors.ts";
 import type { GcsStorageConfig } from "../config.ts";
 import { type EndingValue, RenewedValue } from "../renewed_value.ts";
+import { withoutSecrets } from "./errors.ts";
 import { connectionFailure, isTransientStatus, RequestFailure } from "../request_failure.ts";
 
 const SCOPE = "https://www.googleapis.com/auth/devstorage.read_write";
 /** How long a token is asked to be good for, in seconds; more than an hour is refused. */
 const TOKEN_SECONDS = 3600;
+
 export class AccessTokenSource {
   readonly #config: GcsStorageConfig;
   readonly #tokens: RenewedValue<string>;
+  readonly #closed = new AbortController();
+  /** The newest token, and whether the store refused it. */
+  #given: string | undefined;
+  #isRefused = false;
 
   constructor(config: GcsStorageConfig) {
     this.#config = config;
-    this.#tokens = new RenewedValue(() => this.#fetch());
+    this.#tokens = new RenewedValue(async () => {
+      const token = await this.#fetch();
+      this.#given = token.value;
+      this.#isRefused = false;
+      return token;
+    });
   }
 
-  /** A token that is good for some minutes. @throws RequestFailure when none can be had */
-  async token(): Promise<string> {
-    return await this.#tokens.get();
+  /** A token that is good for some minutes. @throws RequestFailure when none can be had; the signal's reason */
+  async token(signal?: AbortSignal): Promise<string> {
+    return await unlessAborted(this.#tokens.get(), signal);
   }
 
-  /** The store refused the token: the next request fetches another. False when there is no other. */
-  renew(): boolean {
-    this.#tokens.forget();
+  /** The store refused this token: the next request fetches another. False when there is no other. */
+  renew(refused: string): boolean {
+    // Of many requests that were refused at once the first one counts: the others wait for the token that it brings.
+    if (refused === this.#given && !this.#isRefused) {
+      this.#isRefused = true;
+      this.#tokens.forget();
+    }
     return this.#config.credentials.type !== "token";
+  }
+
+  /** Ends what is still asked for. */
+  close(): void {
+    this.#closed.abort(new WalferryError("Service", "the store was closed"));
   }
 
   async #fetch(): Promise<EndingValue<string>> {
     const { credentials, network } = this.#config;
+    const signal = AbortSignal.any([this.#closed.signal, AbortSignal.timeout(network.ioTimeoutMs)]);
     switch (credentials.type) {
       case "token":
         return { value: credentials.token, endMs: Infinity };
       case "service":
-        return await ofServiceAccount(credentials.keyFile, network.ioTimeoutMs);
+        return await ofServiceAccount(credentials.keyFile, signal);
       case "auto":
-        return await ofMachine(credentials.metadataUrl, network.ioTimeoutMs);
+        return await ofMachine(credentials.metadataUrl, signal);
     }
   }
 }
 
+/** All who ask share one fetch: an abort ends the waiting, not the fetch. */
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return await promise;
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
 /** RFC 7523: a signed assertion is exchanged for a token. The key file is read anew each time, so that it can be replaced. */
-async function ofServiceAccount(keyFile: string, timeoutMs: number): Promise<EndingValue<string>> {
+async function ofServiceAccount(keyFile: string, signal: AbortSignal): Promise<EndingValue<string>> {
   const { client_email: account, private_key: key, private_key_id: keyId, token_uri: tokenUrl } = readKeyFile(keyFile);
   const nowSeconds = Math.floor(Date.now() / 1000);
   const claims = { iss: account, scope: SCOPE, aud: tokenUrl, iat: nowSeconds, exp: nowSeconds + TOKEN_SECONDS };
@@ -62,24 +97,23 @@ async function ofServiceAccount(keyFile: string, timeoutMs: number): Promise<End
     grant_type: "urn:ietf:params:oauth:grant-type:jwt-bearer",
     assertion: `${content}.${signature}`,
   });
-  return await ask("the token server", tokenUrl, timeoutMs, { method: "POST", body });
+  return await ask("the token server", tokenUrl, { method: "POST", body, signal });
 }
 
 /** The service account of the machine, from its metadata server. */
-async function ofMachine(metadataUrl: string, timeoutMs: number): Promise<EndingValue<string>> {
+async function ofMachine(metadataUrl: string, signal: AbortSignal): Promise<EndingValue<string>> {
   return await ask(
     "the machine's metadata server",
     `${metadataUrl}/computeMetadata/v1/instance/service-accounts/default/token`,
-    timeoutMs,
-    { headers: { "Metadata-Flavor": "Google" } },
+    { headers: { "Metadata-Flavor": "Google" }, signal },
   );
 }
 
-async function ask(what: string, url: string, timeoutMs: number, init: RequestInit): Promise<EndingValue<string>> {
+async function ask(what: string, url: string, init: RequestInit): Promise<EndingValue<string>> {
   let response: Response;
   let text: string;
   try {
-    response = await fetch(url, { ...init, redirect: "manual", signal: AbortSignal.timeout(timeoutMs) });
+    response = await fetch(url, { ...init, redirect: "manual" });
     text = await response.text();
   } catch (error) {
     throw connectionFailure(`${what} cannot be asked for a token`, error) ??
@@ -90,7 +124,7 @@ async function ask(what: string, url: string, timeoutMs: number, init: RequestIn
     const said = [answer.error, answer.error_description].filter((part) => typeof part === "string").join(": ");
     throw new RequestFailure(
       isTransientStatus(response.status) ? "Service" : "Access",
-      `${what} gave no token: HTTP ${response.status}${said === "" ? "" : ` ${said.slice(0, 200)}`}`,
+      `${what} gave no token: HTTP ${response.status}${said === "" ? "" : ` ${withoutSecrets(said).slice(0, 200)}`}`,
       {
         transient: isTransientStatus(response.status),
         hint:

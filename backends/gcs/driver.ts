@@ -6,11 +6,10 @@
 import type { Agent as HttpAgent } from "node:http";
 import type { Agent as HttpsAgent } from "node:https";
 import { type ErrorKind, WalferryError } from "../../src/errors.ts";
-import type { ByteStream } from "../../src/stream/byte_stream.ts";
 import { Crc32c } from "../../src/stream/crc32c.ts";
 import type { GcsStorageConfig } from "../config.ts";
 import { type ConnectTarget, connectTarget, makeAgent } from "../http_agents.ts";
-import { answerText, type HttpAnswer, sendHttpRequest } from "../http_request.ts";
+import { type HttpAnswer, sendHttpRequest } from "../http_request.ts";
 import type {
   GetRequest,
   ListPage,
@@ -22,6 +21,8 @@ import type {
 } from "../object/driver.ts";
 import { connectionFailure, RequestFailure } from "../request_failure.ts";
 import { AccessTokenSource } from "./access_token.ts";
+import { jsonOf, notUnderstood, storedOf, textOf } from "./answers.ts";
+import { contentOf, rangeHeader, replaced } from "./download.ts";
 import { gcsFailure, type GcsRefusal, refusalOf } from "./errors.ts";
 import type { ObjectResource } from "./object_resource.ts";
 import { ResumableUpload } from "./resumable_upload.ts";
@@ -29,6 +30,8 @@ import { ResumableUpload } from "./resumable_upload.ts";
 /** What GCS gives and takes at most per request (JSON API reference). */
 const LIST_PAGE = 1000;
 const REMOVE_BATCH = 100;
+/** How GCS says that not the object but its bucket is missing. */
+const BUCKET_MISSING = /bucket does not exist/i;
 /** Resumable uploads are sent in multiples of this. */
 export const UPLOAD_UNIT = 256 * 1024;
 
@@ -96,7 +99,7 @@ export class GcsDriver implements ObjectDriver {
       },
       signal,
     });
-    const page = await json<ObjectPage>(what, answer);
+    const page = await jsonOf<ObjectPage>(what, answer);
     // Something in between that answers 200 to everything would make all that is stored look absent.
     if (page.kind !== "storage#objects") throw notUnderstood(what, "the answer is no listing");
     return { objects: (page.items ?? []).map(entryOf), prefixes: page.prefixes ?? [], next: page.nextPageToken };
@@ -106,45 +109,34 @@ export class GcsDriver implements ObjectDriver {
     const what = `unable to get info for '${this.#name(key)}'`;
     const request = { what, kind: "FileInfo" as const, method: "GET", path: this.#objectPath(key), signal };
     const answer = await this.#api({ ...request, query: { fields: "name,size,updated" } }, isMissingObject);
-    return answer.status === 404 ? undefined : entryOf(await json<ObjectResource>(what, answer));
+    if (answer.status === 404) return undefined;
+    const resource = await jsonOf<ObjectResource>(what, answer);
+    if (resource.name !== key || typeof resource.size !== "string") {
+      throw notUnderstood(what, "the answer is no object");
+    }
+    return entryOf(resource);
   }
 
-  async get(
-    key: string,
-    { offsetBytes, lengthBytes, version, signal }: GetRequest,
-  ): Promise<ObjectContent | undefined> {
+  async get(key: string, request: GetRequest): Promise<ObjectContent | undefined> {
+    const { lengthBytes, version, signal } = request;
     if (lengthBytes === 0) {
       return await this.head(key, signal) === undefined ? undefined : { body: nothing(), sizeBytes: 0, version };
     }
     const what = `unable to read '${this.#name(key)}'`;
-    const isWhole = offsetBytes === 0 && lengthBytes === undefined;
-    const last = lengthBytes === undefined ? "" : String(offsetBytes + lengthBytes - 1);
     const answer = await this.#api({
       what,
       kind: "FileRead",
       method: "GET",
       path: this.#objectPath(key),
       query: { alt: "media", ifGenerationMatch: version },
-      headers: isWhole ? {} : { range: `bytes=${offsetBytes}-${last}` },
+      // Otherwise what is stored as gzip is unpacked on the way, without a length and with the checksum of something else.
+      headers: { "accept-encoding": "gzip", ...rangeHeader(request) },
       signal,
     }, (refusal) => isMissingObject(refusal) || refusal.status === 416 || refusal.status === 412);
     if (answer.status === 404 && version === undefined) return undefined;
     if (answer.status === 416) return { body: nothing(), sizeBytes: 0, version };
-    if (answer.status === 404 || answer.status === 412) {
-      throw new RequestFailure("FileRead", `${what}: it was replaced while it was read`, { transient: false });
-    }
-    const sizeBytes = Number(answer.headers["content-length"]);
-    if (!Number.isSafeInteger(sizeBytes)) {
-      answer.body.destroy();
-      throw new RequestFailure("Protocol", `${what}: the answer has no length`, { transient: false });
-    }
-    const body = answer.body as unknown as ByteStream;
-    const crc32c = /crc32c=([A-Za-z0-9+/=]+)/.exec(String(answer.headers["x-goog-hash"]))?.[1];
-    return {
-      body: isWhole && crc32c !== undefined ? checked(body, crc32c, sizeBytes, what) : body,
-      sizeBytes,
-      version: String(answer.headers["x-goog-generation"] ?? "") || undefined,
-    };
+    if (answer.status === 404 || answer.status === 412) throw replaced(what);
+    return contentOf(what, request, answer);
   }
 
   async put(
@@ -172,7 +164,7 @@ export class GcsDriver implements ObjectDriver {
       signal,
     }, (refusal) => ifAbsent && refusal.status === 412);
     if (answer.status === 412) throw this.#alreadyThere(key);
-    await this.#assertStored(what, key, await json<ObjectResource>(what, answer), bytes.length, crc32c, true);
+    await this.#assertStored(what, key, storedOf(what, await textOf(what, answer)), bytes.length, crc32c, true);
   }
 
   /**
@@ -189,7 +181,8 @@ export class GcsDriver implements ObjectDriver {
     transient: boolean,
   ): Promise<void> {
     if (Number(stored.size) === sizeBytes && stored.crc32c === crc32c) return;
-    await this.remove([key]);
+    // Only that very object: what another writer made meanwhile, or what was there before a write that did not happen, stays.
+    if (stored.generation !== undefined) await this.#removeOne(key, undefined, stored.generation);
     throw new RequestFailure("FileWrite", `${what}: the store says that it holds other content than was sent`, {
       transient,
       hint: "the content was damaged on its way: is there a faulty network or proxy?",
@@ -221,11 +214,9 @@ export class GcsDriver implements ObjectDriver {
       signal,
     }, (refusal) => ifAbsent && refusal.status === 412);
     if (answer.status === 412) throw this.#alreadyThere(key);
-    await answerText(answer);
+    await textOf(what, answer);
     const session = URL.parse(String(answer.headers.location ?? ""));
-    if (session === null) {
-      throw new RequestFailure("Protocol", `${what}: the store gave no upload session`, { transient: false });
-    }
+    if (session === null) throw notUnderstood(what, "the store gave no upload session");
     // The session's address is as good as a token: it is never shown.
     const path = `${session.pathname}${session.search}`;
     const target = {
@@ -250,8 +241,9 @@ export class GcsDriver implements ObjectDriver {
         this.#objectPath(key)
       }${this.#queryText({})} HTTP/1.1\r\n\r\n`
     );
+    const what = `unable to remove ${keys.length} objects in '${this.location}' (the first is '${keys[0]}')`;
     const answer = await this.#api({
-      what: `unable to remove ${keys.length} objects in '${this.location}' (the first is '${keys[0]}')`,
+      what,
       kind: "FileRemove",
       method: "POST",
       path: "/batch/storage/v1",
@@ -262,45 +254,43 @@ export class GcsDriver implements ObjectDriver {
     const removed = new Set<number>();
     // Each part carries the number of its call and the status line of its answer.
     for (
-      const part of (await answerText(answer)).split("content-id:").join("Content-ID:").split("Content-ID:").slice(1)
+      const part of (await textOf(what, answer)).split(/content-id:/i).slice(1)
     ) {
       const index = /^\s*<response-(\d+)>/.exec(part)?.[1];
       const status = /HTTP\/1\.1 (\d{3})/.exec(part)?.[1];
-      if (index !== undefined && (status === "204" || status === "404")) removed.add(Number(index));
+      if (index !== undefined && (status === "204" || (status === "404" && !BUCKET_MISSING.test(part)))) {
+        removed.add(Number(index));
+      }
     }
     // Tried once more by itself, an object tells its own error.
     for (const [index, key] of keys.entries()) if (!removed.has(index)) await this.#removeOne(key, signal);
   }
 
-  async #removeOne(key: string, signal: AbortSignal | undefined): Promise<void> {
+  /** @param generation only this one; another one stays, and that is no error */
+  async #removeOne(key: string, signal: AbortSignal | undefined, generation?: string): Promise<void> {
     const what = `unable to remove '${this.#name(key)}'`;
     const request = { what, kind: "FileRemove" as const, method: "DELETE", path: this.#objectPath(key), signal };
-    const answer = await this.#api(request, isMissingObject);
-    if (answer.status !== 404) await answerText(answer);
+    const answer = await this.#api(
+      { ...request, query: { ifGenerationMatch: generation } },
+      (refusal) => isMissingObject(refusal) || (generation !== undefined && refusal.status === 412),
+    );
+    if (answer.status < 300) await textOf(what, answer);
   }
 
   /** Sends a request of the API. An answer that is a refusal is thrown, except where the caller expects it. */
   async #api(request: ApiRequest, expects: (refusal: GcsRefusal) => boolean = () => false): Promise<HttpAnswer> {
     const answer = await this.#send(request, `${request.path}${this.#queryText(request.query ?? {})}`);
     if (answer.status >= 200 && answer.status < 300) return answer;
-    const refusal = refusalOf(answer.status, answer.headers, await this.#textOf(request, answer));
+    const refusal = refusalOf(answer.status, answer.headers, await textOf(request.what, answer));
     if (expects(refusal)) return answer;
     throw gcsFailure(request.what, request.kind, refusal);
-  }
-
-  async #textOf({ what }: ApiRequest, answer: HttpAnswer): Promise<string> {
-    try {
-      return await answerText(answer);
-    } catch (error) {
-      throw connectionFailure(what, error) ?? error;
-    }
   }
 
   /** Sends with a token; one that is refused is replaced once. */
   async #send(request: ApiRequest, path: string): Promise<HttpAnswer> {
     const { what, method, headers, body, signal } = request;
     for (let attempt = 1;; attempt++) {
-      const authorization = `Bearer ${await this.#tokens.token()}`;
+      const token = await this.#tokens.token(signal);
       let answer: HttpAnswer;
       try {
         answer = await sendHttpRequest({
@@ -308,7 +298,7 @@ export class GcsDriver implements ObjectDriver {
           agent: this.#agent,
           method,
           path,
-          headers: { ...headers, host: this.#host, authorization },
+          headers: { ...headers, host: this.#host, authorization: `Bearer ${token}` },
           body,
           silenceMs: this.#config.network.ioTimeoutMs,
           signal,
@@ -319,8 +309,8 @@ export class GcsDriver implements ObjectDriver {
         throw connectionFailure(what, error) ??
           new RequestFailure("Protocol", `${what}: ${(error as Error).message}`, { transient: false, cause: error });
       }
-      if (answer.status !== 401 || attempt > 1 || !this.#tokens.renew()) return answer;
-      await this.#textOf(request, answer);
+      if (answer.status !== 401 || attempt > 1 || !this.#tokens.renew(token)) return answer;
+      await textOf(what, answer);
     }
   }
 
@@ -343,6 +333,7 @@ export class GcsDriver implements ObjectDriver {
   }
 
   async close(): Promise<void> {
+    this.#tokens.close();
     await Promise.resolve(this.#agent.destroy());
   }
 }
@@ -357,50 +348,9 @@ function entryOf({ name, size, updated }: ObjectResource): ObjectEntry {
  */
 function isMissingObject({ status, reason, message }: GcsRefusal): boolean {
   const isItsOwn = reason === "notFound" || message.startsWith("No such object");
-  return status === 404 && isItsOwn && !/bucket does not exist/i.test(message);
-}
-
-async function json<T extends object>(what: string, answer: HttpAnswer): Promise<T> {
-  let text: string;
-  try {
-    text = await answerText(answer);
-  } catch (error) {
-    throw connectionFailure(what, error) ?? error;
-  }
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw notUnderstood(what, `the answer is not JSON (${(error as Error).name})`);
-  }
-  if (typeof value !== "object" || value === null) throw notUnderstood(what, "the answer is no JSON object");
-  return value as T;
-}
-
-function notUnderstood(what: string, reason: string): RequestFailure {
-  return new RequestFailure("Protocol", `${what}: ${reason}`, {
-    transient: false,
-    hint: "is there a proxy or a log-in page in between? check repo-gcs-endpoint.",
-  });
+  return status === 404 && isItsOwn && !BUCKET_MISSING.test(message);
 }
 
 async function* nothing(): AsyncGenerator<Uint8Array> {
   // An empty stream.
-}
-
-/** Content that is read as a whole is held against the checksum that came with it. */
-async function* checked(body: ByteStream, crc32c: string, sizeBytes: number, what: string): AsyncGenerator<Uint8Array> {
-  const meter = new Crc32c();
-  let received = 0;
-  for await (const chunk of body) {
-    meter.update(chunk);
-    received += chunk.length;
-    yield chunk;
-  }
-  // One that was cut is read on; what came in then is checked by the format's own hash.
-  if (received === sizeBytes && meter.base64() !== crc32c) {
-    throw new RequestFailure("Checksum", `${what}: the content does not have the checksum that the store says`, {
-      transient: false,
-    });
-  }
 }

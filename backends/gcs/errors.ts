@@ -13,11 +13,13 @@ export interface GcsRefusal {
   readonly retryAfterMs: number | undefined;
 }
 
+const TRANSIENT_REASONS: ReadonlySet<string> = new Set(["rateLimitExceeded", "userRateLimitExceeded"]);
+
 /** Reads an error answer (JSON API, "Error responses"). */
 export function refusalOf(status: number, headers: Readonly<Record<string, unknown>>, text: string): GcsRefusal {
-  let error: { message?: unknown; errors?: Array<{ reason?: unknown }> } = {};
+  let error: { message?: unknown; errors?: Array<{ reason?: unknown } | null> } = {};
   try {
-    error = (JSON.parse(text) as { error?: typeof error }).error ?? {};
+    error = (JSON.parse(text) as { error?: typeof error } | null)?.error ?? {};
   } catch (thrown) {
     // Uploads and proxies answer in plain text.
     if (!(thrown instanceof SyntaxError)) throw thrown;
@@ -28,37 +30,50 @@ export function refusalOf(status: number, headers: Readonly<Record<string, unkno
   return {
     status,
     reason: typeof reason === "string" ? reason : "",
-    message: (typeof error.message === "string" ? error.message : text).split("\n", 1)[0]!.slice(0, 300),
+    message: withoutSecrets((typeof error.message === "string" ? error.message : text).trimStart().split("\n", 1)[0]!)
+      .slice(0, 300),
     requestId: typeof id === "string" ? id : undefined,
     retryAfterMs: Number.isFinite(seconds) && seconds > 0 ? Math.min(seconds, 60) * 1000 : undefined,
   };
+}
+
+/** A text from outside without what nobody may see: some proxies repeat in their answer what they were sent. */
+export function withoutSecrets(text: string): string {
+  return text.replace(/(bearer |upload_id=|assertion=)[^\s"'&<>]+|ya29\.[\w.-]+/gi, "$1***");
 }
 
 /**
  * The failure to throw for a refusal.
  * @param what begins the message: what was tried, on which object
  * @param kind for refusals that say nothing more exact
+ * @param canSendAgain whether content that was damaged on its way can be sent anew
  */
-export function gcsFailure(what: string, kind: ErrorKind, refusal: GcsRefusal): RequestFailure {
+export function gcsFailure(what: string, kind: ErrorKind, refusal: GcsRefusal, canSendAgain = true): RequestFailure {
   const { status, reason, message, requestId, retryAfterMs } = refusal;
-  const transient = isTransientStatus(status) || reason === "rateLimitExceeded" || reason === "userRateLimitExceeded";
+  const isDamaged = status === 400 && /(crc32c|checksum|hash).*match/i.test(message);
+  const transient = isTransientStatus(status) || TRANSIENT_REASONS.has(reason);
   const isAccess = status === 401 || status === 403;
   const text = `${what}: ${reason === "" ? "" : `${reason} `}(HTTP ${status})${message === "" ? "" : `: ${message}`}${
     requestId === undefined ? "" : ` [request ${requestId}]`
   }`;
   return new RequestFailure(transient ? "Service" : isAccess ? "Access" : kind, text, {
-    transient,
+    transient: transient || (isDamaged && canSendAgain),
     retryAfterMs,
-    hint: hintOf(status, reason),
+    hint: isDamaged
+      ? "the content was damaged on its way: is there a faulty network or proxy?"
+      : hintOf(status, reason, message),
   });
 }
 
-function hintOf(status: number, reason: string): string | undefined {
+function hintOf(status: number, reason: string, message: string): string | undefined {
   if (status === 401) return "the store does not take the token: check repo-gcs-key and repo-gcs-key-type.";
   if (reason === "retentionPolicyNotMet") return "the bucket's retention policy or a hold keeps the object.";
   if (reason === "userProjectMissing") return "the requester pays for this bucket: set repo-gcs-user-project.";
   if (status === 403) {
     return "the account may not do this: it needs storage.objects.list, get, create and delete (role Storage Object Admin).";
+  }
+  if (status === 404 && reason === "" && !/bucket|object/i.test(message)) {
+    return "is there a proxy or a log-in page in between? check repo-gcs-endpoint.";
   }
   if (status === 404) {
     return "the bucket does not exist there: check repo-gcs-bucket and repo-gcs-endpoint; walferry makes no buckets.";

@@ -1,8 +1,9 @@
 /** A resumable upload (JSON API, "Resumable uploads"): chunks one behind the other, and after trouble the store says how far it is. */
-import { answerText, type HttpAnswer } from "../http_request.ts";
+import type { HttpAnswer } from "../http_request.ts";
 import type { ObjectUpload } from "../object/driver.ts";
-import { connectionFailure, RequestFailure } from "../request_failure.ts";
+import { RequestFailure } from "../request_failure.ts";
 import { Crc32c } from "../../src/stream/crc32c.ts";
+import { storedOf, textOf } from "./answers.ts";
 import type { ObjectResource } from "./object_resource.ts";
 import { gcsFailure, refusalOf } from "./errors.ts";
 
@@ -56,7 +57,7 @@ export class ResumableUpload implements ObjectUpload {
       const [from, end] = [this.#offset + stored, this.#offset + bytes.length];
       const range = bytes.length === 0 ? `bytes */${total}` : `bytes ${from}-${end - 1}/${total}`;
       const before = stored;
-      stored = this.#within(await this.#ask(range, bytes.subarray(stored), signal), bytes);
+      stored = this.#within(await this.#ask(range, bytes.subarray(stored), signal, last), bytes);
       if (this.#resource === undefined && stored === before) {
         throw new RequestFailure("Service", `${this.#target.what}: the store took none of what was sent`, {
           transient: true,
@@ -84,20 +85,23 @@ export class ResumableUpload implements ObjectUpload {
     );
   }
 
-  async #ask(range: string, body: Uint8Array | undefined, signal: AbortSignal | undefined): Promise<Progress> {
-    const answer = await this.#send("PUT", { "content-range": range }, body, signal);
-    let text: string;
-    try {
-      text = await answerText(answer);
-    } catch (error) {
-      throw connectionFailure(this.#target.what, error) ?? error;
-    }
+  /** @param last with these bytes the content is complete */
+  async #ask(
+    range: string,
+    body: Uint8Array | undefined,
+    signal: AbortSignal | undefined,
+    last = false,
+  ): Promise<Progress> {
+    // The store refuses content that does not have this checksum: nothing wrong ever stands under the name.
+    const checksum: Record<string, string> = last ? { "x-goog-hash": `crc32c=${this.#crc32c.base64()}` } : {};
+    const answer = await this.#send("PUT", { "content-range": range, ...checksum }, body, signal);
+    const text = await textOf(this.#target.what, answer);
     if (answer.status === 308) {
       // Without the header nothing is stored.
       const end = /bytes=0-(\d+)/.exec(String(answer.headers.range ?? ""))?.[1];
       return { stored: end === undefined ? 0 : Number(end) + 1 };
     }
-    if (answer.status === 200 || answer.status === 201) return { resource: JSON.parse(text) as ObjectResource };
+    if (answer.status === 200 || answer.status === 201) return { resource: storedOf(this.#target.what, text) };
     if (answer.status === 412 && this.#target.ifAbsent) throw this.#target.alreadyThere();
     const refusal = refusalOf(answer.status, answer.headers, text);
     if (answer.status === 404 || answer.status === 410) {
@@ -109,7 +113,8 @@ export class ResumableUpload implements ObjectUpload {
         },
       );
     }
-    throw gcsFailure(this.#target.what, "FileWrite", refusal);
+    // The bytes that were sent before are gone from here: what the session holds cannot be made good.
+    throw gcsFailure(this.#target.what, "FileWrite", refusal, false);
   }
 
   async complete(): Promise<void> {
@@ -123,6 +128,6 @@ export class ResumableUpload implements ObjectUpload {
 
   async abort(): Promise<void> {
     // 499 is the answer to a session that was given up; one that is unknown is gone as well.
-    await answerText(await this.#send("DELETE", {}, undefined, undefined));
+    await textOf(this.#target.what, await this.#send("DELETE", {}, undefined, undefined));
   }
 }

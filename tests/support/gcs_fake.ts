@@ -9,22 +9,17 @@ import type { GcsStorageConfig } from "../../backends/config.ts";
 import { compareBytes } from "../../src/format/json.ts";
 import type { Certificates } from "./certificates.ts";
 import { freePorts } from "./free_port.ts";
-
-interface StoredObject {
-  readonly bytes: Uint8Array;
-  readonly generation: number;
-  readonly updated: string;
-  readonly crc32c: string;
-  readonly md5Hash: string;
-  readonly contentType: string;
-  readonly metadata?: Record<string, string>;
-}
-
-/** What the addresses in an object's metadata begin with. */
-interface Place {
-  readonly endpoint: string;
-  readonly bucket: string;
-}
+import {
+  media,
+  type Metadata,
+  multipartOf,
+  type Place,
+  precondition,
+  refusal,
+  resourceOf,
+  type StoredObject,
+  withChecksum,
+} from "./gcs_fake_objects.ts";
 
 interface UploadSession {
   readonly bucket: string;
@@ -35,24 +30,8 @@ interface UploadSession {
   finished?: Response;
 }
 
-interface Metadata {
-  readonly name?: string;
-  readonly crc32c?: string;
-  readonly md5Hash?: string;
-  readonly contentType?: string;
-  readonly metadata?: Record<string, string>;
-}
-
 const EMAIL = "walferry@test.iam.gserviceaccount.com";
 const UNIT = 256 * 1024;
-
-/** An answer that refuses, as the JSON API words it. */
-function refusal(code: number, reason: string, message: string): Response {
-  return Response.json({ error: { code, message, errors: [{ domain: "global", reason, message }] } }, {
-    status: code,
-    headers: { "x-guploader-uploadid": `fake-${crypto.randomUUID().slice(0, 8)}` },
-  });
-}
 
 export class GcsFake implements AsyncDisposable {
   readonly port: number;
@@ -65,6 +44,14 @@ export class GcsFake implements AsyncDisposable {
   chunkBytesMax = Infinity;
   /** Every listed page is followed by an empty one that has a next page. */
   emptyPages = false;
+  /** The account may read and nothing else. */
+  readOnly = false;
+  /** So many objects more are damaged on their way to the store. */
+  damages = 0;
+  /** So many answers more to writes say that other content was stored. */
+  wrongAnswers = 0;
+  /** How many tokens were given. */
+  tokensGiven = 0;
   /** Content of buckets by name. */
   readonly buckets = new Map<string, Map<string, StoredObject>>();
   readonly #tokens = new Map<string, number>();
@@ -147,6 +134,7 @@ export class GcsFake implements AsyncDisposable {
 
   /** A token as the token server gives it. */
   giveToken(): { access_token: string; expires_in: number; token_type: string } {
+    this.tokensGiven++;
     const token = `ya29.${crypto.randomUUID()}`;
     this.#tokens.set(token, Date.now() + this.tokenSeconds * 1000);
     return { access_token: token, expires_in: this.tokenSeconds, token_type: "Bearer" };
@@ -167,6 +155,11 @@ export class GcsFake implements AsyncDisposable {
       const response = refusal(401, "authError", "Invalid Credentials");
       response.headers.set("www-authenticate", "Bearer");
       return response;
+    }
+    if (this.readOnly && request.method !== "GET") {
+      await request.body?.cancel();
+      const message = `${EMAIL} does not have storage.objects.create access to the Google Cloud Storage object.`;
+      return refusal(403, "forbidden", `${message} Permission 'storage.objects.create' denied on resource.`);
     }
     if (path === "/batch/storage/v1") return await this.#batch(request);
     return await this.#api(request.method, url, request.headers, new Uint8Array(await request.arrayBuffer()));
@@ -240,7 +233,11 @@ export class GcsFake implements AsyncDisposable {
     const found = bucket.get(name);
     const asked = url.searchParams.get("generation");
     if (found === undefined || (asked !== null && asked !== String(found.generation))) {
-      return refusal(404, "notFound", `No such object: ${name}`);
+      const message = `No such object: ${place.bucket}/${name}`;
+      // Downloads are refused in plain text.
+      return url.searchParams.get("alt") === "media"
+        ? new Response(message, { status: 404 })
+        : refusal(404, "notFound", message);
     }
     const wrong = precondition(url.searchParams, found.generation);
     if (wrong !== undefined) return wrong;
@@ -249,7 +246,7 @@ export class GcsFake implements AsyncDisposable {
       return new Response(null, { status: 204 });
     }
     return url.searchParams.get("alt") === "media"
-      ? media(found, headers.get("range"))
+      ? media(found, headers)
       : Response.json(resourceOf(place, name, found));
   }
 
@@ -294,10 +291,16 @@ export class GcsFake implements AsyncDisposable {
     if (!this.buckets.has(bucketName)) return refusal(404, "notFound", "The specified bucket does not exist.");
     switch (query.get("uploadType")) {
       case "media":
-        return this.#store(bucketName, query.get("name")!, body, {}, query);
+        return this.#store(bucketName, query.get("name")!, body, withChecksum({}, headers), query);
       case "multipart": {
         const { metadata, content } = multipartOf(headers.get("content-type") ?? "", body);
-        return this.#store(bucketName, metadata.name ?? query.get("name")!, content, metadata, query);
+        return this.#store(
+          bucketName,
+          metadata.name ?? query.get("name")!,
+          content,
+          withChecksum(metadata, headers),
+          query,
+        );
       }
       default: {
         const metadata = (body.length === 0 ? {} : JSON.parse(new TextDecoder().decode(body))) as Metadata;
@@ -342,8 +345,10 @@ export class GcsFake implements AsyncDisposable {
       session.bytes = joined;
     }
     if (isLast && session.bytes.length === Number(total)) {
-      session.finished = this.#store(session.bucket, session.name, session.bytes, session.metadata, session.query);
-      return session.finished.clone();
+      const { bucket, name, bytes, query } = session;
+      const answer = this.#store(bucket, name, bytes, withChecksum(session.metadata, headers), query);
+      if (answer.ok) session.finished = answer.clone();
+      return answer;
     }
     const stored = session.bytes.length;
     const progress: Record<string, string> = stored === 0 ? {} : { range: `bytes=0-${stored - 1}` };
@@ -353,7 +358,9 @@ export class GcsFake implements AsyncDisposable {
       : new Response(null, { status: 308, headers: progress });
   }
 
-  #store(bucketName: string, name: string, bytes: Uint8Array, metadata: Metadata, query: URLSearchParams): Response {
+  #store(bucketName: string, name: string, sent: Uint8Array, metadata: Metadata, query: URLSearchParams): Response {
+    const isDamaged = this.damages > 0 && this.damages-- > 0;
+    const bytes = isDamaged ? sent.map((byte, index) => index === 0 ? byte ^ 1 : byte) : sent;
     const bucket = this.buckets.get(bucketName)!;
     const wrong = precondition(query, bucket.get(name)?.generation);
     if (wrong !== undefined) return wrong;
@@ -368,10 +375,13 @@ export class GcsFake implements AsyncDisposable {
       crc32c,
       md5Hash,
       contentType: metadata.contentType ?? "application/octet-stream",
+      contentEncoding: metadata.contentEncoding,
       metadata: metadata.metadata,
     };
     bucket.set(name, stored);
-    return Response.json(resourceOf({ endpoint: this.endpoint, bucket: bucketName }, name, stored));
+    const resource = resourceOf({ endpoint: this.endpoint, bucket: bucketName }, name, stored);
+    const isWrong = this.wrongAnswers > 0 && this.wrongAnswers-- > 0;
+    return Response.json(isWrong ? { ...resource, crc32c: "AAAAAA==" } : resource);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -379,73 +389,4 @@ export class GcsFake implements AsyncDisposable {
     this.#server = undefined;
     this.#tokenServer = undefined;
   }
-}
-
-function precondition(query: URLSearchParams, generation: number | undefined): Response | undefined {
-  const match = query.get("ifGenerationMatch");
-  if (match !== null && Number(match) !== (generation ?? 0)) {
-    return refusal(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.");
-  }
-  return undefined;
-}
-
-function resourceOf(place: Place, name: string, object: StoredObject) {
-  const { bytes, generation, updated, crc32c, md5Hash, contentType, metadata } = object;
-  return {
-    kind: "storage#object",
-    id: `${place.bucket}/${name}/${generation}`,
-    bucket: place.bucket,
-    selfLink: `${place.endpoint}/storage/v1/b/${place.bucket}/o/${encodeURIComponent(name)}`,
-    mediaLink: `${place.endpoint}/download/storage/v1/b/${place.bucket}/o/${encodeURIComponent(name)}?alt=media`,
-    name,
-    size: String(bytes.length),
-    generation: String(generation),
-    metageneration: "1",
-    timeCreated: updated,
-    updated,
-    crc32c,
-    md5Hash,
-    contentType,
-    storageClass: "STANDARD",
-    etag: String(generation),
-    ...(metadata === undefined ? {} : { metadata }),
-  };
-}
-
-function media({ bytes, crc32c, md5Hash, generation, contentType }: StoredObject, range: string | null): Response {
-  const headers: Record<string, string> = {
-    "content-type": contentType,
-    "x-goog-hash": `crc32c=${crc32c},md5=${md5Hash}`,
-    "x-goog-generation": String(generation),
-    "x-goog-stored-content-length": String(bytes.length),
-  };
-  const [, from, to, suffix] = /^bytes=(?:(\d+)-(\d*)|-(\d+))$/.exec(range ?? "") ?? [];
-  if (from === undefined && suffix === undefined) return new Response(bytes.slice(), { headers });
-  const start = suffix === undefined ? Number(from) : Math.max(0, bytes.length - Number(suffix));
-  const end = to === undefined || to === "" ? bytes.length : Math.min(bytes.length, Number(to) + 1);
-  if (start >= bytes.length) {
-    return new Response("Requested range not satisfiable", {
-      status: 416,
-      headers: { "content-range": `bytes */${bytes.length}` },
-    });
-  }
-  return new Response(bytes.slice(start, end), {
-    status: 206,
-    headers: { ...headers, "content-range": `bytes ${start}-${end - 1}/${bytes.length}` },
-  });
-}
-
-/** The two parts of a `multipart/related` upload. */
-function multipartOf(contentType: string, body: Uint8Array): { metadata: Metadata; content: Uint8Array } {
-  const boundary = /boundary="?([^";]+)/.exec(contentType)![1]!;
-  // One character for each byte, so that positions in the text are positions in the content.
-  const text = new TextDecoder("latin1").decode(body);
-  const first = text.indexOf("\r\n\r\n") + 4;
-  const firstEnd = text.indexOf(`\r\n--${boundary}`, first);
-  const second = text.indexOf("\r\n\r\n", firstEnd) + 4;
-  const secondEnd = text.lastIndexOf(`\r\n--${boundary}--`);
-  return {
-    metadata: JSON.parse(new TextDecoder().decode(body.subarray(first, firstEnd))) as Metadata,
-    content: body.slice(second, secondEnd),
-  };
 }
