@@ -12,16 +12,15 @@ import type {
   WriteOptions,
 } from "./contract.ts";
 import { baseName, checkFilePath, checkPath, parentPath, TEMP_SUFFIX } from "./path_rules.ts";
+import { untilAborted } from "./sftp/abort.ts";
 import { SftpConnection } from "./sftp/connection.ts";
 import * as files from "./sftp/files.ts";
 import type { FileAttributes } from "./sftp/packets.ts";
-import { ConnectionLost, type SftpSession, SftpStatusError } from "./sftp/session.ts";
+import { ConnectionLost, type SftpSession } from "./sftp/session.ts";
+import { makeDirectories, removeBelow, syncDirectory, together } from "./sftp/trees.ts";
 
-/** Modes in a repository (repository-format §10). */
+/** Mode of files in a repository (repository-format §10). */
 const FILE_MODE = 0o640;
-const PATH_MODE = 0o750;
-/** Removals on their way at once. */
-const REMOVALS_AT_ONCE = 16;
 /** Type bits of a mode (stat(2)). */
 const TYPES: Readonly<Record<number, EntryType>> = { 0o100000: "file", 0o040000: "path", 0o120000: "link" };
 
@@ -40,6 +39,8 @@ export class SftpStorage implements Storage {
   readonly #connection: SftpConnection;
   /** Directories that this object made or saw: saves round trips for every file of a backup. */
   readonly #knownPaths = new Set<string>();
+  /** Temporary files of writes that failed, not removed yet. */
+  readonly #leftBehind = new Set<string>();
 
   constructor(config: SftpStorageConfig) {
     const place = `sftp://${config.user}@${config.host}${config.port === 22 ? "" : `:${config.port}`}`;
@@ -56,42 +57,65 @@ export class SftpStorage implements Storage {
   async *#walk(path: string, below: string, options: ListOptions): AsyncGenerator<StorageEntry> {
     const { prefix = "", signal } = options;
     const what = `unable to list path '${this.#shown(path)}'`;
-    const session = await this.#connection.session(signal);
-    const entries = files.readDirectory(session, this.#absolute(path));
+    // A connection that had ended shows here, where nothing was given out yet: this much is tried again.
+    const opened = await this.#run(what, "PathOpen", signal, async (session) => {
+      const handle = await files.openDirectory(session, this.#absolute(path));
+      if (handle === undefined) return undefined;
+      return await holding(session, handle, signal, async () => {
+        return { session, handle, page: await files.readPage(session, handle) };
+      });
+    });
+    if (opened === undefined) return;
+    const { session, handle } = opened;
     try {
-      for await (const { name, attributes } of entries) {
-        signal?.throwIfAborted();
-        if (name.endsWith(TEMP_SUFFIX)) continue;
-        const relative = `${below}${name}`;
-        if (!relative.startsWith(prefix) && !prefix.startsWith(`${relative}/`)) continue;
-        const inner = path === "" ? name : `${path}/${name}`;
-        const entry = await this.#entry(session, inner, relative, attributes);
-        if (relative.startsWith(prefix)) yield entry;
-        if (options.recurse && entry.type === "path") yield* this.#walk(inner, `${relative}/`, options);
+      for (let { page } = opened; page !== undefined;) {
+        for (const { name, attributes } of page) {
+          signal?.throwIfAborted();
+          if (name.endsWith(TEMP_SUFFIX)) continue;
+          const relative = `${below}${name}`;
+          if (!relative.startsWith(prefix) && !prefix.startsWith(`${relative}/`)) continue;
+          const inner = path === "" ? name : `${path}/${name}`;
+          const entry = await this.#entry(inner, relative, attributes, signal);
+          if (entry === undefined) continue;
+          if (relative.startsWith(prefix)) yield entry;
+          if (options.recurse && entry.type === "path") yield* this.#walk(inner, `${relative}/`, options);
+        }
+        page = await this.#connection.on(session, what, "PathOpen", signal, () => files.readPage(session, handle));
       }
-    } catch (error) {
-      signal?.throwIfAborted();
-      throw error instanceof ConnectionLost || error instanceof SftpStatusError
-        ? this.#connection.failure(what, "PathOpen", error)
-        : error;
+    } finally {
+      // Nothing depends on its answer, and a round trip for each directory is saved.
+      void files.abandonHandle(session, handle);
     }
   }
 
-  async #entry(session: SftpSession, path: string, name: string, found: FileAttributes): Promise<StorageEntry> {
+  /** An entry as it is given out; `undefined` for a link that went away in the meantime. */
+  async #entry(
+    path: string,
+    name: string,
+    found: FileAttributes,
+    signal: AbortSignal | undefined,
+  ): Promise<StorageEntry | undefined> {
     const type = TYPES[found.mode & 0o170000] ?? "special";
     const sizeBytes = type === "file" ? found.sizeBytes : 0;
     const entry = { name, type, sizeBytes, modifiedTime: found.modifiedTime };
-    return type === "link"
-      ? { ...entry, destination: await files.linkDestination(session, this.#absolute(path)) }
-      : entry;
+    if (type !== "link") return entry;
+    const what = `unable to read link '${this.#shown(path)}'`;
+    const absolute = this.#absolute(path);
+    const destination = await this.#run(
+      what,
+      "FileInfo",
+      signal,
+      (session) => files.linkDestination(session, absolute),
+    );
+    return destination === undefined ? undefined : { ...entry, destination };
   }
 
   async info(path: string, signal?: AbortSignal): Promise<StorageEntry | undefined> {
     checkPath(path);
-    return await this.#run(`unable to get info for '${this.#shown(path)}'`, "FileInfo", signal, async (session) => {
-      const found = await files.attributesOf(session, this.#absolute(path));
-      return found === undefined ? undefined : await this.#entry(session, path, baseName(path), found);
-    });
+    const what = `unable to get info for '${this.#shown(path)}'`;
+    const absolute = this.#absolute(path);
+    const found = await this.#run(what, "FileInfo", signal, (session) => files.attributesOf(session, absolute));
+    return found === undefined ? undefined : await this.#entry(path, baseName(path), found, signal);
   }
 
   async read(path: string, options: ReadOptions = {}): Promise<ByteStream | undefined> {
@@ -100,14 +124,11 @@ export class SftpStorage implements Storage {
     const what = `unable to read '${this.#shown(path)}'`;
     const open = () =>
       this.#run(what, "FileOpen", signal, async (session) => {
-        let handle: files.Handle;
-        try {
-          handle = await files.openFile(session, this.#absolute(path), files.OPEN.read);
-        } catch (error) {
-          if (files.isMissing(error)) return undefined;
-          throw error;
-        }
-        return { session, handle, attributes: await files.handleAttributes(session, handle) };
+        const handle = await files.openIfThere(session, this.#absolute(path));
+        if (handle === undefined) return undefined;
+        return await holding(session, handle, signal, async () => {
+          return { session, handle, attributes: await files.handleAttributes(session, handle) };
+        });
       });
     const first = await open();
     if (first === undefined) return undefined;
@@ -120,20 +141,24 @@ export class SftpStorage implements Storage {
       let givenBefore = -1;
       for (;;) {
         const { session, handle } = opened;
+        const chunks = files.readRange(session, handle, given, end);
         try {
-          for await (const chunk of files.readRange(session, handle, given, end)) {
+          for (;;) {
             signal?.throwIfAborted();
-            given += chunk.length;
-            yield chunk;
+            const next = await untilAborted(signal, chunks.next());
+            if (next.done) return;
+            given += next.value.length;
+            yield next.value;
           }
-          return;
         } catch (error) {
           signal?.throwIfAborted();
           // A connection that brought something is worth another one.
           if (!(error instanceof ConnectionLost) || given === givenBefore) throw fail(error);
           givenBefore = given;
         } finally {
-          await files.abandonHandle(session, handle);
+          const released = release(chunks).then(() => files.abandonHandle(session, handle));
+          // What was aborted is not waited for: its connection may be silent.
+          if (!signal?.aborted) await released;
         }
         const again = await open();
         if (
@@ -159,9 +184,15 @@ export class SftpStorage implements Storage {
       return;
     }
     let begun = false;
+    let sourceFailure: { readonly error: unknown } | undefined;
     const watched = (async function* () {
       begun = true;
-      yield* source;
+      try {
+        yield* source;
+      } catch (error) {
+        sourceFailure = { error };
+        throw error;
+      }
     })();
     try {
       await this.#connection.once(
@@ -170,6 +201,10 @@ export class SftpStorage implements Storage {
         signal,
         (session) => this.#writeOn(session, path, watched, options),
       );
+    } catch (error) {
+      // The source's own error is its caller's: it says nothing about this store.
+      if (sourceFailure !== undefined && !signal?.aborted) throw sourceFailure.error;
+      throw error;
     } finally {
       // A source that was never asked must hear that it will not be.
       if (!begun) await source[Symbol.asyncIterator]().return?.();
@@ -180,11 +215,11 @@ export class SftpStorage implements Storage {
     const { lengthBytes, signal } = options;
     const absolute = this.#absolute(path);
     const temporary = `${absolute}.${crypto.randomUUID().slice(0, 8)}${TEMP_SUFFIX}`;
-    const handle = await this.#createTemporary(session, temporary, parentPath(path));
+    await this.#removeLeftBehind(session);
     try {
+      const handle = await this.#createTemporary(session, temporary, parentPath(path));
       try {
-        const guarded = passingErrors(source);
-        const written = await files.writeStream(session, handle, guarded, (total) => {
+        const written = await files.writeStream(session, handle, source, (total) => {
           signal?.throwIfAborted();
           if (lengthBytes !== undefined && total > lengthBytes) {
             throw wrongLength(`more than the ${lengthBytes} bytes announced`);
@@ -198,14 +233,28 @@ export class SftpStorage implements Storage {
       } finally {
         await files.abandonHandle(session, handle);
       }
+      // Nobody may wait for this any more, and the name must then stay as it is.
+      signal?.throwIfAborted();
       await files.replaceFile(session, temporary, absolute);
     } catch (error) {
-      // With the connection gone it stays behind; its name says what it is, and no listing shows it.
-      await files.removeFile(session, temporary).catch(() => undefined);
-      if (error instanceof SourceError) throw error.cause;
+      this.#leftBehind.add(temporary);
+      await this.#removeLeftBehind(session);
       throw error;
     }
     if (options.syncDirectory ?? true) await syncDirectory(session, this.#absolute(parentPath(path)));
+  }
+
+  /** Removes temporary files of failed writes. With the connection gone they wait for the next one; no listing shows them. */
+  async #removeLeftBehind(session: SftpSession): Promise<void> {
+    await Promise.all([...this.#leftBehind].map(async (temporary) => {
+      this.#leftBehind.delete(temporary);
+      try {
+        await files.removeFile(session, temporary);
+      } catch (error) {
+        // A server that refuses would refuse again, and the failure of the write is what gets reported.
+        if (error instanceof ConnectionLost) this.#leftBehind.add(temporary);
+      }
+    }));
   }
 
   async #createTemporary(session: SftpSession, temporary: string, parent: string): Promise<files.Handle> {
@@ -224,7 +273,7 @@ export class SftpStorage implements Storage {
   }
 
   async #makeDirectories(session: SftpSession, path: string): Promise<void> {
-    await makeDurable(session, this.#absolute(path));
+    await makeDirectories(session, this.#absolute(path));
     this.#knownPaths.add(path);
   }
 
@@ -245,7 +294,7 @@ export class SftpStorage implements Storage {
     await this.#run(`unable to remove path '${this.#shown(path)}'`, "PathRemove", signal, async (session) => {
       const found = await files.attributesOf(session, this.#absolute(path));
       if (found === undefined) return;
-      if (TYPES[found.mode & 0o170000] !== "path") await files.removeFile(session, this.#absolute(path));
+      if (!files.isDirectory(found)) await files.removeFile(session, this.#absolute(path));
       else await removeBelow(session, this.#absolute(path), signal);
     });
   }
@@ -280,7 +329,7 @@ export class SftpStorage implements Storage {
 
   async #run<T>(
     what: string,
-    kind: "FileInfo" | "FileOpen" | "FileWrite" | "FileRemove" | "PathRemove" | "PathCreate" | "PathSync",
+    kind: "FileInfo" | "PathOpen" | "FileOpen" | "FileWrite" | "FileRemove" | "PathRemove" | "PathCreate" | "PathSync",
     signal: AbortSignal | undefined,
     action: (session: SftpSession) => Promise<T>,
   ): Promise<T> {
@@ -299,18 +348,30 @@ export class SftpStorage implements Storage {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#connection.close();
+    this.#knownPaths.clear();
   }
 }
 
-/** Wraps an error of the source, so that it is told from one of the connection. */
-class SourceError extends Error {}
-
-async function* passingErrors(source: ByteStream): AsyncGenerator<Uint8Array> {
+/** Does something with a handle that is kept; it is closed when that fails, and when nobody waits for it any more. */
+async function holding<T>(
+  session: SftpSession,
+  handle: files.Handle,
+  signal: AbortSignal | undefined,
+  action: () => Promise<T>,
+): Promise<T> {
   try {
-    yield* source;
+    const result = await action();
+    signal?.throwIfAborted();
+    return result;
   } catch (error) {
-    throw new SourceError("the source failed", { cause: error });
+    await files.abandonHandle(session, handle);
+    throw error;
   }
+}
+
+/** Ends a reading; what went wrong with it was told to whoever read. */
+async function release(chunks: AsyncGenerator<Uint8Array>): Promise<void> {
+  await chunks.return(undefined).catch(() => undefined);
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
@@ -319,71 +380,4 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 
 function wrongLength(reason: string): WalferryError {
   return new WalferryError("FileWrite", reason);
-}
-
-/** mkdir -p, each new name made durable in the directory above. */
-async function makeDurable(session: SftpSession, absolute: string): Promise<void> {
-  const above = absolute.slice(0, Math.max(1, absolute.lastIndexOf("/")));
-  let made: boolean;
-  try {
-    made = await files.makeDirectory(session, absolute, PATH_MODE);
-  } catch (error) {
-    if (!files.isMissing(error) || above === absolute) throw error;
-    await makeDurable(session, above);
-    made = await files.makeDirectory(session, absolute, PATH_MODE);
-  }
-  if (made) await syncDirectory(session, above);
-}
-
-/** Makes the names in a directory durable, where the server lets a directory be opened as a file, as OpenSSH does. */
-async function syncDirectory(session: SftpSession, absolute: string): Promise<void> {
-  if (!session.offers("fsync@openssh.com")) return;
-  let handle: files.Handle;
-  try {
-    handle = await files.openFile(session, absolute, files.OPEN.read);
-  } catch (error) {
-    if (error instanceof SftpStatusError) return;
-    throw error;
-  }
-  try {
-    await files.syncHandle(session, handle);
-  } catch (error) {
-    // A server that opens a directory and cannot sync it is one that cannot: there is no more to be had.
-    if (!(error instanceof SftpStatusError)) throw error;
-  } finally {
-    await files.abandonHandle(session, handle);
-  }
-}
-
-/** Removes a directory with everything in it; links are removed, not followed. */
-async function removeBelow(session: SftpSession, absolute: string, signal: AbortSignal | undefined): Promise<void> {
-  const plain: string[] = [];
-  for await (const { name, attributes } of files.readDirectory(session, absolute)) {
-    const inner = `${absolute}/${name}`;
-    if (TYPES[attributes.mode & 0o170000] === "path") await removeBelow(session, inner, signal);
-    else plain.push(inner);
-  }
-  await together(plain, signal, (path) => files.removeFile(session, path));
-  await files.removeDirectory(session, absolute);
-}
-
-/** Does something for many, several at once; every one is tried, then the first error is thrown. */
-async function together(
-  paths: Iterable<string> | AsyncIterable<string>,
-  signal: AbortSignal | undefined,
-  action: (path: string) => Promise<void>,
-): Promise<void> {
-  const running = new Set<Promise<void>>();
-  let failure: { readonly error: unknown } | undefined;
-  for await (const path of paths) {
-    if (signal?.aborted) break;
-    if (running.size >= REMOVALS_AT_ONCE) await Promise.race(running);
-    const one: Promise<void> = action(path).catch((error) => {
-      failure ??= { error };
-    }).then(() => void running.delete(one));
-    running.add(one);
-  }
-  await Promise.all(running);
-  signal?.throwIfAborted();
-  if (failure !== undefined) throw failure.error;
 }

@@ -4,11 +4,16 @@ import type { Client, ClientChannel, ConnectConfig } from "ssh2";
 import { WalferryError } from "../../src/errors.ts";
 import type { SftpStorageConfig } from "../config.ts";
 import { connectionFailure, RequestFailure } from "../request_failure.ts";
+import { untilAborted } from "./abort.ts";
 import { HostKeyJudge } from "./host_keys.ts";
 import type { SftpChannel } from "./session.ts";
 
-/** Connects, authenticates and opens the SFTP subsystem. @throws WalferryError */
-export async function connectSsh2(config: SftpStorageConfig, what: string): Promise<SftpChannel> {
+/**
+ * Connects, authenticates and opens the SFTP subsystem.
+ * @param signal ends what is under way
+ * @throws WalferryError
+ */
+export async function connectSsh2(config: SftpStorageConfig, what: string, signal: AbortSignal): Promise<SftpChannel> {
   const { default: ssh2 } = await import("ssh2");
   const judge = new HostKeyJudge(config);
   const privateKey = readPrivateKey(config, ssh2.utils.parseKey);
@@ -30,7 +35,7 @@ export async function connectSsh2(config: SftpStorageConfig, what: string): Prom
   };
   const client = new ssh2.Client();
   try {
-    const stream = await openSubsystem(client, settings);
+    const stream = await openSubsystem(client, settings, signal);
     return channelOf(client, stream);
   } catch (error) {
     client.destroy();
@@ -38,17 +43,32 @@ export async function connectSsh2(config: SftpStorageConfig, what: string): Prom
   }
 }
 
-function openSubsystem(client: Client, settings: ConnectConfig): Promise<ClientChannel> {
+async function openSubsystem(
+  client: Client,
+  settings: ConnectConfig,
+  signal: AbortSignal,
+): Promise<ClientChannel> {
   const { promise, resolve, reject } = Promise.withResolvers<ClientChannel>();
+  let timer: ReturnType<typeof setTimeout> | undefined;
   client.on("error", reject);
   client.on("close", () => reject(Object.assign(new Error("the connection was closed"), { code: "ECONNRESET" })));
   client.on("ready", () => {
     // Small packets would wait for each other's acknowledgement otherwise: 20 times slower.
     client.setNoDelay(true);
+    // The library's own limit ends with the authentication.
+    const silentMs = settings.readyTimeout!;
+    timer = setTimeout(
+      () => reject(Object.assign(new Error(`no channel after ${silentMs} ms`), { level: "client-timeout" })),
+      silentMs,
+    );
     client.subsys("sftp", (error, stream) => (error === undefined ? resolve(stream) : reject(error)));
   });
   client.connect(settings);
-  return promise;
+  try {
+    return await untilAborted(signal, promise);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function channelOf(client: Client, stream: ClientChannel): SftpChannel {
@@ -77,7 +97,7 @@ function channelOf(client: Client, stream: ClientChannel): SftpChannel {
     incoming: plainBytes(stream),
     reason: () => reason,
     async close() {
-      client.end();
+      // Not `end` before: the library takes what ends for ended, and a host that is silent would then be waited for without limit.
       client.destroy();
       await closed.promise;
     },
@@ -140,7 +160,9 @@ function connectFailure(config: SftpStorageConfig, what: string, error: unknown)
     return new RequestFailure("Access", text, {
       transient: false,
       cause: error,
-      hint: config.privateKeyFile === undefined
+      hint: config.privateKeyFile === undefined && config.agentSocket === undefined
+        ? "there is neither a key nor an agent: set repo-sftp-private-key-file."
+        : config.privateKeyFile === undefined
         ? "the host takes none of the agent's keys: check repo-sftp-host-user and the host's authorized_keys."
         : "the host does not take this key: check repo-sftp-host-user, repo-sftp-private-key-file and the host's authorized_keys.",
     });

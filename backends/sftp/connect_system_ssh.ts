@@ -2,7 +2,7 @@
 import { WalferryError } from "../../src/errors.ts";
 import type { SftpStorageConfig } from "../config.ts";
 import { RequestFailure } from "../request_failure.ts";
-import { knownHostFiles } from "./host_keys.ts";
+import { knownHostFiles, makeFolderOf } from "./host_keys.ts";
 import type { SftpChannel } from "./session.ts";
 
 /** So much of what ssh says is kept for a message, in characters. */
@@ -10,10 +10,14 @@ const WORDS_MAX = 2000;
 
 /** Starts ssh on the SFTP subsystem. That it is connected shows with the first answer. @throws WalferryError when ssh cannot be started */
 export async function connectSystemSsh(config: SftpStorageConfig): Promise<SftpChannel> {
+  // ssh makes no directory for a file that is configured; it would take the host for new each time, with any key.
+  const [newHosts] = config.knownHostFiles === undefined ? [] : knownHostFiles(config);
+  if (config.hostKeyCheck === "accept-new" && newHosts !== undefined) makeFolderOf(newHosts);
   let child: Deno.ChildProcess;
   try {
     child = new Deno.Command("ssh", {
       args: sshArguments(config),
+      env: config.agentSocket === undefined ? {} : { SSH_AUTH_SOCK: config.agentSocket },
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
@@ -33,13 +37,13 @@ export async function connectSystemSsh(config: SftpStorageConfig): Promise<SftpC
   const writer = child.stdin.getWriter();
   let closing: Promise<void> | undefined;
   const close = async () => {
-    // The other end may be gone already; then there is nothing to close.
-    await writer.close().catch(() => undefined);
     try {
       child.kill("SIGTERM");
     } catch (error) {
       if (!(error instanceof TypeError) && !(error instanceof Deno.errors.NotFound)) throw error;
     }
+    // Given up, not closed: closing would wait for ssh to take what it may never take. The other end may be gone already.
+    await writer.abort().catch(() => undefined);
     await child.status;
     await listening;
   };
@@ -49,7 +53,7 @@ export async function connectSystemSsh(config: SftpStorageConfig): Promise<SftpC
       await Promise.all(parts.map((part) => writer.write(part)));
     },
     incoming: heard(child, listening),
-    reason: () => words.trim() === "" ? undefined : words.trim().split(/\r?\n/).filter(Boolean).join("; "),
+    reason: () => spoken(words),
     close: () => closing ??= close(),
   });
 }
@@ -60,10 +64,20 @@ async function* heard(child: Deno.ChildProcess, listening: Promise<void>): Async
   await listening;
 }
 
+/** What ssh said, on one line; without its frames, and without what is no reason for anything. */
+function spoken(words: string): string | undefined {
+  const lines = words.split(/\r?\n/).map((line) => line.trim());
+  const meant = lines.filter((line) => /[^@\s]/.test(line) && !line.startsWith("Warning: Permanently added"));
+  return meant.length === 0 ? undefined : meant.map((line) => line.replace(/^@\s*(.*?)\s*@$/, "$1")).join("; ");
+}
+
 function sshArguments(config: SftpStorageConfig): string[] {
   const option = (name: string, value: string) => ["-o", `${name}=${value}`];
   const files = knownHostFiles(config).map((file) => `"${file}"`).join(" ");
-  const known = config.knownHostFiles === undefined ? [] : option("UserKnownHostsFile", files);
+  // The files that are configured stand for all others, the system's too.
+  const known = config.knownHostFiles === undefined
+    ? []
+    : [...option("UserKnownHostsFile", files), ...option("GlobalKnownHostsFile", "/dev/null")];
   const check: Readonly<Record<SftpStorageConfig["hostKeyCheck"], string[]>> = {
     "strict": [...option("StrictHostKeyChecking", "yes"), ...known],
     "accept-new": [...option("StrictHostKeyChecking", "accept-new"), ...known],

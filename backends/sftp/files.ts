@@ -1,6 +1,7 @@
 /** Single operations of SFTP, and transfers with many requests on their way. */
 import { WalferryError } from "../../src/errors.ts";
 import type { ByteStream } from "../../src/stream/byte_stream.ts";
+import { Flight, pieces } from "./flight.ts";
 import { attributeFields, type FileAttributes, OPEN, PACKET, STATUS } from "./packets.ts";
 import { type SftpSession, SftpStatusError } from "./session.ts";
 
@@ -28,10 +29,25 @@ export function isMissing(error: unknown): boolean {
   return error instanceof SftpStatusError && error.status === STATUS.noSuchFile;
 }
 
+/** True for a directory; a link to one is none. */
+export function isDirectory({ mode }: FileAttributes): boolean {
+  return (mode & 0o170000) === 0o040000;
+}
+
 /** Opens a file. @param flags of `OPEN` */
 export async function openFile(session: SftpSession, path: string, flags: number, mode?: number): Promise<Handle> {
   const fields = [{ text: path }, { u32: flags }, ...attributeFields({ mode })];
   return (await session.request(PACKET.open, fields, PACKET.handle)).bytes();
+}
+
+/** Opens a file for reading; `undefined` when it is not there. */
+export async function openIfThere(session: SftpSession, path: string): Promise<Handle | undefined> {
+  try {
+    return await openFile(session, path, OPEN.read);
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
 }
 
 export async function closeHandle(session: SftpSession, handle: Handle): Promise<void> {
@@ -115,36 +131,53 @@ export async function makeDirectory(session: SftpSession, path: string, mode: nu
   }
 }
 
-export async function linkDestination(session: SftpSession, path: string): Promise<string> {
-  const answer = await session.request(PACKET.readlink, [{ text: path }], PACKET.name);
-  answer.u32();
-  return answer.text();
-}
-
-/** Names in a directory as the server gives them, a hundred or so at a time; none when it is not there. */
-export async function* readDirectory(session: SftpSession, path: string): AsyncGenerator<NamedAttributes> {
-  let handle: Handle;
+/** Text of a link; `undefined` when it is not there. */
+export async function linkDestination(session: SftpSession, path: string): Promise<string | undefined> {
   try {
-    handle = (await session.request(PACKET.opendir, [{ text: path }], PACKET.handle)).bytes();
+    const answer = await session.request(PACKET.readlink, [{ text: path }], PACKET.name);
+    answer.u32();
+    return answer.text();
   } catch (error) {
-    if (isMissing(error)) return;
+    if (isMissing(error)) return undefined;
     throw error;
   }
+}
+
+/** Opens a directory for {@link readPage}; `undefined` when it is not there. */
+export async function openDirectory(session: SftpSession, path: string): Promise<Handle | undefined> {
   try {
-    for (;;) {
-      let answer;
-      try {
-        answer = await session.request(PACKET.readdir, [{ bytes: handle }], PACKET.name);
-      } catch (error) {
-        if (error instanceof SftpStatusError && error.status === STATUS.endOfFile) return;
-        throw error;
-      }
-      for (let left = answer.u32(); left > 0; left--) {
-        const name = answer.text();
-        answer.text();
-        const attributes = answer.attributes();
-        if (name !== "." && name !== "..") yield { name, attributes };
-      }
+    return (await session.request(PACKET.opendir, [{ text: path }], PACKET.handle)).bytes();
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+/** The next names in a directory as the server gives them, a hundred or so at a time; `undefined` behind the last. */
+export async function readPage(session: SftpSession, handle: Handle): Promise<NamedAttributes[] | undefined> {
+  try {
+    const answer = await session.request(PACKET.readdir, [{ bytes: handle }], PACKET.name);
+    const page: NamedAttributes[] = [];
+    for (let left = answer.u32(); left > 0; left--) {
+      const name = answer.text();
+      answer.text();
+      const attributes = answer.attributes();
+      if (name !== "." && name !== "..") page.push({ name, attributes });
+    }
+    return page;
+  } catch (error) {
+    if (error instanceof SftpStatusError && error.status === STATUS.endOfFile) return undefined;
+    throw error;
+  }
+}
+
+/** All names in a directory; none when it is not there. */
+export async function* readDirectory(session: SftpSession, path: string): AsyncGenerator<NamedAttributes> {
+  const handle = await openDirectory(session, path);
+  if (handle === undefined) return;
+  try {
+    for (let page = await readPage(session, handle); page !== undefined; page = await readPage(session, handle)) {
+      yield* page;
     }
   } finally {
     await abandonHandle(session, handle);
@@ -158,31 +191,22 @@ export async function writeStream(
   source: ByteStream,
   beforeChunk: (totalBytes: number) => void,
 ): Promise<number> {
-  const pieceBytes = requestBytes(session);
-  const flight = new Set<Promise<void>>();
-  let failure: { readonly error: unknown } | undefined;
+  const flight = new Flight(WINDOW_BYTES);
   let offset = 0;
   try {
-    for await (const chunk of source) {
-      beforeChunk(offset + chunk.length);
-      for (let at = 0; at < chunk.length; at += pieceBytes) {
-        const piece = chunk.subarray(at, at + pieceBytes);
-        while (flight.size * pieceBytes >= WINDOW_BYTES) await Promise.race(flight);
-        if (failure !== undefined) throw failure.error;
-        const sent: Promise<void> = session
-          .request(PACKET.write, [{ bytes: handle }, { u64: offset }], PACKET.status, piece)
-          .then(() => undefined, (error) => {
-            failure ??= { error };
-          })
-          .then(() => void flight.delete(sent));
-        flight.add(sent);
-        offset += piece.length;
-      }
+    for await (const piece of pieces(source, requestBytes(session), beforeChunk)) {
+      await flight.room(piece.length);
+      flight.add(
+        piece.length,
+        session.request(PACKET.write, [{ bytes: handle }, { u64: offset }], PACKET.status, piece),
+      );
+      offset += piece.length;
     }
   } finally {
-    await Promise.all(flight);
+    // The file is closed or removed behind this: nothing may come after that.
+    await flight.settled();
   }
-  if (failure !== undefined) throw failure.error;
+  await flight.finished();
   return offset;
 }
 

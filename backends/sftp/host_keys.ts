@@ -4,29 +4,31 @@ import { WalferryError } from "../../src/errors.ts";
 import type { SftpStorageConfig } from "../config.ts";
 import { knownHostName, type KnownKey, knownKeys } from "./known_hosts.ts";
 
-/** Algorithms that a server may sign with, by the type of its key (RFC 8332 for RSA). */
+/** Algorithms that a server may sign with, by the type of its key (RFC 8332 for RSA). Keys of other types cannot be checked. */
 const SIGNATURES: Readonly<Record<string, readonly string[]>> = {
+  "ssh-ed25519": ["ssh-ed25519"],
+  "ecdsa-sha2-nistp256": ["ecdsa-sha2-nistp256"],
+  "ecdsa-sha2-nistp384": ["ecdsa-sha2-nistp384"],
+  "ecdsa-sha2-nistp521": ["ecdsa-sha2-nistp521"],
   "ssh-rsa": ["rsa-sha2-512", "rsa-sha2-256"],
 };
 
 export class HostKeyJudge {
   readonly #config: SftpStorageConfig;
-  readonly #known: readonly KnownKey[];
+  #known: readonly KnownKey[];
 
   /** Reads the files of known hosts where the check needs them. @throws WalferryError `FileOpen` */
   constructor(config: SftpStorageConfig) {
     this.#config = config;
-    const { hostKeyCheck, host, port } = config;
-    const needsFiles = hostKeyCheck === "strict" || hostKeyCheck === "accept-new";
-    this.#known = !needsFiles
-      ? []
-      : knownHostFiles(config).flatMap((file) => knownKeys(readIfThere(file), file, host, port));
+    const needsFiles = config.hostKeyCheck === "strict" || config.hostKeyCheck === "accept-new";
+    this.#known = needsFiles ? readKnownKeys(config) : [];
   }
 
   /** Algorithms to ask the server for, so that it shows a key that is known; `undefined` = any. */
   get algorithms(): string[] | undefined {
     const types = [...new Set(this.#known.filter(({ revoked }) => !revoked).map(({ type }) => type))];
-    return types.length === 0 ? undefined : types.flatMap((type) => SIGNATURES[type] ?? [type]);
+    const algorithms = types.flatMap((type) => SIGNATURES[type] ?? []);
+    return algorithms.length === 0 ? undefined : algorithms;
   }
 
   /**
@@ -48,7 +50,7 @@ export class HostKeyJudge {
   #judgeFingerprint(key: Uint8Array): WalferryError | undefined {
     const { hostFingerprint = "", hostKeyHash = "sha256" } = this.#config;
     const digest = createHash(hostKeyHash).update(key).digest();
-    const hex = hostFingerprint.replaceAll(":", "").toLowerCase();
+    const hex = hostFingerprint.replace(/^MD5:/i, "").replaceAll(":", "").toLowerCase();
     const base64 = hostFingerprint.replace(/^SHA256:/i, "").replace(/=+$/, "");
     const isSame = (a: string, b: string) =>
       a.length === b.length && timingSafeEqual(new TextEncoder().encode(a), new TextEncoder().encode(b));
@@ -65,7 +67,7 @@ export class HostKeyJudge {
     );
   }
 
-  #judgeKnown(key: Uint8Array): WalferryError | undefined {
+  #judgeKnown(key: Uint8Array, mayAccept = this.#config.hostKeyCheck === "accept-new"): WalferryError | undefined {
     const base64 = key.toBase64();
     const same = this.#known.filter((known) => known.key === base64);
     const revoked = same.find((known) => known.revoked);
@@ -84,7 +86,7 @@ export class HostKeyJudge {
         { hint: "somebody may be between you and the host. If its key was changed on purpose, replace that line." },
       );
     }
-    if (this.#config.hostKeyCheck === "accept-new") return this.#accept(key, base64);
+    if (mayAccept) return this.#accept(key, base64);
     return new WalferryError("Access", `${this.#host} is not in the files of known hosts`, {
       hint: `add it (ssh-keyscan -p ${this.#config.port} ${this.#config.host}, compare the fingerprint), or set ` +
         "repo-sftp-host-key-check-type=accept-new.",
@@ -99,14 +101,18 @@ export class HostKeyJudge {
         hint: "set repo-sftp-known-host.",
       });
     }
+    // Another thread or process may have met the host in the meantime: its word counts, and stands there once.
+    this.#known = readKnownKeys(this.#config);
+    if (this.#known.length > 0) return this.#judgeKnown(key, false);
     const type = keyType(key);
+    const line = `${knownHostName(this.#config.host, this.#config.port)} ${type} ${base64}\n`;
     try {
-      Deno.mkdirSync(file.slice(0, file.lastIndexOf("/")) || "/", { recursive: true, mode: 0o700 });
-      Deno.writeTextFileSync(file, `${knownHostName(this.#config.host, this.#config.port)} ${type} ${base64}\n`, {
-        append: true,
-        create: true,
-        mode: 0o600,
-      });
+      makeFolderOf(file);
+      const present = readIfThere(file);
+      // A last line without an end would swallow the new one, and the host would be new for ever.
+      const separator = present === "" || present.endsWith("\n") ? "" : "\n";
+      Deno.writeTextFileSync(file, separator + line, { append: true, create: true, mode: 0o600 });
+      this.#known = readKnownKeys(this.#config);
     } catch (error) {
       return new WalferryError(
         "FileWrite",
@@ -133,6 +139,15 @@ export function knownHostFiles({ knownHostFiles, homePath }: SftpStorageConfig):
   }
   const home = homePath === undefined ? [] : [`${homePath}/.ssh/known_hosts`, `${homePath}/.ssh/known_hosts2`];
   return [...home, "/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"];
+}
+
+function readKnownKeys(config: SftpStorageConfig): KnownKey[] {
+  return knownHostFiles(config).flatMap((file) => knownKeys(readIfThere(file), file, config.host, config.port));
+}
+
+/** Makes the directory in which a file of known hosts is to be. */
+export function makeFolderOf(file: string): void {
+  Deno.mkdirSync(file.slice(0, file.lastIndexOf("/")) || "/", { recursive: true, mode: 0o700 });
 }
 
 /** A file that is not there knows nobody. */

@@ -64,9 +64,13 @@ export class SftpSession {
     );
     session.#reading = session.#readAll();
     session.#watchSilence();
-    await channel.send([makePacket(PACKET.init, undefined, [{ u32: VERSION }])]);
+    // Whoever waits for the greeting hears of a connection that ends.
+    channel.send([makePacket(PACKET.init, undefined, [{ u32: VERSION }])]).catch((error) => session.#end(error));
     const { type, content } = await greeting;
-    if (type !== PACKET.version) throw new WalferryError("Protocol", "the server does not speak SFTP version 3");
+    if (type !== PACKET.version) {
+      await session.close();
+      throw new WalferryError("Protocol", "the server does not speak SFTP version 3");
+    }
     const extensions = new Map<string, string>();
     while (!content.isAtEnd) extensions.set(content.text(), content.text());
     session.#extensions = extensions;
