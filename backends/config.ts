@@ -164,7 +164,10 @@ export type StorageConfig =
   & { readonly rateLimit?: RateLimit };
 
 /** Whether a store is reached over a network, so that requests wait for it. */
-export function isDistant({ type }: StorageConfig): boolean {
+export function isDistant(
+  config: StorageConfig,
+): config is Extract<StorageConfig, { readonly network: NetworkLimits }> {
+  const { type } = config;
   return type !== "posix" && type !== "cifs" && type !== "memory";
 }
 

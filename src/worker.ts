@@ -7,6 +7,7 @@ const JOBS: Readonly<Record<string, () => Promise<{ start: unknown }>>> = {
   "backup-copy": () => import("./backup/copy_job.ts"),
   "restore-write": () => import("./restore/write_job.ts"),
   "wal-get": () => import("./archive/get_job.ts"),
+  "wal-pay": () => import("./archive/pay_job.ts"),
   "wal-push": () => import("./archive/push_job.ts"),
   "self-test": () => import("./commands/self_test_job.ts"),
 };

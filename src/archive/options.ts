@@ -18,6 +18,9 @@ export interface ArchivePushOptions {
   readonly queueMaxBytes?: number;
   readonly timeoutMs: number;
   readonly lockPath: string;
+  readonly spoolPath: string;
+  /** Repositories that must hold a file before it is acknowledged (`archive-push-quorum`, as a number). */
+  readonly quorum: number;
   /** `pg-version-force`. */
   readonly pgVersionForce?: string;
 }
@@ -26,7 +29,6 @@ export interface ArchivePushOptions {
 export interface ArchivePushAsyncOptions extends ArchivePushOptions {
   /** The background process must know where the cluster is. */
   readonly cluster: ClusterConfig;
-  readonly spoolPath: string;
 }
 
 /** The background process of asynchronous archiving. */
@@ -34,6 +36,8 @@ export interface PushServiceOptions extends ArchivePushAsyncOptions {
   readonly processMax: number;
   /** How long it stays without work, in milliseconds; 0 = it ends with its batch. */
   readonly lingerMs: number;
+  /** False without `archive-async`: it only pays what repositories are owed, and ends. */
+  readonly pushes: boolean;
   /** Whether the program or its configuration is no longer what the process was started with. Does not cross to workers. */
   readonly isOutdated?: () => boolean;
 }

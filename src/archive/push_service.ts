@@ -1,18 +1,21 @@
 /**
  * The background process of asynchronous archiving (behaviour spec §2.5). It does not end with its batch: it stays, sees each file that
  * PostgreSQL makes ready, and pushes it before the archiver asks. One directory scan per wake-up, oldest first, a bounded number at once.
+ * Beside it repositories are given what they are owed.
  */
-import { toWalferryError, type WalferryError } from "../errors.ts";
+import { toWalferryError, WalferryError } from "../errors.ts";
 import { readControlFile } from "../postgres/control_file.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { acquireLocks } from "../process/locks.ts";
 import { assertNotStopped, isStopped } from "../process/stop_file.ts";
 import { WorkerPool } from "../process/worker_pool.ts";
-import { formatSize } from "../report/units.ts";
 import { readReady } from "./archive_status.ts";
+import { Healer } from "./healer.ts";
 import type { PushServiceOptions } from "./options.ts";
 import { isOlder } from "./push_async.ts";
 import type { PushedFile, PushRequest } from "./push_job.ts";
+import { droppedWarning } from "./queue_limit.ts";
+import { Quorum } from "./quorum.ts";
 import { GLOBAL, PushSpool } from "./spool.ts";
 
 /** Besides being woken it looks by itself after so many milliseconds; where nothing can wake it, more often. */
@@ -33,6 +36,7 @@ export async function servePushes(options: PushServiceOptions, context: CommandC
     context.execId,
   );
   const spool = new PushSpool(options.spoolPath, options.stanza);
+  if (!options.pushes) return await payAll(options, context);
   try {
     const control = readControlFile(options.cluster.path, options.pgVersionForce);
     spool.claim(control.systemId);
@@ -44,20 +48,42 @@ export async function servePushes(options: PushServiceOptions, context: CommandC
   }
 }
 
+/** Without `archive-async`: pays what can be paid now. Whoever pushes the next file starts it again when there is more. */
+async function payAll(options: PushServiceOptions, context: CommandContext): Promise<void> {
+  await using healer = new Healer(options, new Quorum(options, context.clock), context);
+  while (await healer.round() > 0) context.signal.throwIfAborted();
+}
+
 class PushService {
   readonly #options: PushServiceOptions;
   readonly #segmentBytes: number;
   readonly #spool: PushSpool;
   readonly #context: CommandContext;
+  readonly #quorum: Quorum;
 
   constructor(options: PushServiceOptions, segmentBytes: number, spool: PushSpool, context: CommandContext) {
     this.#options = options;
     this.#segmentBytes = segmentBytes;
     this.#spool = spool;
     this.#context = context;
+    this.#quorum = new Quorum(options, context.clock);
   }
 
+  /** Pushes and heals until it is told to end or there is nothing more to do. */
   async run(): Promise<void> {
+    if (this.#quorum.isAll && this.#quorum.ledger.keys().length === 0) return await this.#push(undefined);
+    await using healer = new Healer(this.#options, this.#quorum, this.#context);
+    const ended = new AbortController();
+    const healing = healer.run(AbortSignal.any([this.#context.signal, ended.signal]));
+    try {
+      await this.#push(healer);
+    } finally {
+      ended.abort(new WalferryError("Term", "the process ends"));
+      await healing;
+    }
+  }
+
+  async #push(healer: Healer | undefined): Promise<void> {
     const { clock, signal, log } = this.#context;
     const setup: PushServiceOptions = { ...this.#options, isOutdated: undefined };
     await using pool = new WorkerPool<PushRequest, PushedFile>("wal-push", setup, this.#options.processMax);
@@ -85,6 +111,7 @@ class PushService {
         await clock.sleep(retryMs, signal);
         retryMs = Math.min(retryMs * 2, RETRY_MAX);
       } else {
+        if (healer?.hasWork) lastWorkMs = clock.monotonicMs();
         const leftMs = this.#options.lingerMs - (clock.monotonicMs() - lastWorkMs);
         if (leftMs <= 0) return log.info("end: nothing to do");
         await watcher.next(seen, Math.min(leftMs, watcher.lookEveryMs), signal);
@@ -117,12 +144,9 @@ class PushService {
     const waiting = [...ready].filter((name) => !done.has(name)).sort();
     if (queueMaxBytes === undefined || ready.size * this.#segmentBytes <= queueMaxBytes) return waiting;
     for (const name of waiting) {
-      const warning = `dropped WAL file '${name}' because archive queue exceeded ${formatSize(queueMaxBytes)}`;
-      this.#context.log.warn(warning);
-      this.#spool.writeOk(
-        name,
-        `${warning}\nHINT: point-in-time recovery across this segment is impossible: take a new backup when the archive works again.`,
-      );
+      const warning = droppedWarning(name, queueMaxBytes);
+      this.#context.log.warn(warning.split("\n", 1)[0]!);
+      this.#spool.writeOk(name, warning);
     }
     return [];
   }
@@ -137,9 +161,10 @@ class PushService {
       for (const name of queue) {
         if (failed) return;
         try {
-          const { result, worker } = await pool.run({ path: `${this.#options.walPath}/${name}` });
+          const request = { path: `${this.#options.walPath}/${name}`, chosen: this.#quorum.chosen(false) };
+          const { result, worker } = await pool.run(request);
           log.detail(`pushed WAL file '${name}' to the archive`, worker);
-          for (const warning of result.warnings) log.warn(warning);
+          for (const message of [...result.news, ...result.warnings]) log.warn(message);
           this.#spool.writeOk(name, result.warnings.length === 0 ? undefined : result.warnings.join("\n"));
         } catch (error) {
           signal.throwIfAborted();

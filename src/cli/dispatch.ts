@@ -114,15 +114,11 @@ async function archivePush(
     const options = { ...typed.pushServiceOptions(config, parameters), isOutdated: changeDetector(config) };
     return await commands.archivePushService(options, context);
   }
-  if (!config.boolean("archive-async")) {
-    return await commands.archivePush(typed.archivePushOptions(config, parameters), context);
-  }
   const { startBackground } = await import("./background.ts");
-  return await commands.archivePushAsync(
-    typed.archivePushAsyncOptions(config, parameters),
-    (pgWalPath) => startBackground("archive-push:async", [pgWalPath], commandLine, invocation),
-    context,
-  );
+  const start = (pgWalPath: string) => startBackground("archive-push:async", [pgWalPath], commandLine, invocation);
+  return config.boolean("archive-async")
+    ? await commands.archivePushAsync(typed.archivePushAsyncOptions(config, parameters), start, context)
+    : await commands.archivePush(typed.archivePushOptions(config, parameters), start, context);
 }
 
 const WITHOUT_EFFECT = [

@@ -57,6 +57,16 @@ export const REPOSITORY_OPTIONS: readonly OptionDeclaration[] = [
     oldNames: ["repo-type"],
   },
   {
+    name: "repo-role",
+    type: "string-id",
+    group: "repo",
+    home: "global",
+    commands: REPO,
+    default: "all",
+    allowed: ["all", "backup", "wal"],
+    own: true,
+  },
+  {
     name: "repo-path",
     type: "path",
     group: "repo",

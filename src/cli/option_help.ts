@@ -48,6 +48,8 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "archive-push-batch-size": "most WAL that one asynchronous run pushes.",
   "archive-push-queue-max":
     "drop WAL instead of archiving it when more than this waits. Protects the disk of the server; point-in-time recovery is broken until the next backup.",
+  "archive-push-quorum":
+    "how many repositories must hold a WAL file before PostgreSQL may recycle it: all, majority, or a number. What the others miss is noted in the spool and given to them when they answer again.",
   "archive-timeout": "longest wait for a WAL segment to reach the archive.",
   "backup-standby": "back up from a standby: y, prefer or n. This version backs up from the primary.",
   "beta": "beta features of pgBackRest.",
@@ -215,6 +217,8 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "repo-azure-account": "storage account.",
   "repo-symlink": "make the link latest and the tablespace links in a repository.",
   "repo-target-time": "read a versioned object store as it was at this time. This version refuses it.",
+  "repo-role":
+    "what the repository is for: all, wal (no backups), or backup (no archive; each backup holds the WAL that makes it consistent).",
   "repo-type": "where the repository is: posix, cifs (posix without links), s3, azure, gcs, sftp.",
   "resume": "resume an aborted backup.",
   "sck-block": "blocking sockets.",

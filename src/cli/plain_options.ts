@@ -268,6 +268,14 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
     max: 4 * PIB,
     oldNames: ["archive-queue-max"],
   },
+  {
+    name: "archive-push-quorum",
+    type: "string",
+    home: "global",
+    commands: ["archive-push", "config-check"],
+    default: "all",
+    own: true,
+  },
   // Backup
   { name: "annotation", type: "hash", home: "global", commands: BACKUP },
   {

@@ -10,7 +10,7 @@ import type { BackupOptions, BackupType } from "../backup/options.ts";
 import { isWalferryError, WalferryError } from "../errors.ts";
 import type { ClusterConfig } from "../postgres/config.ts";
 import type { StartStopOptions } from "../process/options.ts";
-import type { CipherConfig, RepositoryConfig } from "../repository/config.ts";
+import type { CipherConfig, RepositoryConfig, RepositoryRole } from "../repository/config.ts";
 import type { CheckOptions, ExpireOptions, InfoOptions, RepoGcOptions, StanzaOptions } from "../repository/options.ts";
 import type { RestoreOptions, RestoreType } from "../restore/options.ts";
 import type { CompressSetting, CompressType } from "../stream/compress_type.ts";
@@ -95,6 +95,7 @@ function repository(config: Configuration, key: number): RepositoryConfig {
     : { type: "aes-256-cbc", passphrase: config.string("repo-cipher-pass", key) };
   return {
     key,
+    role: (config.optionalString("repo-role", key) ?? "all") as RepositoryRole,
     storage: storageConfig(config, key),
     cipher,
     symlink: config.optionalBoolean("repo-symlink", key) ?? true,
@@ -157,11 +158,15 @@ function compressSetting(config: Configuration): CompressSetting {
 
 /** Options of archive-push. */
 export function archivePushOptions(config: Configuration, parameters: readonly string[]): ArchivePushOptions {
+  const chosen = repositories(config).filter(({ role }) => role !== "backup");
+  if (chosen.length === 0) throw noRepositoryFor("archive-push", "backup");
   return {
     stanza: stanzaOf(config),
     walPath: parameters[0]!,
     cluster: config.option("pg-path", 1) === undefined ? undefined : cluster(config, 1),
-    repositories: repositories(config),
+    repositories: chosen,
+    quorum: quorumOf(config.string("archive-push-quorum"), chosen.length),
+    spoolPath: config.string("spool-path"),
     compress: compressSetting(config),
     headerCheck: config.boolean("archive-header-check"),
     modeCheck: config.boolean("archive-check") && config.boolean("archive-mode-check"),
@@ -180,8 +185,26 @@ export function archivePushAsyncOptions(
   return {
     ...archivePushOptions(config, parameters),
     cluster: cluster(config, 1),
-    spoolPath: config.string("spool-path"),
   };
+}
+
+/** `archive-push-quorum` as a number of repositories. */
+function quorumOf(text: string, count: number): number {
+  if (text === "all") return count;
+  if (text === "majority") return Math.floor(count / 2) + 1;
+  const number = /^[1-9]\d{0,2}$/.test(text) ? Number(text) : 0;
+  if (number < 1 || number > count) {
+    throw new WalferryError("OptionInvalidValue", `'${text}' is not valid for 'archive-push-quorum' option`, {
+      hint: `it is all, majority, or the number of repositories that must hold a WAL file: 1 to ${count}.`,
+    });
+  }
+  return number;
+}
+
+function noRepositoryFor(command: string, role: string): WalferryError {
+  return new WalferryError("OptionInvalid", `there is no repository for ${command}: each has repo-role=${role}`, {
+    hint: "one repository at least needs repo-role=all (the default) for it.",
+  });
 }
 
 /** Options of the background process that archive-push starts. */
@@ -190,6 +213,7 @@ export function pushServiceOptions(config: Configuration, parameters: readonly s
     ...archivePushAsyncOptions(config, parameters),
     processMax: config.number("process-max"),
     lingerMs: config.number("archive-async-linger"),
+    pushes: config.boolean("archive-async"),
   };
 }
 

@@ -27,13 +27,24 @@ export async function archivePushService(options: PushServiceOptions, context: C
   return 0;
 }
 
-/** Exit code 0 = PostgreSQL may recycle the file. @throws WalferryError as `pushWal`, and `Stop` */
-export async function archivePush(options: ArchivePushOptions, context: CommandContext): Promise<number> {
+/**
+ * Exit code 0 = PostgreSQL may recycle the file.
+ * @param startPaying starts a process that gives repositories what they are owed
+ * @throws WalferryError as `pushWal`, and `Stop`
+ */
+export async function archivePush(
+  options: ArchivePushOptions,
+  startPaying: (pgWalPath: string) => void,
+  context: CommandContext,
+): Promise<number> {
   assertNotStopped(options.lockPath, options.stanza);
   const { pushWal } = await import("../archive/push.ts");
   const result = await pushWal(options, context);
   const name = options.walPath.slice(options.walPath.lastIndexOf("/") + 1);
   if (result.state === "dropped") context.log.warn(result.warning);
-  else context.log.info(`pushed WAL file '${name}' to the archive`);
+  else {
+    context.log.info(`pushed WAL file '${name}' to the archive`);
+    if (result.payIn !== undefined) startPaying(result.payIn);
+  }
   return 0;
 }

@@ -18,10 +18,14 @@ export interface RetentionConfig {
   readonly historyDays?: number;
 }
 
+/** What a repository is for (`repoN-role`): WAL, backups with the WAL that makes them consistent, or both. */
+export type RepositoryRole = "all" | "wal" | "backup";
+
 /** One configured repository (`repoN-...`). */
 export interface RepositoryConfig {
   /** The N of `repoN`. Ascending keys are the order of use. */
   readonly key: number;
+  readonly role: RepositoryRole;
   readonly storage: StorageConfig;
   readonly cipher: CipherConfig;
   readonly retention: RetentionConfig;

@@ -74,14 +74,18 @@ export class Repository implements AsyncDisposable {
   }
 
   /** Content of a file, decrypted when a passphrase is given; `undefined` when it is proved absent. */
-  async readWith(path: string, passphrase: string | undefined): Promise<ByteStream | undefined> {
-    const stream = await this.storage.read(path);
+  async readWith(
+    path: string,
+    passphrase: string | undefined,
+    signal?: AbortSignal,
+  ): Promise<ByteStream | undefined> {
+    const stream = await this.storage.read(path, { signal });
     if (stream === undefined || passphrase === undefined) return stream;
     return decryptFilter(passphrase)(stream);
   }
 
   /** @throws WalferryError the first failure's kind with both attempts in the message (repository-format §2.4) */
-  async loadArchiveInfo(stanza: string): Promise<ArchiveInfo> {
+  async loadArchiveInfo(stanza: string, signal?: AbortSignal): Promise<ArchiveInfo> {
     return await this.#load(
       this.archivePath(stanza, "archive.info"),
       this.infoPassphrase,
@@ -89,6 +93,7 @@ export class Repository implements AsyncDisposable {
       parseArchiveInfo,
       "info file",
       ARCHIVE_INFO_HINT,
+      signal,
     );
   }
 
@@ -179,16 +184,18 @@ export class Repository implements AsyncDisposable {
     parse: (text: string) => T,
     what: string,
     hint?: string,
+    signal?: AbortSignal,
   ): Promise<T> {
     const failures: WalferryError[] = [];
     for (const candidate of [path, `${path}.copy`]) {
       try {
-        const stream = await this.readWith(candidate, passphrase);
+        const stream = await this.readWith(candidate, passphrase, signal);
         if (stream === undefined) {
           throw new WalferryError("FileMissing", `unable to open missing file '${this.display(candidate)}' for read`);
         }
         return parse(decodeText(await collect(stream, maxBytes)));
       } catch (error) {
+        signal?.throwIfAborted();
         failures.push(toWalferryError(error));
       }
     }

@@ -11,6 +11,8 @@ export interface ArchivedSegment {
   readonly repositoryKey: number;
   /** `15-1` */
   readonly archiveId: string;
+  /** Name of the segment (or partial segment). */
+  readonly walName: string;
   /** Path in the repository. */
   readonly path: string;
   /** Last segment of the path. */
@@ -20,8 +22,8 @@ export interface ArchivedSegment {
   readonly compressType: CompressType;
 }
 
-/** What follows a segment's name in the archive: its hash and the extension of its compression. */
-const STORED_SUFFIX = /^-([0-9a-f]{40})(?:\.(?:gz|bz2|lz4|zst))?$/;
+/** A stored segment: its name, its hash and the extension of its compression. */
+const STORED_NAME = /^([0-9A-F]{24}(?:\.partial)?)-([0-9a-f]{40})(?:\.(?:gz|bz2|lz4|zst))?$/;
 
 /** Archive id of a history entry, `15-1`. */
 export function archiveIdOf(entry: ArchiveHistoryEntry): string {
@@ -48,21 +50,41 @@ export async function findSegments(
   walName: string,
   signal?: AbortSignal,
 ): Promise<ArchivedSegment[]> {
-  const directory = repository.archivePath(stanza, archiveId, walDirectory(walName));
   const found: ArchivedSegment[] = [];
-  for await (const entry of repository.storage.list(directory, { prefix: `${walName}-`, signal })) {
-    const match = STORED_SUFFIX.exec(entry.name.slice(walName.length));
-    if (match === null || entry.type === "path") continue;
-    found.push({
-      repositoryKey: repository.key,
-      archiveId,
-      path: `${directory}/${entry.name}`,
-      name: entry.name,
-      checksum: match[1]!,
-      compressType: compressTypeOfName(entry.name),
-    });
+  const directory = walDirectory(walName);
+  for await (const segment of archivedSegments(repository, stanza, archiveId, directory, signal, `${walName}-`)) {
+    found.push(segment);
   }
   return found;
+}
+
+/**
+ * Every stored segment in one directory of the archive, in no order; history and label files are left out.
+ * @param directory first 16 digits of the names
+ * @param prefix only names that begin with this
+ */
+export async function* archivedSegments(
+  repository: Repository,
+  stanza: string,
+  archiveId: string,
+  directory: string,
+  signal?: AbortSignal,
+  prefix?: string,
+): AsyncGenerator<ArchivedSegment> {
+  const path = repository.archivePath(stanza, archiveId, directory);
+  for await (const entry of repository.storage.list(path, { prefix, signal })) {
+    const match = STORED_NAME.exec(entry.name);
+    if (match === null || entry.type === "path") continue;
+    yield {
+      repositoryKey: repository.key,
+      archiveId,
+      walName: match[1]!,
+      path: `${path}/${entry.name}`,
+      name: entry.name,
+      checksum: match[2]!,
+      compressType: compressTypeOfName(entry.name),
+    };
+  }
 }
 
 /**

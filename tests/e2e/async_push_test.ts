@@ -8,6 +8,7 @@ import { archiveWith } from "../support/interop_story.ts";
 import { TestCluster } from "../support/postgres.ts";
 import { TestStanza, walferryPath } from "../support/programs.ts";
 import { testWith } from "../support/requirements.ts";
+import { until } from "../support/until.ts";
 
 const NEEDS = ["/usr/lib/postgresql/15/bin/postgres", "pgrep", "pkill"];
 
@@ -54,15 +55,6 @@ async function services({ stanza }: Place): Promise<number[]> {
 
 async function logOf({ folder }: Place): Promise<string> {
   return await Deno.readTextFile(`${folder.path}/conf/log/main-archive-push-async.log`);
-}
-
-/** Waits until something is so. */
-async function until(what: string, holds: () => Promise<boolean> | boolean): Promise<void> {
-  const deadline = Date.now() + 30_000;
-  while (!await holds()) {
-    if (Date.now() > deadline) throw new Error(`waited too long for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 30));
-  }
 }
 
 testWith(

@@ -21,6 +21,7 @@ export function repositoryConfig(key: number, path: string, passphrase?: string)
     storage: { type: "posix", path },
     cipher: passphrase === undefined ? { type: "none" } : { type: "aes-256-cbc", passphrase },
     retention: { fullType: "count", archiveType: "full" },
+    role: "all",
     symlink: true,
   };
 }

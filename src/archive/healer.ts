@@ -1,0 +1,112 @@
+/** Pays what repositories are owed, as soon as they answer again: one file is the probe, then several at once, oldest first. */
+import { toWalferryError } from "../errors.ts";
+import type { CommandContext } from "../process/command_context.ts";
+import { WorkerPool } from "../process/worker_pool.ts";
+import type { PushServiceOptions } from "./options.ts";
+import type { PaidDebt, PayRequest } from "./pay_job.ts";
+import type { Quorum } from "./quorum.ts";
+
+/** A file that nobody has at the moment is looked for again after so many milliseconds. */
+const SEEK_AGAIN = 300_000;
+/** It looks for debts that others recorded after so many milliseconds. */
+const LOOK_EVERY = 1000;
+
+export class Healer implements AsyncDisposable {
+  readonly #options: PushServiceOptions;
+  readonly #quorum: Quorum;
+  readonly #context: CommandContext;
+  readonly #pool: WorkerPool<PayRequest, PaidDebt>;
+  /** Debts that nobody could pay, and when it is worth another look (monotonic milliseconds). */
+  readonly #hopeless = new Map<string, number>();
+
+  constructor(options: PushServiceOptions, quorum: Quorum, context: CommandContext) {
+    this.#options = options;
+    this.#quorum = quorum;
+    this.#context = context;
+    const setup: PushServiceOptions = { ...options, isOutdated: undefined };
+    this.#pool = new WorkerPool("wal-pay", setup, Math.max(1, Math.ceil(options.processMax / 2)));
+  }
+
+  /** Pays until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    const stop = () => this.#pool.close(signal.reason);
+    signal.addEventListener("abort", stop, { once: true });
+    while (!signal.aborted) {
+      const done = await this.round();
+      if (done === 0) await this.#context.clock.sleep(LOOK_EVERY, signal).catch(() => undefined);
+    }
+  }
+
+  /** Whether repositories are owed something that may still be paid. */
+  get hasWork(): boolean {
+    return this.#owed().some(({ names }) => names.length > 0);
+  }
+
+  /** Tries every repository that is owed something and may be tried now. @returns how many debts were paid */
+  async round(): Promise<number> {
+    const due = this.#owed().filter(({ key, names }) => names.length > 0 && this.#quorum.health.takeTry(key));
+    const paid = await Promise.all(due.map(({ key, names }) => this.#pay(key, names)));
+    return paid.reduce((sum, count) => sum + count, 0);
+  }
+
+  #owed(): { readonly key: number; readonly names: readonly string[] }[] {
+    const nowMs = this.#context.clock.monotonicMs();
+    const { ledger } = this.#quorum;
+    return this.#options.repositories.map(({ key }) => ({
+      key,
+      names: ledger.names(key).filter((name) => (this.#hopeless.get(`${key} ${name}`) ?? 0) <= nowMs),
+    }));
+  }
+
+  async #pay(key: number, names: readonly string[]): Promise<number> {
+    const { log } = this.#context;
+    const [probe, ...others] = names;
+    let paid = 0;
+    if (!await this.#payOne(key, probe!, () => paid++)) return paid;
+    if (this.#quorum.health.answered(key)) log.info(`repo${key} answers again, it is owed ${names.length} WAL file(s)`);
+    const queue = others.values();
+    let failed = false;
+    const lane = async () => {
+      for (const name of queue) {
+        if (failed) return;
+        failed = !await this.#payOne(key, name, () => paid++) || failed;
+      }
+    };
+    await Promise.all(Array.from({ length: this.#options.processMax }, lane));
+    if (!failed && paid > 0) log.info(`repo${key} was given ${paid} WAL file(s) that it missed`);
+    return paid;
+  }
+
+  /** @returns false when the repository cannot take it */
+  async #payOne(key: number, walName: string, onPaid: () => void): Promise<boolean> {
+    const { log, clock } = this.#context;
+    try {
+      const { result, worker } = await this.#pool.run({ key, walName, pgWalPath: this.#options.walPath });
+      if (result.state === "no source") {
+        this.#hopeless.set(`${key} ${walName}`, clock.monotonicMs() + SEEK_AGAIN);
+        log.warn(`repo${key} is owed WAL file '${walName}': ${result.reason}`);
+      } else {
+        if (result.state === "paid") log.detail(`gave WAL file '${walName}' from ${result.from} to repo${key}`, worker);
+        onPaid();
+      }
+      return true;
+    } catch (error) {
+      const failure = toWalferryError(error);
+      // Told to end: nothing was learned of the repository.
+      if (failure.kind === "Term" || this.#context.signal.aborted) return false;
+      if (failure.kind === "ArchiveDuplicate") {
+        // The repository is well; what it holds under this name is somebody's decision.
+        this.#hopeless.set(`${key} ${walName}`, clock.monotonicMs() + SEEK_AGAIN);
+        log.warn(`repo${key} is owed WAL file '${walName}': ${failure.text}`);
+        return true;
+      }
+      this.#quorum.health.failed(key, failure.text);
+      log.detail(`repo${key} cannot take WAL file '${walName}' yet: [${failure.code}] ${failure.text}`);
+      return false;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#pool[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,92 @@
+/** Reading a WAL file out of `pg_wal`: whole, hashed, and of the cluster that it is said to be of. */
+import { WalferryError } from "../errors.ts";
+import { isWalSegmentOrPartialName } from "../format/wal_name.ts";
+import type { ControlData } from "../postgres/control_file.ts";
+import { readWalHeader, WAL_HEADER_BYTES } from "../postgres/wal_header.ts";
+import { sha1Hex, Sha1Meter } from "../stream/hash.ts";
+import { collect, drain, readFileStream } from "../stream/sources.ts";
+import type { ArchivePushOptions } from "./options.ts";
+
+/** Files up to this size are held in memory, read once; larger segments (`--wal-segsize` up to 1 GiB) are streamed. */
+export const IN_MEMORY_BYTES = 64 * 1024 * 1024;
+
+/** A WAL file as it was read: at hand, or (very large segments) to be read again. */
+export interface WalFile {
+  readonly path: string;
+  readonly name: string;
+  /** SHA-1 of the content. */
+  readonly checksum: string;
+  readonly sizeBytes: number;
+  readonly bytes: Uint8Array | undefined;
+}
+
+/** Reads a file. @throws WalferryError `FileInvalid`, `ArchiveMismatch`, `FileOpen` */
+export async function readWalFile(
+  path: string,
+  options: ArchivePushOptions,
+  control: ControlData | undefined,
+): Promise<WalFile> {
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  if (isWalSegmentOrPartialName(name)) return await readSegment(path, name, options, control);
+  const bytes = await collect(readFileStream(path), IN_MEMORY_BYTES);
+  return { path, name, checksum: sha1Hex(bytes), sizeBytes: bytes.length, bytes };
+}
+
+/** The content of a file that is too large to hold, once more. @throws WalferryError `FileInvalid` at its end when it is another now */
+export async function* readAgain(file: WalFile): AsyncGenerator<Uint8Array> {
+  const meter = new Sha1Meter();
+  yield* meter.through(readFileStream(file.path));
+  if (meter.digestHex() !== file.checksum) throw changedWhileRead(file.path);
+}
+
+async function readSegment(
+  path: string,
+  name: string,
+  options: ArchivePushOptions,
+  control: ControlData | undefined,
+): Promise<WalFile> {
+  const header = await collect(readFileStream(path, { limitBytes: WAL_HEADER_BYTES }), WAL_HEADER_BYTES);
+  const sizeBytes = Deno.statSync(path).size;
+  const expectedBytes = checkHeader(path, header, options, control);
+  if (expectedBytes !== undefined && sizeBytes !== expectedBytes && !name.endsWith(".partial")) {
+    throw new WalferryError(
+      "FileInvalid",
+      `WAL file '${path}' is ${sizeBytes} bytes long, a segment of this cluster is ${expectedBytes}`,
+      {
+        hint: "the file is truncated or is not a WAL segment: nothing was archived.",
+      },
+    );
+  }
+  if (sizeBytes <= IN_MEMORY_BYTES) {
+    const bytes = await collect(readFileStream(path, { chunkBytes: Math.max(1, sizeBytes) }), IN_MEMORY_BYTES);
+    if (bytes.length !== sizeBytes) throw changedWhileRead(path);
+    return { path, name, checksum: sha1Hex(bytes), sizeBytes, bytes };
+  }
+  const meter = new Sha1Meter();
+  await drain(meter.through(readFileStream(path)));
+  if (meter.sizeBytes !== sizeBytes) throw changedWhileRead(path);
+  return { path, name, checksum: meter.digestHex(), sizeBytes, bytes: undefined };
+}
+
+function changedWhileRead(path: string): WalferryError {
+  return new WalferryError("FileInvalid", `WAL file '${path}' changed while it was archived`);
+}
+
+/** Compares the file's header with the cluster; gives the segment size that is expected, where it is known. */
+function checkHeader(
+  path: string,
+  header: Uint8Array,
+  options: ArchivePushOptions,
+  control: ControlData | undefined,
+): number | undefined {
+  if (!options.headerCheck) return control?.walSegmentBytes;
+  const found = readWalHeader(header, options.pgVersionForce);
+  if (control !== undefined && (found.pgVersion !== control.pgVersion || found.systemId !== control.systemId)) {
+    throw new WalferryError(
+      "ArchiveMismatch",
+      `WAL file '${path}' version ${found.pgVersion}, system-id ${found.systemId} do not match stanza version ${control.pgVersion}, ` +
+        `system-id ${control.systemId}`,
+    );
+  }
+  return control?.walSegmentBytes ?? found.segmentBytes;
+}
