@@ -1,37 +1,33 @@
 /**
  * Getting one WAL file from the first repository that can deliver it right (behaviour spec §3.2). "Absent" is said only when every
  * repository answered that it does not have the file; a wrong byte is never delivered, because the bytes are verified against the hash
- * in the stored name before the file gets its final name.
+ * in the stored name before the file gets its final name. A repository that is away or slow is not waited for where another one has it.
  */
-import { toWalferryError, WalferryError } from "../errors.ts";
-import { isWalSegmentOrPartialName, walDirectory } from "../format/wal_name.ts";
+import { WalferryError } from "../errors.ts";
 import { type ControlData, INVALID_CHECKPOINT, readControlFile } from "../postgres/control_file.ts";
+import type { Clock } from "../process/clock.ts";
 import type { CommandContext } from "../process/command_context.ts";
+import { askEnough } from "../repository/ask_enough.ts";
+import { HealthBoard } from "../repository/health.ts";
 import type { Repository } from "../repository/repository.ts";
 import {
   describeFailure,
   noValidRepository,
+  type Outcome,
   type RepositoryFailure,
   RepositorySet,
 } from "../repository/repository_set.ts";
-import { archiveIdsOf, findSegments } from "../repository/wal_archive.ts";
-import { type ByteStream, pipeline } from "../stream/byte_stream.ts";
-import { decompressFilter } from "../stream/compress.ts";
-import { type CompressType } from "../stream/compress_type.ts";
-import { Sha1Meter } from "../stream/hash.ts";
+import { fetchVerified, giveName, isDamage, isLocal } from "./deliver.ts";
+import { firstGood } from "./first_good.ts";
+import { askForCandidates, type Candidate, type Locate } from "./get_candidates.ts";
+import { mendCopy } from "./mend_copy.ts";
 import type { ArchiveGetOptions } from "./options.ts";
 import { resolveWalPath } from "./wal_path.ts";
 
-/** A stored file that may be delivered. */
-interface Candidate {
-  readonly repository: Repository;
-  readonly archiveId: string;
-  readonly path: string;
-  readonly passphrase: string | undefined;
-  readonly compressType: CompressType;
-  /** Absent for files without a hash in their name. */
-  readonly checksum: string | undefined;
-}
+/** How long one repository may take to deliver until the next one is asked as well, in milliseconds. */
+const PATIENCE_MS = 400;
+/** How long the others may take to say what they have when one has it. */
+const GRACE = { minMs: 100, maxMs: 400 };
 
 /** What came of it. */
 export type GetResult = { readonly state: "found"; readonly repository: string; readonly archiveId: string } | {
@@ -45,13 +41,21 @@ export type GetResult = { readonly state: "found"; readonly repository: string; 
  */
 export async function getWal(options: ArchiveGetOptions, context: CommandContext): Promise<GetResult> {
   await using set = await RepositorySet.open(options.repositories);
-  return await getWalFrom(set, options, { signal: context.signal, warn: (message) => context.log.warn(message) });
+  const control = readControlFile(options.cluster.path, options.pgVersionForce);
+  return await getWalFrom(set, options, {
+    signal: context.signal,
+    clock: context.clock,
+    warn: (message) => context.log.warn(message),
+    locate: askForCandidates(options.stanza, control),
+  });
 }
 
 /** What getting a file needs of the outside world. */
 export interface GetContext {
   readonly signal: AbortSignal;
+  readonly clock: Clock;
   readonly warn: (message: string) => void;
+  readonly locate: Locate;
 }
 
 /** As {@link getWal}, from repositories that are open. */
@@ -61,24 +65,18 @@ export async function getWalFrom(
   context: GetContext,
 ): Promise<GetResult> {
   const destination = resolveWalPath(options.destination, options.cluster.path, "archive-get");
-  const control = readControlFile(options.cluster.path, options.pgVersionForce);
-  assertStartable(options.cluster.path, control);
-  const { candidates, failures, asked } = await search(set, options, control, context);
+  assertStartable(options.cluster.path, readControlFile(options.cluster.path, options.pgVersionForce));
+  const health = new HealthBoard(options.spoolPath, options.stanza, context.clock, "get");
+  const { candidates, failures, asked } = await search(set, options.walName, health, context);
   context.signal.throwIfAborted();
   for (const failure of failures) context.warn(describeFailure(failure));
   if (asked === 0) throw noValidRepository(failures);
   assertOneContent(options.walName, candidates);
 
-  for (const candidate of candidates) {
-    try {
-      await deliver(candidate, destination);
-      return { state: "found", repository: candidate.repository.name, archiveId: candidate.archiveId };
-    } catch (error) {
-      const failure = { key: candidate.repository.key, error: toWalferryError(error) };
-      if (failure.error.kind === "FileWrite" || failure.error.kind === "Term") throw failure.error;
-      context.warn(describeFailure(failure));
-      failures.push(failure);
-    }
+  const { winner, damaged } = await deliver(candidates, destination, health, failures, context);
+  if (winner !== undefined) {
+    for (const candidate of damaged) await mendCopy(candidate, winner, options.stanza, context);
+    return { state: "found", repository: winner.repository.name, archiveId: winner.archiveId };
   }
   if (candidates.length > 0) {
     throw new WalferryError(
@@ -114,13 +112,27 @@ export function assertStartable(pgPath: string, control: ControlData): void {
   }
 }
 
+/** Where the file is. Repositories known to be away or slow are asked only when no other one has it: before that is said, all are. */
 async function search(
   set: RepositorySet,
-  options: ArchiveGetOptions,
-  control: ControlData,
+  walName: string,
+  health: HealthBoard,
   context: GetContext,
 ): Promise<{ candidates: Candidate[]; failures: RepositoryFailure[]; asked: number }> {
-  const outcomes = await set.ask((repository) => candidatesOf(repository, options, control, context.signal));
+  const isAlone = set.repositories.length === 1;
+  const first = set.repositories.filter(({ key }) => isAlone || health.takeTry(key));
+  const outcomes = await locateIn(first, walName, context);
+  if (!outcomes.some((outcome) => outcome.ok && outcome.value.length > 0)) {
+    const others = set.repositories.filter((repository) => !first.includes(repository));
+    outcomes.push(...await locateIn(others, walName, context));
+  }
+  if (!isAlone && !context.signal.aborted) {
+    for (const outcome of outcomes) {
+      if (outcome.ok) health.answered(outcome.repository.key);
+      else health.failed(outcome.repository.key, outcome.failure.error.text);
+    }
+  }
+  outcomes.sort((a, b) => a.repository.key - b.repository.key);
   return {
     candidates: outcomes.flatMap((outcome) => (outcome.ok ? outcome.value : [])),
     failures: outcomes.flatMap((outcome) => (outcome.ok ? [] : [outcome.failure])),
@@ -128,55 +140,55 @@ async function search(
   };
 }
 
-/** Stored forms of the file in one repository, newest archive id first. @throws WalferryError `ArchiveMismatch` and those of the store */
-async function candidatesOf(
-  repository: Repository,
-  options: ArchiveGetOptions,
-  control: ControlData,
-  signal: AbortSignal,
-): Promise<Candidate[]> {
-  const info = await repository.loadArchiveInfo(options.stanza);
-  const archiveIds = archiveIdsOf(info, control.pgVersion, control.systemId);
-  if (archiveIds.length === 0) {
-    throw new WalferryError(
-      "ArchiveMismatch",
-      `unable to retrieve the archive id for database version '${control.pgVersion}' and system-id '${control.systemId}'`,
-      { hint: "are you restoring from the correct stanza?" },
-    );
+async function locateIn(
+  repositories: readonly Repository[],
+  walName: string,
+  { locate, clock, signal }: GetContext,
+): Promise<Outcome<Candidate[]>[]> {
+  return await askEnough(
+    repositories,
+    (repository, own) => locate(repository, walName, own),
+    { needed: 1, grace: GRACE, clock, signal },
+    (found) => found.length > 0,
+  );
+}
+
+/** The first whole and right copy gets the name. Failures are added to those of the search. */
+async function deliver(
+  candidates: readonly Candidate[],
+  destination: string,
+  health: HealthBoard,
+  failures: RepositoryFailure[],
+  { clock, signal, warn }: GetContext,
+): Promise<{ winner: Candidate | undefined; damaged: Candidate[] }> {
+  const temporaryOf = (candidate: Candidate) =>
+    candidate === candidates[0]
+      ? `${destination}.pgbackrest.tmp`
+      : `${destination}.${candidates.indexOf(candidate)}.pgbackrest.tmp`;
+  const result = await firstGood(
+    candidates,
+    (candidate, own) => fetchVerified(candidate, temporaryOf(candidate), own),
+    { patienceMs: PATIENCE_MS, isFinal: isLocal, clock, signal },
+  );
+  for (const { source, error } of result.failures) {
+    const failure = { key: source.repository.key, error };
+    warn(describeFailure(failure));
+    failures.push(failure);
   }
-  const candidates: Candidate[] = [];
-  for (const archiveId of archiveIds) {
-    if (isWalSegmentOrPartialName(options.walName)) {
-      for (const found of await findSegments(repository, options.stanza, archiveId, options.walName, signal)) {
-        candidates.push({
-          repository,
-          archiveId,
-          path: found.path,
-          passphrase: info.cipherPass,
-          compressType: found.compressType,
-          checksum: found.checksum,
-        });
-      }
-      continue;
-    }
-    const path = repository.archivePath(options.stanza, archiveId, walDirectory(options.walName), options.walName);
-    if (await repository.storage.info(path, signal) !== undefined) {
-      candidates.push({
-        repository,
-        archiveId,
-        path,
-        passphrase: info.cipherPass,
-        compressType: "none",
-        checksum: undefined,
-      });
+  const winner = result.winner?.source;
+  if (winner === undefined) return { winner, damaged: [] };
+  giveName(temporaryOf(winner), destination);
+  for (const { repository } of result.overtaken) {
+    if (repository !== winner.repository) {
+      health.failed(repository.key, `it was slow to deliver; ${winner.repository.name} was faster`);
     }
   }
-  return candidates;
+  return { winner, damaged: result.failures.filter(({ error }) => isDamage(error)).map(({ source }) => source) };
 }
 
 /** Two contents under one segment name mean that two clusters wrote to this stanza: nobody can tell which is meant. */
 function assertOneContent(walName: string, candidates: readonly Candidate[]): void {
-  const checksums = new Set(candidates.map(({ checksum }) => checksum));
+  const checksums = new Set(candidates.map(({ segment }) => segment?.checksum));
   if (checksums.size <= 1) return;
   const places = candidates.map(({ repository, path }) =>
     `${repository.name}: ${path.slice(path.lastIndexOf("/", path.lastIndexOf("/") - 1) + 1)}`
@@ -184,61 +196,4 @@ function assertOneContent(walName: string, candidates: readonly Candidate[]): vo
   throw new WalferryError("ArchiveDuplicate", `duplicates found for WAL segment ${walName}:\n${places.join("\n")}`, {
     hint: "are multiple primaries archiving to this stanza?",
   });
-}
-
-/** Writes under a temporary name, verifies, renames: PostgreSQL sees the whole file or none. It is not synced: PostgreSQL asks again after a crash. */
-async function deliver(candidate: Candidate, destination: string): Promise<void> {
-  const { repository, path, passphrase, compressType, checksum } = candidate;
-  const stored = await repository.readWith(path, passphrase);
-  if (stored === undefined) {
-    throw new WalferryError("FileMissing", `unable to open missing file '${repository.display(path)}' for read`);
-  }
-  const meter = new Sha1Meter();
-  const temporary = `${destination}.pgbackrest.tmp`;
-  try {
-    await writeLocal(temporary, pipeline(stored, decompressFilter(compressType), meter.through));
-    if (checksum !== undefined && meter.digestHex() !== checksum) {
-      throw new WalferryError(
-        "Checksum",
-        `content of '${
-          repository.display(path)
-        }' is damaged: actual checksum '${meter.digestHex()}' does not match expected checksum '${checksum}'`,
-      );
-    }
-    Deno.renameSync(temporary, destination);
-  } catch (error) {
-    removeIfThere(temporary);
-    throw error;
-  }
-}
-
-async function writeLocal(path: string, content: ByteStream): Promise<void> {
-  const fail = (error: unknown): never => {
-    throw new WalferryError("FileWrite", `unable to write '${path}': ${(error as Error).message}`, { cause: error });
-  };
-  let file: Deno.FsFile;
-  try {
-    file = Deno.openSync(path, { write: true, create: true, truncate: true, mode: 0o600 });
-  } catch (error) {
-    return fail(error);
-  }
-  try {
-    for await (const chunk of content) {
-      try {
-        for (let at = 0; at < chunk.length;) at += file.writeSync(chunk.subarray(at));
-      } catch (error) {
-        fail(error);
-      }
-    }
-  } finally {
-    file.close();
-  }
-}
-
-function removeIfThere(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
 }

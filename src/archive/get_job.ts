@@ -1,6 +1,9 @@
-/** The worker's side of asynchronous archive-get: the repositories are opened once for many segments. */
+/** The worker's side of asynchronous archive-get: the repositories are opened once for many segments, and remembered what they hold. */
+import { readControlFile } from "../postgres/control_file.ts";
+import { systemClock } from "../process/clock.ts";
 import { RepositorySet } from "../repository/repository_set.ts";
 import { getWalFrom } from "./get.ts";
+import { RememberedCandidates } from "./get_candidates.ts";
 import type { ArchiveGetOptions } from "./options.ts";
 
 export interface FetchRequest {
@@ -19,12 +22,22 @@ export interface FetchedSegment {
 export async function start(options: ArchiveGetOptions): Promise<(request: FetchRequest) => Promise<FetchedSegment>> {
   const set = await RepositorySet.open(options.repositories);
   const { signal } = new AbortController();
+  const control = () => readControlFile(options.cluster.path, options.pgVersionForce);
+  let remembered = new RememberedCandidates(options.stanza, control, systemClock);
   return async (request) => {
     const warnings: string[] = [];
-    const result = await getWalFrom(set, { ...options, ...request }, {
-      signal,
-      warn: (message) => warnings.push(message),
-    });
-    return { found: result.state === "found", warnings };
+    try {
+      const result = await getWalFrom(set, { ...options, ...request }, {
+        signal,
+        clock: systemClock,
+        warn: (message) => warnings.push(message),
+        locate: remembered.locate,
+      });
+      return { found: result.state === "found", warnings };
+    } catch (error) {
+      // What is remembered may be the reason: the archive was expired or made anew.
+      remembered = new RememberedCandidates(options.stanza, control, systemClock);
+      throw error;
+    }
   };
 }

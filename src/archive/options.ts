@@ -52,12 +52,12 @@ export interface ArchiveGetOptions {
   readonly repositories: readonly RepositoryConfig[];
   readonly timeoutMs: number;
   readonly lockPath: string;
+  readonly spoolPath: string;
   readonly pgVersionForce?: string;
 }
 
 /** `archive-get` with `archive-async=y`, and its background process (whose `walName` is the first segment to fetch). */
 export interface ArchiveGetAsyncOptions extends ArchiveGetOptions {
-  readonly spoolPath: string;
   /** Bytes of WAL that are fetched ahead. */
   readonly queueMaxBytes: number;
   readonly processMax: number;

@@ -33,7 +33,7 @@ export class Quorum {
     this.#keys = repositories.map(({ key }) => key);
     this.needed = quorum;
     this.ledger = new DebtLedger(spoolPath, stanza);
-    this.health = new HealthBoard(spoolPath, stanza, clock);
+    this.health = new HealthBoard(spoolPath, stanza, clock, "push");
     this.#clock = clock;
   }
 

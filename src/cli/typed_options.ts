@@ -219,14 +219,17 @@ export function pushServiceOptions(config: Configuration, parameters: readonly s
 
 /** Options of archive-get. */
 export function archiveGetOptions(config: Configuration, parameters: readonly string[]): ArchiveGetOptions {
+  const chosen = repositories(config).filter(({ role }) => role !== "backup");
+  if (chosen.length === 0) throw noRepositoryFor("archive-get", "backup");
   return {
     stanza: stanzaOf(config),
     walName: parameters[0]!,
     destination: parameters[1]!,
     cluster: cluster(config, 1),
-    repositories: repositories(config),
+    repositories: chosen,
     timeoutMs: config.number("archive-timeout"),
     lockPath: config.string("lock-path"),
+    spoolPath: config.string("spool-path"),
     pgVersionForce: config.optionalString("pg-version-force"),
   };
 }
@@ -235,7 +238,6 @@ export function archiveGetOptions(config: Configuration, parameters: readonly st
 export function archiveGetAsyncOptions(config: Configuration, parameters: readonly string[]): ArchiveGetAsyncOptions {
   return {
     ...archiveGetOptions(config, parameters),
-    spoolPath: config.string("spool-path"),
     queueMaxBytes: config.number("archive-get-queue-max"),
     processMax: config.number("process-max"),
   };

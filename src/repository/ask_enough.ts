@@ -9,24 +9,31 @@ import type { Outcome } from "./repository_set.ts";
  * repository that is merely farther away is waited for; one that says nothing is owed what it missed.
  */
 const GRACE_FACTOR = 2;
-const GRACE_MIN = 500;
-const GRACE_MAX = 5000;
+const GRACE: GraceLimits = { minMs: 500, maxMs: 5000 };
+
+export interface GraceLimits {
+  readonly minMs: number;
+  readonly maxMs: number;
+}
 
 export interface AskEnough {
   /** Answers that count as enough. At or above the number of repositories everyone is waited for. */
   readonly needed: number;
+  readonly grace?: GraceLimits;
   readonly clock: Clock;
   readonly signal: AbortSignal;
 }
 
 /**
  * Asks every repository the same thing at once. Whoever has not answered within the grace is told to stop and counts as failed.
+ * @param counts whether an answer is one of those that are enough
  * @param question is given a signal that aborts when nobody waits any more
  */
 export async function askEnough<T>(
   repositories: readonly Repository[],
   question: (repository: Repository, signal: AbortSignal) => Promise<T>,
-  { needed, clock, signal }: AskEnough,
+  { needed, clock, signal, grace = GRACE }: AskEnough,
+  counts: (value: T) => boolean = () => true,
 ): Promise<Outcome<T>[]> {
   const outcomes = new Map<Repository, Outcome<T>>();
   const startMs = clock.monotonicMs();
@@ -35,10 +42,10 @@ export async function askEnough<T>(
   const { promise: graceOver, resolve: endGrace } = Promise.withResolvers<void>();
   let graceBegun = false;
   const beginGrace = () => {
-    const good = [...outcomes.values()].filter(({ ok }) => ok).length;
+    const good = [...outcomes.values()].filter((outcome) => outcome.ok && counts(outcome.value)).length;
     if (graceBegun || good < needed || outcomes.size === repositories.length) return;
     graceBegun = true;
-    const graceMs = Math.min(GRACE_MAX, Math.max(GRACE_MIN, GRACE_FACTOR * (clock.monotonicMs() - startMs)));
+    const graceMs = Math.min(grace.maxMs, Math.max(grace.minMs, GRACE_FACTOR * (clock.monotonicMs() - startMs)));
     // Ended early when everyone has answered: nobody waits for it then.
     clock.sleep(graceMs, done.signal).then(endGrace, () => undefined);
   };

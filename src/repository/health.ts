@@ -1,5 +1,5 @@
 /**
- * Which repositories are known to be away, shared by all processes of a stanza: `<spool-path>/archive/<stanza>/health/repoN`. One that
+ * Which repositories are known to be away, shared by all processes of a stanza: `<spool-path>/archive/<stanza>/health/<use>/repoN`. One that
  * failed is left alone for a growing time, then tried by one caller; so a dead store costs one time-out now and then, not one per segment.
  */
 import type { Clock } from "../process/clock.ts";
@@ -29,8 +29,9 @@ export class HealthBoard {
   /** What could not be written: then only this process knows it. */
   readonly #own = new Map<number, Outage>();
 
-  constructor(spoolPath: string, stanza: string, clock: Clock) {
-    this.#path = `${spoolPath}/archive/${stanza}/health`;
+  /** @param use one that is slow to read from may be good to write to: each use has its own board */
+  constructor(spoolPath: string, stanza: string, clock: Clock, use: "push" | "get") {
+    this.#path = `${spoolPath}/archive/${stanza}/health/${use}`;
     this.#clock = clock;
   }
 

@@ -5,17 +5,9 @@ import { archiveWith } from "../support/interop_story.ts";
 import { TestCluster } from "../support/postgres.ts";
 import { TestStanza } from "../support/programs.ts";
 import { testWith } from "../support/requirements.ts";
+import { until } from "../support/until.ts";
 
 const NEEDS = ["/usr/lib/postgresql/15/bin/postgres", "pgrep", "pgbackrest"];
-
-/** Waits until something is so. */
-async function until(what: string, holds: () => Promise<boolean> | boolean): Promise<void> {
-  const deadline = Date.now() + 30_000;
-  while (!await holds()) {
-    if (Date.now() > deadline) throw new Error(`waited too long for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 30));
-  }
-}
 
 testWith(NEEDS, "a recovery takes its WAL out of the queue, and ends where the archive ends", async (test) => {
   await using folder = await TestFolder.make();
