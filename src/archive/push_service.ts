@@ -14,7 +14,7 @@ import { Healer } from "./healer.ts";
 import type { PushServiceOptions } from "./options.ts";
 import { isOlder } from "./push_async.ts";
 import type { PushedFile, PushRequest } from "./push_job.ts";
-import { droppedWarning } from "./queue_limit.ts";
+import { dropWal } from "./queue_limit.ts";
 import { Quorum } from "./quorum.ts";
 import { GLOBAL, PushSpool } from "./spool.ts";
 
@@ -144,7 +144,7 @@ class PushService {
     const waiting = [...ready].filter((name) => !done.has(name)).sort();
     if (queueMaxBytes === undefined || ready.size * this.#segmentBytes <= queueMaxBytes) return waiting;
     for (const name of waiting) {
-      const warning = droppedWarning(name, queueMaxBytes);
+      const warning = dropWal(name, this.#options);
       this.#context.log.warn(warning.split("\n", 1)[0]!);
       this.#spool.writeOk(name, warning);
     }

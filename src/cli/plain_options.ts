@@ -200,7 +200,7 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
     name: "spool-path",
     type: "path",
     home: "global",
-    commands: ["archive-command", "archive-get", "archive-push", "restore", "config-check"],
+    commands: ["archive-command", "archive-get", "archive-push", "check", "info", "restore", "config-check"],
     default: "/var/spool/pgbackrest",
   },
   { name: "db-timeout", type: "time", home: "global", commands: PGDB, default: "30m", min: 100, max: 7 * DAY },
@@ -230,7 +230,7 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
     name: "archive-async",
     type: "boolean",
     home: "global",
-    commands: ["archive-command", "archive-get", "archive-push", "config-check"],
+    commands: ["archive-command", "archive-get", "archive-push", "check", "config-check"],
     default: "n",
   },
   {

@@ -342,6 +342,7 @@ export function infoOptions(config: Configuration): InfoOptions {
     output: config.string("output") === "json" ? "json" : "text",
     detailLevel: config.string("detail-level") as InfoOptions["detailLevel"],
     lockPath: config.string("lock-path"),
+    spoolPath: config.string("spool-path"),
   };
 }
 
@@ -354,8 +355,10 @@ export function checkOptions(config: Configuration): CheckOptions {
     archiveCheck: config.boolean("archive-check"),
     archiveModeCheck: config.boolean("archive-check") && config.boolean("archive-mode-check"),
     archiveTimeoutMs: config.number("archive-timeout"),
+    archiveAsync: config.boolean("archive-async"),
     dbTimeoutMs: config.number("db-timeout"),
     lockPath: config.string("lock-path"),
+    spoolPath: config.string("spool-path"),
     pgVersionForce: config.optionalString("pg-version-force"),
   };
 }

@@ -3,6 +3,7 @@ import { WalferryError } from "../errors.ts";
 import { currentHistoryEntry } from "../format/archive_info.ts";
 import { checkClusterConfig, createRestorePoint, findPrimary, switchWal } from "../postgres/backup_functions.ts";
 import type { CommandContext } from "../process/command_context.ts";
+import { describeArchiveState, readArchiveState } from "../repository/archive_state.ts";
 import type { CheckOptions } from "../repository/options.ts";
 import { describeFailure, type Outcome, RepositorySet } from "../repository/repository_set.ts";
 import { probeRepository } from "../repository/probe.ts";
@@ -30,11 +31,22 @@ export async function check(options: CheckOptions, context: CommandContext): Pro
   });
   await using set = await RepositorySet.open(options.repositories);
   const archiveIds = new Map<number, string>();
+  const fullStarts: (string | undefined)[] = [];
   for (const repository of set.repositories) {
     context.log.info(`check ${repository.name} configuration (primary)`);
-    const { archiveInfo } = await loadMatchingInfos(repository, options.stanza);
+    const { archiveInfo, backupInfo } = await loadMatchingInfos(repository, options.stanza);
+    if (repository.config.role !== "wal") {
+      fullStarts.push(backupInfo.backups.filter(({ type }) => type === "full").at(-1)?.archiveStart);
+    }
     assertIsCluster(repository, archiveInfo, group.control);
     archiveIds.set(repository.key, archiveIdOf(currentHistoryEntry(archiveInfo)));
+  }
+  tellState(options, fullStarts, context);
+  if (options.archiveAsync && group.primary.settings.archiveCommand?.includes(".ok") === false) {
+    context.log.info(
+      "archive_command starts a program for each WAL segment\n" +
+        "HINT: 'walferry archive-command --apply' sets one that starts none where the answer is there already.",
+    );
   }
   await probeAll(set, options.stanza, context);
   if (!options.archiveCheck) return 0;
@@ -61,6 +73,16 @@ export async function check(options: CheckOptions, context: CommandContext): Pro
   }
   throwFailures(outcomes);
   return 0;
+}
+
+/** What this host knows: who is behind, and what was dropped. */
+function tellState(
+  { spoolPath, stanza, repositories }: CheckOptions,
+  fullStarts: readonly (string | undefined)[],
+  { log, clock }: CommandContext,
+): void {
+  const state = readArchiveState(spoolPath, stanza, repositories.map(({ key }) => key), fullStarts, clock);
+  for (const line of describeArchiveState(state, clock.nowMs())) log.warn(line);
 }
 
 /** Proves every repository end to end; one that keeps what it has is told of, for expire will need to remove. */

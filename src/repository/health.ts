@@ -1,8 +1,9 @@
 /**
- * Which repositories are known to be away, shared by all processes of a stanza: `<spool-path>/archive/<stanza>/health/<use>/repoN`. One that
+ * Which repositories are known to be away, shared by all processes of a stanza: `<spool-path>/walferry/<stanza>/health/<use>/repoN`. One that
  * failed is left alone for a growing time, then tried by one caller; so a dead store costs one time-out now and then, not one per segment.
  */
 import type { Clock } from "../process/clock.ts";
+import { stateRoot } from "./spool_files.ts";
 
 /** Pauses after a failure in milliseconds: first, growth, longest. */
 const PAUSE_FIRST = 5000;
@@ -31,7 +32,7 @@ export class HealthBoard {
 
   /** @param use one that is slow to read from may be good to write to: each use has its own board */
   constructor(spoolPath: string, stanza: string, clock: Clock, use: "push" | "get") {
-    this.#path = `${spoolPath}/archive/${stanza}/health/${use}`;
+    this.#path = `${stateRoot(spoolPath, stanza)}/health/${use}`;
     this.#clock = clock;
   }
 

@@ -4,7 +4,9 @@ import type { ArchiveInfo } from "../format/archive_info.ts";
 import type { BackupInfo, BackupInfoEntry } from "../format/backup_info.ts";
 import type { Manifest } from "../format/manifest.ts";
 import { isWalSegmentName } from "../format/wal_name.ts";
+import type { Clock } from "../process/clock.ts";
 import { type LockProgress, readLockState } from "../process/locks.ts";
+import { type ArchiveState, readArchiveState } from "./archive_state.ts";
 import type { InfoOptions } from "./options.ts";
 import type { Repository } from "./repository.ts";
 import type { RepositorySet } from "./repository_set.ts";
@@ -72,13 +74,15 @@ export interface StanzaInfo {
   readonly backupLock: { readonly held: boolean; readonly progress?: LockProgress };
   readonly restoreLock: { readonly held: boolean; readonly progress?: LockProgress };
   readonly repositories: readonly RepositoryInfo[];
+  /** What this host knows beyond the repositories. */
+  readonly archive: ArchiveState;
 }
 
 /** Gathers the stanzas asked for (or all that any repository has). */
-export async function gatherInfo(set: RepositorySet, options: InfoOptions): Promise<StanzaInfo[]> {
+export async function gatherInfo(set: RepositorySet, options: InfoOptions, clock: Clock): Promise<StanzaInfo[]> {
   const names = options.stanza === undefined ? await stanzaNames(set) : [options.stanza];
   const infos: StanzaInfo[] = [];
-  for (const name of names) infos.push(await stanzaInfo(set, name, options));
+  for (const name of names) infos.push(await stanzaInfo(set, name, options, clock));
   return infos;
 }
 
@@ -95,7 +99,12 @@ async function stanzaNames(set: RepositorySet): Promise<string[]> {
   return [...names].sort();
 }
 
-async function stanzaInfo(set: RepositorySet, name: string, options: InfoOptions): Promise<StanzaInfo> {
+async function stanzaInfo(
+  set: RepositorySet,
+  name: string,
+  options: InfoOptions,
+  clock: Clock,
+): Promise<StanzaInfo> {
   const repositories = await Promise.all(
     set.repositories.map((repository) => repositoryInfo(repository, name, options)),
   );
@@ -106,7 +115,14 @@ async function stanzaInfo(set: RepositorySet, name: string, options: InfoOptions
     backupLock: readLockState(options.lockPath, name, "backup", keys),
     restoreLock: readLockState(options.lockPath, name, "restore", keys),
     repositories,
+    archive: readArchiveState(options.spoolPath, name, keys, newestFullStarts(set, repositories), clock),
   };
+}
+
+/** Where the newest full backup of each repository that takes backups begins. */
+function newestFullStarts(set: RepositorySet, repositories: readonly RepositoryInfo[]): (string | undefined)[] {
+  return repositories.filter(({ key }) => set.repositories.find((one) => one.key === key)!.config.role !== "wal")
+    .map(({ backups }) => backups.map(({ entry }) => entry).filter(({ type }) => type === "full").at(-1)?.archiveStart);
 }
 
 function overallStatus(repositories: readonly RepositoryInfo[]): InfoStatus {

@@ -29,6 +29,31 @@ function stanzaObject(stanza: StanzaInfo, detailLevel: "full" | "progress"): Jso
     name: stanza.name,
     repo: stanza.repositories.map(({ cipher, key, status: own }) => ({ cipher, key, status: statusObject(own) })),
     status,
+    ...ownKey(stanza),
+  };
+}
+
+/** What pgBackRest's answer has no place for, in one key of our own; nothing when there is nothing to tell. */
+function ownKey({ archive: { debts, outages, holes } }: StanzaInfo): JsonObject {
+  if (debts.length + outages.length + holes.length === 0) return {};
+  const seconds = (ms: number) => Math.floor(ms / 1000);
+  return {
+    walferry: {
+      debt: debts.map(({ key, count, sizeBytes, oldestMs }) => ({
+        count,
+        "repo-key": key,
+        since: Number.isFinite(oldestMs) ? seconds(oldestMs) : null,
+        size: sizeBytes,
+      })),
+      hole: holes.map(({ count, first, last }) => ({ count, max: last, min: first })),
+      outage: outages.map(({ key, outage }) => ({
+        failures: outage.failures,
+        "next-try": seconds(outage.nextTryMs),
+        reason: outage.reason,
+        "repo-key": key,
+        since: seconds(outage.sinceMs),
+      })),
+    },
   };
 }
 

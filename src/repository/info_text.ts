@@ -1,17 +1,23 @@
 /** `info` as text, in pgBackRest's shape, which people and scripts read (behaviour spec §7.6). */
 import { formatLocalTime, formatPercent, formatSize, formatUtcOffset } from "../report/units.ts";
+import { describeArchiveState } from "./archive_state.ts";
 import { type ArchiveRange, type BackupRow, INFO_STATUS, type InfoStatus, type StanzaInfo } from "./info_data.ts";
 import { byStop, damagedFiles } from "./info_json.ts";
 
 /** The whole answer with its line end. */
-export function renderInfoText(stanzas: readonly StanzaInfo[], detailLevel: "full" | "progress"): string {
+export function renderInfoText(
+  stanzas: readonly StanzaInfo[],
+  detailLevel: "full" | "progress",
+  nowMs: number,
+): string {
   if (stanzas.length === 0) return "No stanzas exist in the repository.\n";
-  return stanzas.map((stanza) => stanzaText(stanza, detailLevel)).join("\n");
+  return stanzas.map((stanza) => stanzaText(stanza, detailLevel, nowMs)).join("\n");
 }
 
-function stanzaText(stanza: StanzaInfo, detailLevel: "full" | "progress"): string {
+function stanzaText(stanza: StanzaInfo, detailLevel: "full" | "progress", nowMs: number): string {
   let text = `stanza: ${stanza.name}\n    status: ${statusText(stanza.status)}${lockText(stanza)}\n`;
   text += repositoryStatusText(stanza);
+  for (const line of describeArchiveState(stanza.archive, nowMs)) text += `        ${line}\n`;
   if (stanza.status.code === INFO_STATUS.missingPath.code) return text;
   if (detailLevel === "progress") return text;
   const ciphers = new Set(stanza.repositories.map(({ cipher }) => cipher));

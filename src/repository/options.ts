@@ -21,8 +21,11 @@ export interface CheckOptions {
   readonly archiveCheck: boolean;
   readonly archiveModeCheck: boolean;
   readonly archiveTimeoutMs: number;
+  /** `archive-async`: there is an `archive_command` that starts no program for each segment. */
+  readonly archiveAsync: boolean;
   readonly dbTimeoutMs: number;
   readonly lockPath: string;
+  readonly spoolPath: string;
   readonly pgVersionForce?: string;
 }
 
@@ -36,6 +39,7 @@ export interface InfoOptions {
   readonly output: "text" | "json";
   readonly detailLevel: "full" | "progress";
   readonly lockPath: string;
+  readonly spoolPath: string;
 }
 
 export interface ExpireOptions {

@@ -138,6 +138,15 @@ testWith(
       assertIncludes(await cluster.log(), "point-in-time recovery across this segment is impossible");
       const stored = await runAs(["find", `${stanza.repositories[0]}/archive`, "-name", "00000001*-*"]);
       assertEquals(stored.trim(), "");
+      // The hole is told until a newer full backup makes it meaningless.
+      const hole = /hole in the archive: \d+ WAL segments 0{7}1\w+ to 0{7}1\w+ were dropped/;
+      const info = await stanza.must("walferry", ["info"]);
+      assert(hole.test(info), info);
+      await archiveWith(cluster, stanza, "walferry");
+      await cluster.archiveSegment();
+      assert(hole.test((await stanza.walferry(["check"])).stdout));
+      await stanza.must("walferry", ["--type=full", "backup"]);
+      assertEquals(hole.test(await stanza.must("walferry", ["info"])), false);
     }),
 );
 

@@ -39,7 +39,7 @@ async function story(
   await archiveWith(cluster, stanza, "walferry");
   const owed = (key: number) => {
     try {
-      return [...Deno.readDirSync(`${folder.path}/conf/spool/archive/main/debt/repo${key}`)].map(({ name }) => name);
+      return [...Deno.readDirSync(`${folder.path}/conf/spool/walferry/main/debt/repo${key}`)].map(({ name }) => name);
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return [];
       throw error;
@@ -80,6 +80,14 @@ for (const mode of ["y", "n"]) {
         assertEquals(await cluster.sql("select failed_count from pg_stat_archiver"), failures);
         assert(missed.every((name) => owed(2).includes(name)), `owed: ${owed(2)}`);
         assertEquals(owed(1), []);
+        const told = new RegExp(
+          `repo2: ${owed(2).length} WAL file\\(s\\) \\([0-9.]+MB\\) behind since .*: unable to load info file`,
+        );
+        const info = await stanza.must("walferry", ["info"]);
+        assert(told.test(info), info);
+        const [{ walferry }] = JSON.parse(await stanza.must("walferry", ["--output=json", "info"]));
+        assertEquals(walferry.debt[0]["repo-key"], 2);
+        assertEquals(walferry.debt[0].count, owed(2).length);
 
         await runAs(["mv", `${away}.away`, away]);
         // Without a background process the next files bring the payment.
@@ -88,6 +96,7 @@ for (const mode of ["y", "n"]) {
           return owed(2).length === 0;
         }, 60_000);
         assertEquals(await held(stanza, 2), await held(stanza, 1));
+        assertEquals((await stanza.must("walferry", ["info"])).includes("behind"), false);
         const path = await folder.directory("restored", 0o700);
         await stanza.must("walferry", [`--pg1-path=${path}`, "--repo=2", "--target-timeline=current", "restore"]);
         await using restored = await TestCluster.over(folder, path, { settings: "archive_mode = off" });

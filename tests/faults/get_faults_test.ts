@@ -50,7 +50,7 @@ testWith(
     const written = sha1Hex(Deno.readFileSync(`${cluster.path}/pg_wal/${segment}`));
     const stored = `archive/main/15-1/${walDirectory(segment)}/${segment}-${written}`;
     const destination = `${folder.path}/got`;
-    const health = `${folder.path}/conf/spool/archive/main/health`;
+    const health = `${folder.path}/conf/spool/walferry/main/health`;
     const get = async (name = segment) => {
       const begun = performance.now();
       const result = await stanza.walferry(["archive-get", name, destination]);

@@ -1,0 +1,60 @@
+/** What this host knows about the archive beyond what the repositories hold: who is away, what they are owed, what was dropped. */
+import type { Clock } from "../process/clock.ts";
+import { formatDuration, formatLocalTime, formatSize } from "../report/units.ts";
+import { DebtLedger, type DebtSummary } from "./debts.ts";
+import { type ArchiveHole, DroppedWal, openHoles } from "./dropped_wal.ts";
+import { HealthBoard, type Outage } from "./health.ts";
+
+export interface ArchiveState {
+  readonly debts: readonly DebtSummary[];
+  readonly outages: readonly { readonly key: number; readonly outage: Outage }[];
+  readonly holes: readonly ArchiveHole[];
+}
+
+/**
+ * Reads the spool. @throws WalferryError `PathOpen`, `FileOpen`
+ * @param backupStarts as for `openHoles`
+ */
+export function readArchiveState(
+  spoolPath: string,
+  stanza: string,
+  keys: readonly number[],
+  backupStarts: readonly (string | undefined)[],
+  clock: Clock,
+): ArchiveState {
+  const health = new HealthBoard(spoolPath, stanza, clock, "push");
+  return {
+    debts: new DebtLedger(spoolPath, stanza).summaries().filter(({ key }) => keys.includes(key)),
+    outages: keys.flatMap((key) => {
+      const outage = health.outage(key);
+      return outage === undefined ? [] : [{ key, outage }];
+    }),
+    holes: openHoles(new DroppedWal(spoolPath, stanza).names(), backupStarts),
+  };
+}
+
+/** A line for each repository that is behind or away, and for each hole; none when all is well. */
+export function describeArchiveState({ debts, outages, holes }: ArchiveState, nowMs: number): string[] {
+  const keys = [...new Set([...debts, ...outages].map(({ key }) => key))].sort((a, b) => a - b);
+  const repositories = keys.map((key) => {
+    const debt = debts.find((candidate) => candidate.key === key);
+    const outage = outages.find((candidate) => candidate.key === key)?.outage;
+    const behind = debt === undefined
+      ? []
+      : [`${debt.count} WAL file(s) (${formatSize(debt.sizeBytes)}) behind since ${formatLocalTime(debt.oldestMs)}`];
+    const away = outage === undefined ? [] : [
+      outage.nextTryMs <= nowMs ? "next try is due" : `next try in ${formatDuration(outage.nextTryMs - nowMs)}`,
+    ];
+    const since = debt === undefined && outage !== undefined ? [`away since ${formatLocalTime(outage.sinceMs)}`] : [];
+    const reason = outage === undefined ? "" : `: ${outage.reason.split("\n", 1)[0]}`;
+    return `repo${key}: ${[...behind, ...since, ...away].join(", ")}${reason}`;
+  });
+  return [
+    ...repositories,
+    ...holes.map(({ first, last, count }) =>
+      `hole in the archive: ${
+        count === 1 ? `WAL segment ${first} was` : `${count} WAL segments ${first} to ${last} were`
+      } dropped (archive-push-queue-max); no recovery crosses it: take a new full backup`
+    ),
+  ];
+}

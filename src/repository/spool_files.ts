@@ -1,0 +1,92 @@
+/** Small files of the spool that must survive a crash of the host: written whole, synced with the directories that lead to them. */
+import { WalferryError } from "../errors.ts";
+
+const FILE_MODE = 0o640;
+const PATH_MODE = 0o750;
+/** Ending of a file that is being written. */
+const TEMPORARY = ".pgbackrest.tmp";
+
+/**
+ * Where walferry keeps what it knows of a stanza on this host. Beside pgBackRest's part of the spool (`archive/`), which a restore of either
+ * program empties: what a repository is owed is still owed then.
+ */
+export function stateRoot(spoolPath: string, stanza: string): string {
+  return `${spoolPath}/walferry/${stanza}`;
+}
+
+/** A directory below {@link stateRoot}, which is made when something is written. */
+export class SpoolDirectory {
+  readonly path: string;
+  readonly #rootLength: number;
+  #isMade = false;
+
+  constructor(spoolPath: string, stanza: string, name: string) {
+    this.path = `${stateRoot(spoolPath, stanza)}/${name}`;
+    this.#rootLength = spoolPath.length + 1;
+  }
+
+  /** Writes a file durably. @throws Deno's own errors */
+  write(name: string, text: string): void {
+    if (!this.#isMade) {
+      Deno.mkdirSync(this.path, { recursive: true, mode: PATH_MODE });
+      // Each may be new: a name is durable when the directory that holds it is synced.
+      for (let path = this.path; path.length >= this.#rootLength; path = parentOf(path)) syncPath(parentOf(path));
+      this.#isMade = true;
+    }
+    const temporary = `${this.path}/${name}.${crypto.randomUUID().slice(0, 8)}${TEMPORARY}`;
+    using file = Deno.openSync(temporary, { write: true, createNew: true, mode: FILE_MODE });
+    const bytes = new TextEncoder().encode(text);
+    for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
+    file.syncSync();
+    Deno.renameSync(temporary, `${this.path}/${name}`);
+    syncPath(this.path);
+  }
+
+  /** Content of a file, `undefined` when it is not there. @throws WalferryError `FileOpen` */
+  read(name: string): string | undefined {
+    try {
+      return Deno.readTextFileSync(`${this.path}/${name}`);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      throw new WalferryError(
+        "FileOpen",
+        `unable to open file '${this.path}/${name}' for read: ${(error as Error).message}`,
+        { cause: error },
+      );
+    }
+  }
+
+  /** Removes a file. Absent is no error. @throws WalferryError `FileRemove` */
+  remove(name: string): void {
+    try {
+      Deno.removeSync(`${this.path}/${name}`);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return;
+      throw new WalferryError("FileRemove", `unable to remove '${this.path}/${name}': ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+  }
+
+  /** Names of the files, in order. @throws WalferryError `PathOpen` */
+  names(): string[] {
+    try {
+      return [...Deno.readDirSync(this.path)].map(({ name }) => name).filter((name) => !name.endsWith(TEMPORARY))
+        .sort();
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return [];
+      throw new WalferryError("PathOpen", `unable to list path '${this.path}': ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+  }
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, Math.max(1, path.lastIndexOf("/")));
+}
+
+function syncPath(path: string): void {
+  using directory = Deno.openSync(path);
+  directory.syncSync();
+}
