@@ -3,7 +3,7 @@
  * with the ending of temporary files is on its way. Either program may leave the queue to the other (behaviour spec §3.3).
  */
 import { WalferryError } from "../errors.ts";
-import { isWalSegmentName } from "../format/wal_name.ts";
+import { isWalSegmentName, nextSegmentName } from "../format/wal_name.ts";
 import type { ControlData } from "../postgres/control_file.ts";
 import { readWalHeader, WAL_HEADER_BYTES } from "../postgres/wal_header.ts";
 import { openForRead, readFully } from "../stream/sources.ts";
@@ -12,11 +12,49 @@ import { openForRead, readFully } from "../stream/sources.ts";
 const FETCHING = ".pgbackrest.tmp";
 const PATH_MODE = 0o750;
 
+/** So many segments are fetched ahead at least, however small the queue is. */
+const SEGMENTS_MIN = 2;
+
+/** Segments that a queue of a size shall hold from one on, on one timeline. */
+export function wantedSegments(first: string, queueMaxBytes: number, segmentBytes: number): string[] {
+  const names = [first];
+  const count = Math.max(SEGMENTS_MIN, Math.floor(queueMaxBytes / segmentBytes));
+  while (names.length < count) names.push(nextSegmentName(names.at(-1)!, segmentBytes));
+  return names;
+}
+
 export class GetQueue {
   readonly path: string;
+  /** Names the cluster whose segments are queued, beside the queue. */
+  readonly identityPath: string;
+  /** Names the segment that is wanted next, when that is not the one that follows. */
+  readonly #wantedPath: string;
 
   constructor(spoolPath: string, stanza: string) {
     this.path = `${spoolPath}/archive/${stanza}/in`;
+    this.identityPath = `${spoolPath}/archive/${stanza}/in-system-id`;
+    this.#wantedPath = `${spoolPath}/archive/${stanza}/in-wanted`;
+  }
+
+  /** Takes the queue for a cluster; what another one left is thrown away. @throws WalferryError `PathCreate`, `FileWrite` */
+  claim(systemId: bigint): void {
+    this.make();
+    if (readText(this.identityPath)?.trim() === String(systemId)) return;
+    this.keepOnly(new Set());
+    writeWhole(this.identityPath, `${systemId}\n`);
+  }
+
+  /** Tells the process that fills the queue where to go on. */
+  want(walName: string): void {
+    writeWhole(this.#wantedPath, walName);
+  }
+
+  /** Takes what {@link want} told. */
+  takeWanted(): string | undefined {
+    const text = readText(this.#wantedPath);
+    if (text === undefined) return undefined;
+    Deno.removeSync(this.#wantedPath);
+    return isWalSegmentName(text) ? text : undefined;
   }
 
   /** @throws WalferryError `PathCreate` */
@@ -41,7 +79,13 @@ export class GetQueue {
   }
 
   isFetching(walName: string): boolean {
-    return this.#names().includes(`${walName}${FETCHING}`);
+    try {
+      Deno.lstatSync(`${this.pathOf(walName)}${FETCHING}`);
+      return true;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return false;
+      throw error;
+    }
   }
 
   /** Removes everything but these segments. */
@@ -88,6 +132,28 @@ export class GetQueue {
         cause: error,
       });
     }
+  }
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw new WalferryError("FileOpen", `unable to open file '${path}' for read: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}
+
+/** Seen whole or not at all. */
+function writeWhole(path: string, text: string): void {
+  const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.pgbackrest.tmp`;
+  try {
+    Deno.writeTextFileSync(temporary, text, { mode: 0o640 });
+    Deno.renameSync(temporary, path);
+  } catch (error) {
+    throw new WalferryError("FileWrite", `unable to write '${path}': ${(error as Error).message}`, { cause: error });
   }
 }
 

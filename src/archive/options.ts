@@ -60,5 +60,9 @@ export interface ArchiveGetOptions {
 export interface ArchiveGetAsyncOptions extends ArchiveGetOptions {
   /** Bytes of WAL that are fetched ahead. */
   readonly queueMaxBytes: number;
+  /** How long the background process stays without work while the cluster recovers, in milliseconds; 0 = it ends with its batch. */
+  readonly lingerMs: number;
+  /** Whether the program or its configuration is no longer what the process was started with. Does not cross to workers. */
+  readonly isOutdated?: () => boolean;
   readonly processMax: number;
 }

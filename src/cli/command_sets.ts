@@ -25,12 +25,20 @@ export const PG: readonly CommandName[] = [
   "check",
   "config-check",
   "restore",
+  "restore-command",
   ...STANZA_COMMANDS,
 ];
 /** Commands that connect to the cluster. */
-export const PGDB: readonly CommandName[] = ["backup", "check", "config-check", ...STANZA_COMMANDS];
+export const PGDB: readonly CommandName[] = [
+  "archive-command",
+  "backup",
+  "check",
+  "config-check",
+  "restore-command",
+  ...STANZA_COMMANDS,
+];
 /** Everything that an administrator or PostgreSQL runs. */
-export const SERVICE: readonly CommandName[] = [...REPO, "archive-command", "start", "stop"];
+export const SERVICE: readonly CommandName[] = [...REPO, "archive-command", "restore-command", "start", "stop"];
 /** Options of backup, which config-check shows too; likewise below. */
 export const BACKUP: readonly CommandName[] = ["backup", "config-check"];
 export const RESTORE: readonly CommandName[] = ["restore", "config-check"];

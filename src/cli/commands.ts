@@ -14,6 +14,7 @@ export const COMMAND_NAMES = [
   "info",
   "repo-gc",
   "restore",
+  "restore-command",
   "self-test",
   "stanza-create",
   "stanza-delete",
@@ -68,6 +69,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandDeclaration>> = {
   "info": { parameters: [], stanza: "optional", logLevel: "debug", allowRoot: true },
   "repo-gc": { parameters: [], stanza: "none", logLevel: "info" },
   "restore": { parameters: [], stanza: "required", logFile: true, logLevel: "info", allowRoot: true },
+  "restore-command": { parameters: [], stanza: "required", logLevel: "debug", allowRoot: true },
   "self-test": {
     parameters: ["part"],
     optionalParameters: 1,

@@ -16,8 +16,7 @@ export async function dispatch(
   const { parameters } = commandLine;
   switch (config.command) {
     case "archive-command":
-      context.output(`${(await import("./archive_command.ts")).archiveCommandText(config, invocation)}\n`);
-      return 0;
+      return await serverSetting("archive_command", config, invocation, context);
     case "archive-get":
       return await archiveGet(config, commandLine, invocation, context);
     case "archive-push":
@@ -57,6 +56,8 @@ export async function dispatch(
         context,
       );
     }
+    case "restore-command":
+      return await serverSetting("restore_command", config, invocation, context);
     case "self-test":
       return await (await import("../commands/self_test.ts")).selfTest(parameters[0], context);
     case "stanza-create":
@@ -76,6 +77,26 @@ export async function dispatch(
   }
 }
 
+/** Prints a setting of the server, or sets it. */
+async function serverSetting(
+  setting: "archive_command" | "restore_command",
+  config: Configuration,
+  invocation: Invocation,
+  context: CommandContext,
+): Promise<number> {
+  const texts = await import("./archive_command.ts");
+  const text = setting === "archive_command"
+    ? texts.archiveCommandText(config, invocation)
+    : texts.queuedRestoreCommandText(config);
+  if (!config.boolean("apply")) {
+    context.output(`${text}\n`);
+    return 0;
+  }
+  const { applySetting } = await import("../commands/apply_setting.ts");
+  const { confirm } = await import("./ask.ts");
+  return await applySetting({ ...typed.serverOptions(config), setting, text }, confirm, context);
+}
+
 /** One of three: PostgreSQL's command with or without a queue, or the process that fills it. */
 async function archiveGet(
   config: Configuration,
@@ -86,7 +107,9 @@ async function archiveGet(
   const commands = await import("../commands/archive_get.ts");
   const { parameters } = commandLine;
   if (commandLine.role === "async") {
-    return await commands.archiveGetFill(typed.archiveGetAsyncOptions(config, [parameters[0]!, ""]), context);
+    const { changeDetector } = await import("./background.ts");
+    const options = typed.archiveGetAsyncOptions(config, [parameters[0]!, ""]);
+    return await commands.archiveGetFill({ ...options, isOutdated: changeDetector(config) }, context);
   }
   if (!config.boolean("archive-async")) {
     return await commands.archiveGet(typed.archiveGetOptions(config, parameters), context);

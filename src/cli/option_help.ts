@@ -16,6 +16,8 @@ export const COMMAND_HELP: Readonly<Record<CommandName, string>> = {
   "info": "show backups and archived WAL",
   "repo-gc": "abort uploads that were begun long ago and never finished",
   "restore": "restore a cluster",
+  "restore-command":
+    "print the restore_command for this stanza; with archive-async=y one that starts no program for what was fetched ahead",
   "self-test": "start a worker and this program itself, to prove the build",
   "stanza-create": "create a stanza in every repository",
   "stanza-delete": "delete a stanza from a repository",
@@ -30,10 +32,11 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "allow-root":
     "let the command run as root. Files that root writes into a repository may be out of reach for the account that archives.",
   "annotation": "note on a backup, key=value; repeat it for several. Shown by info.",
+  "apply": "set it in the running cluster with ALTER SYSTEM; asks first on a terminal.",
   "archive-async":
     "archive and get asynchronously: a background process pushes WAL before PostgreSQL asks, and fetches the segments that a recovery needs next.",
   "archive-async-linger":
-    "how long the background process of asynchronous archiving stays without work; 0 = it ends with its batch, as pgBackRest's.",
+    "how long the background processes of asynchronous archiving stay without work; 0 = they end with their batch, as pgBackRest's.",
   "archive-check": "wait until all WAL that a backup needs is in the archive.",
   "archive-copy": "store the WAL that makes a backup consistent inside the backup too.",
   "archive-expire-before": "remove WAL before this segment, whatever the retention says.",

@@ -217,6 +217,11 @@ export function pushServiceOptions(config: Configuration, parameters: readonly s
   };
 }
 
+/** The server to set something in. */
+export function serverOptions(config: Configuration): { cluster: ClusterConfig; dbTimeoutMs: number } {
+  return { cluster: cluster(config, 1), dbTimeoutMs: config.number("db-timeout") };
+}
+
 /** Options of archive-get. */
 export function archiveGetOptions(config: Configuration, parameters: readonly string[]): ArchiveGetOptions {
   const chosen = repositories(config).filter(({ role }) => role !== "backup");
@@ -239,6 +244,7 @@ export function archiveGetAsyncOptions(config: Configuration, parameters: readon
   return {
     ...archiveGetOptions(config, parameters),
     queueMaxBytes: config.number("archive-get-queue-max"),
+    lingerMs: config.number("archive-async-linger"),
     processMax: config.number("process-max"),
   };
 }

@@ -40,7 +40,7 @@ export async function archiveGetAsync(
 
 /** The process that fills the queue. */
 export async function archiveGetFill(options: ArchiveGetAsyncOptions, context: CommandContext): Promise<number> {
-  const { fillQueue } = await import("../archive/get_async.ts");
+  const { fillQueue } = await import("../archive/get_filler.ts");
   await fillQueue(options, context);
   return 0;
 }

@@ -12,8 +12,6 @@ export interface ControlData {
   readonly systemId: bigint;
   readonly controlVersion: number;
   readonly catalogVersion: number;
-  /** The server runs and is not in recovery (or was, when it crashed). */
-  readonly inProduction: boolean;
   /** Location of the last checkpoint record. */
   readonly checkpointLsn: bigint;
   /** Timeline of the last checkpoint. */
@@ -38,15 +36,12 @@ const OFFSET = {
   systemId: 0,
   controlVersion: 8,
   catalogVersion: 12,
-  state: 16,
   checkpoint: 32,
   timeline: 48,
   pageBytes: 216,
   walSegmentBytes: 228,
   pageChecksumVersion: 252,
 } as const;
-/** `DB_IN_PRODUCTION`. */
-const STATE_IN_PRODUCTION = 6;
 const CRC_OFFSET = 288;
 const CRC_OFFSET_18 = 292;
 const CONTROL_VERSION_18 = 1800;
@@ -98,7 +93,6 @@ export function parseControl(bytes: Uint8Array, versionForce?: string): ControlD
     systemId: view.getBigUint64(OFFSET.systemId, true),
     controlVersion,
     catalogVersion,
-    inProduction: view.getUint32(OFFSET.state, true) === STATE_IN_PRODUCTION,
     checkpointLsn: view.getBigUint64(OFFSET.checkpoint, true),
     timeline: view.getUint32(OFFSET.timeline, true),
     walSegmentBytes: view.getUint32(OFFSET.walSegmentBytes, true),

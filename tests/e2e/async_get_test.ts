@@ -101,4 +101,25 @@ testWith(NEEDS, "a recovery takes its WAL out of the queue, and ends where the a
     assert(asynchronously >= 15, `${asynchronously} segments came out of the queue\n${log}`);
     await restored.stop();
   });
+
+  await test.step("with the printed restore_command hardly a program is started, and promotion frees the archive", async () => {
+    const path = await folder.directory("fast", 0o700);
+    await stanza.must("walferry", [`--pg1-path=${path}`, "restore"]);
+    const options = ["--archive-async", `--pg1-path=${path}`, "--archive-get-queue-max=64MiB"];
+    const command = (await stanza.must("walferry", [...options, "restore-command"])).trim();
+    assertIncludes(command, "/in/%f");
+    const quoted = command.replaceAll("'", "''");
+    await Deno.writeTextFile(`${path}/postgresql.auto.conf`, `restore_command = '${quoted}'\n`, { append: true });
+    await using restored = await TestCluster.over(folder, path, { settings: "archive_mode = off" });
+    await restored.start();
+    await restored.untilPrimary();
+    assertEquals(await restored.sql("select count(*) from t"), "30");
+    const log = await restored.log();
+    const begun = [...log.matchAll(/archive-get command begin/g)].length;
+    assert(begun < 15, `${begun} programs were started for 30 segments\n${log}`);
+    await until("the background process to see the end of the recovery", idle);
+    const own = await Deno.readTextFile(`${folder.path}/conf/log/main-archive-get-async.log`);
+    assertIncludes(own, "end: the recovery has ended");
+    await restored.stop();
+  });
 });

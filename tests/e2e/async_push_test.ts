@@ -280,3 +280,21 @@ function exists(path: string): boolean {
     throw error;
   }
 }
+
+testWith(
+  NEEDS,
+  "--apply sets the printed commands in the running cluster",
+  () =>
+    story({}, async ({ cluster, stanza }) => {
+      for (const setting of ["archive_command", "restore_command"]) {
+        const word = setting.replace("_", "-");
+        const printed = (await stanza.must("walferry", [`--pg1-socket-path=${cluster.folder.path}`, word])).trim();
+        const apply = () => stanza.must("walferry", [`--pg1-socket-path=${cluster.folder.path}`, "--apply", word]);
+        assertIncludes(await apply(), `${setting} was set`);
+        await cluster.until(`select current_setting('${setting}') like '%walferry%'`, "the setting to be taken over");
+        assertEquals(await cluster.sql(`select current_setting('${setting}')`), printed);
+        assertIncludes(await apply(), `${setting} is set already`);
+      }
+      await cluster.archiveSegment();
+    }),
+);

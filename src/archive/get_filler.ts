@@ -1,0 +1,174 @@
+/**
+ * The background process of asynchronous archive-get: keeps the queue full of the segments that the recovery needs next. While the cluster
+ * recovers it stays, and goes on as segments are taken; it ends with the recovery, since then somebody else needs its lock.
+ */
+import { toWalferryError } from "../errors.ts";
+import { nextSegmentName } from "../format/wal_name.ts";
+import { readControlFile } from "../postgres/control_file.ts";
+import type { CommandContext } from "../process/command_context.ts";
+import { acquireLocks } from "../process/locks.ts";
+import { assertNotStopped, isStopped } from "../process/stop_file.ts";
+import { WorkerPool } from "../process/worker_pool.ts";
+import type { FetchedSegment, FetchRequest } from "./get_job.ts";
+import { GetQueue, wantedSegments } from "./get_queue.ts";
+import type { ArchiveGetAsyncOptions } from "./options.ts";
+
+/** It looks what was taken after so many milliseconds: while there is something to do, and while there is not. */
+const LOOK_EVERY_BUSY = 50;
+const LOOK_EVERY_IDLE = 500;
+/** Nothing to do for so many milliseconds. */
+const IDLE_AFTER = 5000;
+
+/** `options.walName` is the first segment to fetch. */
+export async function fillQueue(options: ArchiveGetAsyncOptions, context: CommandContext): Promise<void> {
+  assertNotStopped(options.lockPath, options.stanza);
+  const keys = options.repositories.map(({ key }) => key);
+  using _lock = acquireLocks(options.lockPath, options.stanza, "archive", keys, context.execId);
+  const control = readControlFile(options.cluster.path, options.pgVersionForce);
+  const queue = new GetQueue(options.spoolPath, options.stanza);
+  queue.claim(control.systemId);
+  await new QueueFiller(options, control.walSegmentBytes, queue, context).run();
+}
+
+class QueueFiller {
+  readonly #options: ArchiveGetAsyncOptions;
+  readonly #segmentBytes: number;
+  readonly #queue: GetQueue;
+  readonly #context: CommandContext;
+  /** Segments that the queue shall hold, oldest first. */
+  #window: string[];
+  /** Segments that were fetched: one that is no longer there was taken. */
+  readonly #fetched = new Set<string>();
+  readonly #running = new Set<string>();
+  /** The first segment that was not to be had; behind it nothing is tried. */
+  #end: string | undefined;
+
+  constructor(options: ArchiveGetAsyncOptions, segmentBytes: number, queue: GetQueue, context: CommandContext) {
+    this.#options = options;
+    this.#segmentBytes = segmentBytes;
+    this.#queue = queue;
+    this.#context = context;
+    this.#window = this.#from(options.walName);
+  }
+
+  #from(first: string): string[] {
+    return wantedSegments(first, this.#options.queueMaxBytes, this.#segmentBytes);
+  }
+
+  async run(): Promise<void> {
+    const { log, signal, clock } = this.#context;
+    const setup: ArchiveGetAsyncOptions = { ...this.#options, isOutdated: undefined };
+    await using pool = new WorkerPool<FetchRequest, FetchedSegment>("wal-get", setup, this.#options.processMax);
+    const stop = () => pool.close(signal.reason);
+    signal.addEventListener("abort", stop, { once: true });
+    this.#tidy();
+    const first = this.#missing()[0];
+    if (first !== undefined) log.info(`get WAL file(s) from archive: ${first}...${this.#window.at(-1)}`);
+    const stays = this.#options.lingerMs > 0 && this.#isRecovering();
+    let lastWorkMs = clock.monotonicMs();
+    for (;;) {
+      signal.throwIfAborted();
+      const begun = this.#begin(pool);
+      if (begun > 0) lastWorkMs = clock.monotonicMs();
+      if (this.#running.size === 0 && !stays) return;
+      const told = stays ? this.#reasonToEnd(clock.monotonicMs() - lastWorkMs) : undefined;
+      if (told !== undefined) return log.info(`end: ${told}`);
+      const pauseMs = clock.monotonicMs() - lastWorkMs > IDLE_AFTER ? LOOK_EVERY_IDLE : LOOK_EVERY_BUSY;
+      await Promise.race([this.#settledOne(), clock.sleep(pauseMs, signal)]);
+      this.#follow();
+    }
+  }
+
+  #reasonToEnd(idleMs: number): string | undefined {
+    const { lockPath, stanza, isOutdated, lingerMs } = this.#options;
+    if (isStopped(lockPath, stanza) || isStopped(lockPath, undefined)) return "the stanza is stopped";
+    if (isOutdated?.()) return "the program or its configuration was changed";
+    if (!this.#isRecovering()) return "the recovery has ended";
+    return this.#running.size === 0 && idleMs > lingerMs ? "nothing to do" : undefined;
+  }
+
+  /** Whether the server runs and is told to recover. */
+  #isRecovering(): boolean {
+    const { path } = this.#options.cluster;
+    return exists(`${path}/postmaster.pid`) && (exists(`${path}/recovery.signal`) || exists(`${path}/standby.signal`));
+  }
+
+  /** Removes what is not wanted. */
+  #tidy(): void {
+    this.#queue.keepOnly(new Set([...this.#window, ...this.#running]));
+    for (const name of this.#queue.segments()) this.#fetched.add(name);
+  }
+
+  /** Moves the window behind what was taken, or to where the recovery went instead. */
+  #follow(): void {
+    const wanted = this.#queue.takeWanted();
+    if (wanted !== undefined) {
+      this.#end = undefined;
+      if (!this.#window.includes(wanted)) this.#fetched.clear();
+      this.#window = this.#from(wanted);
+      return this.#tidy();
+    }
+    const present = new Set(this.#queue.segments());
+    const taken = this.#window.findLast((name) => this.#fetched.has(name) && !present.has(name));
+    if (taken === undefined) return;
+    for (const name of this.#window.slice(0, this.#window.indexOf(taken) + 1)) this.#fetched.delete(name);
+    this.#window = this.#from(nextSegmentName(taken, this.#segmentBytes));
+  }
+
+  #missing(): string[] {
+    const present = new Set(this.#queue.segments());
+    const missing = this.#window.filter((name) => !present.has(name) && !this.#running.has(name));
+    const end = this.#end;
+    return end === undefined ? missing : missing.filter((name) => name < end);
+  }
+
+  /** Begins as many fetches as there is room for. @returns how many */
+  #begin(pool: WorkerPool<FetchRequest, FetchedSegment>): number {
+    const names = this.#missing().slice(0, this.#options.processMax - this.#running.size);
+    for (const name of names) {
+      this.#running.add(name);
+      this.#fetch(name, pool).finally(() => {
+        this.#running.delete(name);
+        this.#wake?.resolve();
+      });
+    }
+    return names.length;
+  }
+
+  async #fetch(walName: string, pool: WorkerPool<FetchRequest, FetchedSegment>): Promise<void> {
+    const { log, signal } = this.#context;
+    const endHere = () => {
+      if (this.#end === undefined || walName < this.#end) this.#end = walName;
+    };
+    try {
+      const { result, worker } = await pool.run({ walName, destination: this.#queue.pathOf(walName) });
+      for (const warning of result.warnings) log.warn(warning);
+      if (!result.found) return endHere();
+      this.#fetched.add(walName);
+      log.detail(`found ${walName} in the archive`, worker);
+    } catch (error) {
+      if (signal.aborted) return;
+      endHere();
+      // PostgreSQL's own command asks for it again and hears the reason.
+      log.warn(`could not get ${walName}: ${toWalferryError(error).text}`);
+    }
+  }
+
+  #wake: PromiseWithResolvers<void> | undefined;
+
+  /** Resolves when a fetch has ended. */
+  async #settledOne(): Promise<void> {
+    this.#wake = Promise.withResolvers();
+    await this.#wake.promise;
+  }
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
