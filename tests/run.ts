@@ -12,6 +12,7 @@ interface Suite {
 /** Fast first. */
 const SUITES: readonly Suite[] = [
   { name: "unit", path: "tests/unit", what: "codecs, parsers, arithmetic" },
+  { name: "simulation", path: "tests/simulation", what: "thousands of histories of outages, kills and damage" },
   { name: "conformance", path: "tests/conformance", what: "the storage contract over every backend" },
   { name: "fuzz", path: "tests/fuzz", what: "damaged and hostile input" },
   { name: "faults", path: "tests/faults", what: "full disks, failing syncs, kills" },
