@@ -13,6 +13,7 @@ export const REPO: readonly CommandName[] = [
   "expire",
   "info",
   "repo-gc",
+  "repo-sync",
   "restore",
   ...STANZA_COMMANDS,
 ];

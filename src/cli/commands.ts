@@ -13,6 +13,7 @@ export const COMMAND_NAMES = [
   "help",
   "info",
   "repo-gc",
+  "repo-sync",
   "restore",
   "restore-command",
   "self-test",
@@ -68,6 +69,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandDeclaration>> = {
   },
   "info": { parameters: [], stanza: "optional", logLevel: "debug", allowRoot: true },
   "repo-gc": { parameters: [], stanza: "none", logLevel: "info" },
+  "repo-sync": { parameters: [], stanza: "required", logFile: true, logLevel: "info" },
   "restore": { parameters: [], stanza: "required", logFile: true, logLevel: "info", allowRoot: true },
   "restore-command": { parameters: [], stanza: "required", logLevel: "debug", allowRoot: true },
   "self-test": {

@@ -49,6 +49,8 @@ export async function dispatch(
       return await (await import("../commands/info.ts")).info(typed.infoOptions(config), context);
     case "repo-gc":
       return await (await import("../commands/repo_gc.ts")).repoGc(typed.repoGcOptions(config), context);
+    case "repo-sync":
+      return await (await import("../commands/repo_sync.ts")).repoSync(typed.repoSyncOptions(config), context);
     case "restore": {
       const { restoreCommandText } = await import("./restore_command.ts");
       return await (await import("../commands/restore.ts")).restore(

@@ -15,6 +15,7 @@ export const COMMAND_HELP: Readonly<Record<CommandName, string>> = {
   "help": "get help",
   "info": "show backups and archived WAL",
   "repo-gc": "abort uploads that were begun long ago and never finished",
+  "repo-sync": "give one repository the backups and the WAL that another one has and it has not",
   "restore": "restore a cluster",
   "restore-command":
     "print the restore_command for this stanza; with archive-async=y one that starts no program for what was fetched ahead",
@@ -220,6 +221,8 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "repo-azure-account": "storage account.",
   "repo-symlink": "make the link latest and the tablespace links in a repository.",
   "repo-target-time": "read a versioned object store as it was at this time. This version refuses it.",
+  "from": "repository to copy from, by its number.",
+  "to": "repository to copy to, by its number.",
   "repo-role":
     "what the repository is for: all, wal (no backups), or backup (no archive; each backup holds the WAL that makes it consistent).",
   "repo-type": "where the repository is: posix, cifs (posix without links), s3, azure, gcs, sftp.",

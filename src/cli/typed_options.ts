@@ -11,7 +11,14 @@ import { isWalferryError, WalferryError } from "../errors.ts";
 import type { ClusterConfig } from "../postgres/config.ts";
 import type { StartStopOptions } from "../process/options.ts";
 import type { CipherConfig, RepositoryConfig, RepositoryRole } from "../repository/config.ts";
-import type { CheckOptions, ExpireOptions, InfoOptions, RepoGcOptions, StanzaOptions } from "../repository/options.ts";
+import type {
+  CheckOptions,
+  ExpireOptions,
+  InfoOptions,
+  RepoGcOptions,
+  RepoSyncOptions,
+  StanzaOptions,
+} from "../repository/options.ts";
 import type { RestoreOptions, RestoreType } from "../restore/options.ts";
 import type { CompressSetting, CompressType } from "../stream/compress_type.ts";
 import type { Configuration } from "./configuration.ts";
@@ -397,6 +404,33 @@ export function repoGcOptions(config: Configuration): RepoGcOptions {
     repositories: repositories(config),
     olderThanMs: config.number("older-than"),
     dryRun: config.boolean("dry-run"),
+  };
+}
+
+/** Options of repo-sync. */
+export function repoSyncOptions(config: Configuration): RepoSyncOptions {
+  const all = repositories(config);
+  const of = (option: "from" | "to") => {
+    const text = config.string(option);
+    const found = all.find(({ key }) => text === String(key));
+    if (found !== undefined) return found;
+    throw new WalferryError("OptionInvalidValue", `'${text}' is not valid for '${option}' option`, {
+      hint: `configured repositories are ${all.map(({ key }) => key).join(", ")}.`,
+    });
+  };
+  const [from, to] = [of("from"), of("to")];
+  if (from.key === to.key) {
+    throw new WalferryError("OptionInvalidValue", `'from' and 'to' are both repo${from.key} but must be different`);
+  }
+  return {
+    stanza: stanzaOf(config),
+    from,
+    to,
+    set: config.optionalString("set"),
+    dryRun: config.boolean("dry-run"),
+    processMax: config.number("process-max"),
+    lockPath: config.string("lock-path"),
+    spoolPath: config.string("spool-path"),
   };
 }
 

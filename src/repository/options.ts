@@ -52,6 +52,19 @@ export interface ExpireOptions {
   readonly lockPath: string;
 }
 
+/** `repo-sync` */
+export interface RepoSyncOptions {
+  readonly stanza: string;
+  readonly from: RepositoryConfig;
+  readonly to: RepositoryConfig;
+  /** Only this backup; absent = all. */
+  readonly set?: string;
+  readonly dryRun: boolean;
+  readonly processMax: number;
+  readonly lockPath: string;
+  readonly spoolPath: string;
+}
+
 export interface RepoGcOptions {
   readonly repositories: readonly RepositoryConfig[];
   /** Only what began at least this long ago: what is younger may still be on its way. */

@@ -17,6 +17,8 @@ export interface ArchivedSegment {
   readonly path: string;
   /** Last segment of the path. */
   readonly name: string;
+  /** Stored bytes. */
+  readonly sizeBytes: number;
   /** SHA-1 of the plain content, told by the name. */
   readonly checksum: string;
   readonly compressType: CompressType;
@@ -81,6 +83,7 @@ export async function* archivedSegments(
       walName: match[1]!,
       path: `${path}/${entry.name}`,
       name: entry.name,
+      sizeBytes: entry.sizeBytes,
       checksum: match[2]!,
       compressType: compressTypeOfName(entry.name),
     };

@@ -1,0 +1,230 @@
+/**
+ * Giving one repository a backup that another one has. Compression stays as it is, encryption is the target's: stored bytes are verified on
+ * the way, and where they change, the manifest says so. The backup exists in the target when everything it needs does.
+ */
+import { WalferryError } from "../errors.ts";
+import type { BackupInfo } from "../format/backup_info.ts";
+import type { Manifest, ManifestFile } from "../format/manifest.ts";
+import { inLanes } from "../process/lanes.ts";
+import { type ByteStream, pipeline } from "../stream/byte_stream.ts";
+import { decryptFilter, encryptFilter, type Framing, generateCipherPass } from "../stream/cipher.ts";
+import { decompressFilter } from "../stream/compress.ts";
+import { compressExtension } from "../stream/compress_type.ts";
+import { Sha1Meter } from "../stream/hash.ts";
+import { drain } from "../stream/sources.ts";
+import { tee } from "../stream/tee.ts";
+import { entryOfManifest } from "./backup_catalog.ts";
+import type { Repository } from "./repository.ts";
+
+export interface SyncBackupOptions {
+  readonly from: Repository;
+  readonly to: Repository;
+  readonly stanza: string;
+  readonly label: string;
+  readonly fromInfo: BackupInfo;
+  /** Is added to, and saved. */
+  readonly toInfo: BackupInfo;
+  /** Id of the backup's cluster in the target. */
+  readonly historyId: number;
+  /** Files on their way at once. */
+  readonly atOnce: number;
+  readonly signal: AbortSignal;
+}
+
+/** What came of it. */
+export interface SyncedBackup {
+  readonly files: number;
+  readonly sizeBytes: number;
+}
+
+/** Files that share a stored object: a bundle, or one file by itself. */
+interface StoredObject {
+  readonly path: string;
+  readonly bundleId: number | undefined;
+  readonly files: ManifestFile[];
+}
+
+/** @throws WalferryError `FeatureNotSupported`, `BackupSetInvalid` when the backup it builds on does not fit, `Checksum` for damage */
+export async function syncBackup(options: SyncBackupOptions): Promise<SyncedBackup> {
+  const { from, to, stanza, label, fromInfo, toInfo, historyId, atOnce, signal } = options;
+  const source = await from.loadManifest(stanza, label, fromInfo.cipherPass);
+  const prior = source.prior === undefined ? undefined : await to.loadManifest(stanza, source.prior, toInfo.cipherPass);
+  assertFits(source, prior, to);
+  const cipherPass = passFor(source, prior, to);
+  const manifest: Manifest = { ...source, historyId, cipherPass, files: source.files.map((file) => ({ ...file })) };
+  referTo(manifest, prior, await manifestsOf(options, source));
+  if (source.blockIncremental && source.cipherPass !== cipherPass) {
+    throw new WalferryError(
+      "FeatureNotSupported",
+      `backup ${label} holds block incremental files, whose encryption cannot be changed`,
+      { hint: `take a new full backup to ${to.name}.` },
+    );
+  }
+  // A run that was cut off left files that no manifest knows.
+  await to.storage.removeTree(to.backupPath(stanza, label));
+  const objects = storedObjects(manifest);
+  let sizeBytes = 0;
+  await inLanes(objects, atOnce, async (object) => {
+    signal.throwIfAborted();
+    const stored = await copyObject(object, source, cipherPass, options);
+    sizeBytes += stored;
+  });
+  signal.throwIfAborted();
+  await to.completeManifest(stanza, manifest, toInfo.cipherPass);
+  toInfo.backups = [...toInfo.backups.filter((entry) => entry.label !== label), entryOfManifest(manifest)]
+    .sort((a, b) => (a.label < b.label ? -1 : 1));
+  await to.saveBackupInfo(stanza, toInfo);
+  return { files: manifest.files.length, sizeBytes };
+}
+
+function assertFits(source: Manifest, prior: Manifest | undefined, to: Repository): void {
+  if (prior === undefined) return;
+  const differs = prior.options.compressType !== source.options.compressType
+    ? "another compress-type"
+    : prior.bundleRaw !== source.bundleRaw && prior.bundle && source.bundle
+    ? "bundles of another kind"
+    : undefined;
+  if (differs === undefined) return;
+  throw new WalferryError(
+    "BackupSetInvalid",
+    `backup ${source.label} builds on ${prior.label}, which has ${differs} in ${to.name}`,
+    { hint: `take a new backup to ${to.name}.` },
+  );
+}
+
+/** A backup and what it builds on share one passphrase, since one passphrase opens all files of a manifest. */
+function passFor(source: Manifest, prior: Manifest | undefined, to: Repository): string | undefined {
+  if (to.config.cipher.type === "none") return undefined;
+  return prior === undefined ? source.cipherPass ?? generateCipherPass() : prior.cipherPass;
+}
+
+/** Manifests of the target for the backups that files refer to. */
+async function manifestsOf(
+  { to, stanza, toInfo }: SyncBackupOptions,
+  source: Manifest,
+): Promise<ReadonlyMap<string, ReadonlyMap<string, ManifestFile>>> {
+  const labels = new Set(source.files.flatMap(({ reference }) => reference ?? []));
+  const manifests = new Map<string, ReadonlyMap<string, ManifestFile>>();
+  for (const label of labels) {
+    const manifest = await to.loadManifest(stanza, label, toInfo.cipherPass);
+    manifests.set(label, new Map(manifest.files.map((file) => [file.name, file])));
+  }
+  return manifests;
+}
+
+/** What is in an earlier backup lies in the target as that backup's own manifest says there. */
+function referTo(
+  manifest: Manifest,
+  prior: Manifest | undefined,
+  manifests: ReadonlyMap<string, ReadonlyMap<string, ManifestFile>>,
+): void {
+  for (const [at, file] of manifest.files.entries()) {
+    if (file.reference === undefined) continue;
+    const there = manifests.get(file.reference)?.get(file.name);
+    if (there === undefined || there.checksum !== file.checksum || there.sizeBytes !== file.sizeBytes) {
+      throw new WalferryError(
+        "BackupSetInvalid",
+        `backup ${manifest.label} needs '${file.name}' of ${file.reference}, which is another one there (prior ${prior?.label})`,
+        { hint: "take a new backup." },
+      );
+    }
+    const { repoSizeBytes, repoChecksum, bundleId, bundleOffset } = there;
+    manifest.files[at] = { ...file, repoSizeBytes, repoChecksum, bundleId, bundleOffset };
+  }
+}
+
+/** What the backup itself stores. Empty files inside bundles are stored nowhere. */
+function storedObjects(manifest: Manifest): StoredObject[] {
+  const objects = new Map<string, StoredObject>();
+  for (const file of manifest.files) {
+    if (file.reference !== undefined) continue;
+    const { bundleId } = file;
+    if (manifest.bundle && file.sizeBytes === 0) continue;
+    const path = bundleId === undefined
+      ? `${file.name}${compressExtension(manifest.options.compressType)}`
+      : `bundle/${bundleId}`;
+    const object = objects.get(path);
+    if (object === undefined) objects.set(path, { path, bundleId, files: [file] });
+    else object.files.push(file);
+  }
+  const stored = (object: StoredObject) => object.files.reduce((sum, file) => sum + file.repoSizeBytes, 0);
+  return [...objects.values()].sort((a, b) => stored(b) - stored(a));
+}
+
+/** @returns stored bytes. The files' entries say afterwards how they are stored. */
+async function copyObject(
+  object: StoredObject,
+  source: Manifest,
+  cipherPass: string | undefined,
+  { from, to, stanza, label, signal }: SyncBackupOptions,
+): Promise<number> {
+  const path = `${from.backupPath(stanza, label)}/${object.path}`;
+  const framing: Framing = object.bundleId !== undefined && source.bundleRaw ? "raw" : "normal";
+  let written = 0;
+  const content = async function* (): ByteStreamGenerator {
+    for (const file of object.files.sort((a, b) => (a.bundleOffset ?? 0) - (b.bundleOffset ?? 0))) {
+      const range = object.bundleId === undefined
+        ? {}
+        : { offsetBytes: file.bundleOffset, lengthBytes: file.repoSizeBytes };
+      const stored = await from.storage.read(path, { ...range, signal });
+      if (stored === undefined) {
+        throw new WalferryError("FileMissing", `unable to open missing file '${from.display(path)}' for read`);
+      }
+      const meter = new Sha1Meter();
+      yield* meter.through(verified(stored, file, source, framing, cipherPass, from.display(path)));
+      if (object.bundleId !== undefined) file.bundleOffset = written;
+      file.repoSizeBytes = meter.sizeBytes;
+      // Where nothing transforms a file, its own checksum is that of the stored bytes; WAL from the archive carries none (§5.3).
+      if (file.repoChecksum !== undefined || !isArchivedWal(file.name)) {
+        file.repoChecksum = meter.digestHex() === file.checksum ? undefined : meter.digestHex();
+      }
+      written += meter.sizeBytes;
+    }
+  };
+  await to.storage.write(`${to.backupPath(stanza, label)}/${object.path}`, content(), { signal });
+  return written;
+}
+
+function isArchivedWal(name: string): boolean {
+  return name.startsWith("pg_data/pg_wal/");
+}
+
+type ByteStreamGenerator = AsyncGenerator<Uint8Array, void, undefined>;
+
+/** The bytes to store, which end with an error when the content is not what the manifest says. */
+async function* verified(
+  stored: ByteStream,
+  file: ManifestFile,
+  source: Manifest,
+  framing: Framing,
+  cipherPass: string | undefined,
+  shown: string,
+): ByteStreamGenerator {
+  const { compressType } = source.options;
+  const same = source.cipherPass === cipherPass;
+  const decrypt = source.cipherPass === undefined ? [] : [decryptFilter(source.cipherPass, framing)];
+  // Blocks are stored in a form of their own; their stored bytes have a checksum.
+  const isBlock = file.blockMapBytes !== undefined;
+  const meter = new Sha1Meter();
+  const [out, check] = tee(same ? stored : pipeline(stored, ...decrypt), 2);
+  const checked = drain(
+    isBlock
+      ? meter.through(check!)
+      : pipeline(check!, ...(same ? decrypt : []), decompressFilter(compressType), meter.through),
+  ).then(() => undefined, (error: unknown) => {
+    check!.drop();
+    return { error };
+  });
+  yield* same || cipherPass === undefined ? out! : encryptFilter(cipherPass, framing)(out!);
+  const failure = await checked;
+  const expected = isBlock ? file.repoChecksum : file.checksum;
+  const isRight = failure === undefined && (expected === undefined || meter.digestHex() === expected);
+  if (isRight) return;
+  throw new WalferryError(
+    "Checksum",
+    `'${file.name}' in '${shown}' is damaged: ${
+      failure === undefined ? `its checksum is ${meter.digestHex()}` : (failure.error as Error).message
+    }`,
+    { cause: failure?.error },
+  );
+}
