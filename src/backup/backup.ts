@@ -8,6 +8,8 @@
  * backup mode when the session closes.
  */
 import { WalferryError } from "../errors.ts";
+import { compareBytes } from "../format/json.ts";
+import { parseLabel } from "../format/label.ts";
 import type { ManifestFile } from "../format/manifest.ts";
 import type { BackupStop } from "../postgres/backup_functions.ts";
 import { tablespaceDirectory } from "../postgres/version.ts";
@@ -19,10 +21,12 @@ import { copySegments, waitForRange, waitInArchive } from "./archive_range.ts";
 import { type ClusterScan, scanCluster } from "./cluster_scan.ts";
 import { type CopiedFile, copyFiles } from "./copier.ts";
 import { beginDirectory, completeBackup, removeLeftover, storeServerFiles } from "./finish.ts";
-import { chooseLabel, knownLabels } from "./label.ts";
+import { clusterName, futureFile, reasonForDelta } from "./delta.ts";
+import { chooseLabels, knownLabels } from "./label.ts";
+import { chooseLineage, type Lineage } from "./lineage.ts";
 import type { BackupOptions, BackupType } from "./options.ts";
-import { gatherParticipants, type Participants } from "./participants.ts";
-import { type CopyDecision, orderCopies, planBackup } from "./planner.ts";
+import { gatherParticipants, type Participant, type Participants } from "./participants.ts";
+import { type BackupPlan, orderCopies, planBackup } from "./planner.ts";
 import { type OnlineStart, openCluster, type SourceCluster, startOnline, stopOnline } from "./start_stop.ts";
 
 /** The session with the server is used at least this often, so that neither end takes the other for dead. */
@@ -30,6 +34,7 @@ const PING_EVERY_MS = 30_000;
 
 /** What came of a backup. */
 export interface BackupReport {
+  /** Label and type in the first repository that holds it; others, with a past of their own, may call it differently. */
   readonly label: string;
   readonly type: BackupType;
   /** Bytes of all files as they are in the cluster. */
@@ -62,7 +67,7 @@ export async function runBackup(run: BackupRun): Promise<BackupReport> {
   const listed = await list(run, opened, started);
   const copied = await copy(run, opened, listed);
   const stopped = await stop(opened, listed);
-  const archived = await archive(run, opened, listed, stopped);
+  const archived = await archive(run, opened, started, listed, stopped);
   return await complete(run, opened, listed, copied, stopped, archived);
 }
 
@@ -70,34 +75,24 @@ export async function runBackup(run: BackupRun): Promise<BackupReport> {
 interface Opened {
   readonly cluster: SourceCluster;
   readonly participants: Participants;
-  readonly type: BackupType;
-  readonly checksumPage: boolean;
+  /** By key of the repository. */
+  readonly lineages: ReadonlyMap<number, Lineage>;
 }
 
 async function open({ options, repositories, context }: BackupRun, cluster: SourceCluster): Promise<Opened> {
   const participants = await gatherParticipants(repositories.repositories, options.stanza, cluster.control, context);
-  return {
-    cluster,
-    participants,
-    type: chooseType(options, participants, context),
-    checksumPage: chooseChecksumPage(options, cluster, context),
-  };
-}
-
-function chooseType(options: BackupOptions, participants: Participants, context: CommandContext): BackupType {
-  if (options.type === "full") return "full";
-  const hasPrior = participants.live.some(({ info }) =>
-    info.backups.some((entry) =>
-      entry.historyId === info.currentId && (entry.type === "full" || options.type === "incr")
-    )
-  );
-  if (hasPrior) {
-    throw new WalferryError("FeatureNotSupported", "differential and incremental backups are not built yet", {
-      hint: "use --type=full",
-    });
-  }
-  context.log.warn(`no prior backup exists, ${options.type} backup has been changed to full`);
-  return "full";
+  const checksumPage = chooseChecksumPage(options, cluster, context);
+  const lineages = new Map<number, Lineage>();
+  await participants.each(async (participant) => {
+    const { repository, info } = participant;
+    const tell = participants.tell(participant);
+    const clusterHasChecksums = cluster.control.pageChecksums;
+    lineages.set(
+      repository.key,
+      await chooseLineage({ repository, info, options, checksumPage, clusterHasChecksums, tell }),
+    );
+  });
+  return { cluster, participants, lineages };
 }
 
 function chooseChecksumPage(options: BackupOptions, cluster: SourceCluster, context: CommandContext): boolean {
@@ -137,12 +132,14 @@ async function start({ options, context }: BackupRun, { cluster, participants }:
 
 /** What is to be stored is known, and each repository has a directory for it. */
 interface Listed {
-  readonly facts: BackupFacts;
-  readonly copies: readonly CopyDecision[];
+  /** By key of the repository. */
+  readonly facts: ReadonlyMap<number, BackupFacts>;
+  readonly plan: BackupPlan;
 }
 
-async function list({ options, context }: BackupRun, opened: Opened, started: Started): Promise<Listed> {
-  const { cluster, participants } = opened;
+async function list(run: BackupRun, opened: Opened, started: Started): Promise<Listed> {
+  const { options, context } = run;
+  const { cluster, participants, lineages } = opened;
   const { control } = cluster;
   const scan: ClusterScan = await scanCluster(
     {
@@ -163,25 +160,79 @@ async function list({ options, context }: BackupRun, opened: Opened, started: St
     await removeLeftover(repository, options.stanza, context);
     known.push(...await knownLabels(repository, options.stanza));
   });
-  const label = await chooseLabel(
-    { type: opened.type, startSeconds: started.timestampStart, known },
+  const labels = await chooseLabels(
+    { startSeconds: started.timestampStart, backups: setsOf(opened), known },
     context.clock,
     context.signal,
   );
-  const facts: BackupFacts = {
-    label,
-    type: opened.type,
+  const deltas = chooseDelta(run, opened, started, scan, timestampCopyStart);
+  const facts = new Map(participants.live.map(({ repository: { key } }): [number, BackupFacts] => [key, {
+    label: labels.get(key)!,
+    lineage: lineages.get(key)!,
+    delta: deltas.get(key)!,
     options,
     control,
     scan,
-    checksumPage: opened.checksumPage,
     timestampStart: started.timestampStart,
     timestampCopyStart,
     started: started.online,
-  };
-  const decisions = planBackup(scan.files, { checksumPage: opened.checksumPage, prior: undefined });
-  await participants.each((participant) => beginDirectory(participant, facts));
-  return { facts, copies: orderCopies(decisions.filter((decision) => decision.action === "copy")) };
+  }]));
+  const settings = new Map([...facts].map(([key, { lineage, delta }]) => [key, { ...lineage, delta }]));
+  const listed: Listed = { facts, plan: planBackup(scan.files, settings) };
+  await participants.each((participant) =>
+    beginDirectory(participant, factsOf(listed, participant), filesToCome(listed, participant))
+  );
+  return listed;
+}
+
+/** What the backup is in each repository that still takes part. */
+function setsOf({ participants, lineages }: Opened): Map<number, { type: BackupType; full?: string }> {
+  return new Map(participants.live.map(({ repository: { key } }) => {
+    const { type, prior } = lineages.get(key)!;
+    return [key, { type, full: prior === undefined ? undefined : parseLabel(prior.label)!.full }];
+  }));
+}
+
+/** Whether contents are compared with the prior backup, by key of the repository. */
+function chooseDelta(
+  { options, context }: BackupRun,
+  { participants, lineages }: Opened,
+  started: Started,
+  scan: ClusterScan,
+  timestampCopyStart: number,
+): Map<number, boolean> {
+  // An online copy begins at the first second behind the list, so that a file of that second is of the future already.
+  const latestSeconds = options.online ? timestampCopyStart - 1 : timestampCopyStart;
+  const future = options.delta ? undefined : futureFile(scan.files, latestSeconds);
+  if (future !== undefined) {
+    context.log.warn(
+      `file '${
+        clusterName(future)
+      }' has timestamp (${future.timestamp}) in the future (relative to copy start ${latestSeconds}), ` +
+        "enabling delta checksum",
+    );
+  }
+  const walSegment = started.online?.walSegment;
+  return new Map(participants.live.map((participant) => {
+    const { key } = participant.repository;
+    const { prior } = lineages.get(key)!;
+    if (options.delta || future !== undefined || prior === undefined) {
+      return [key, options.delta || future !== undefined];
+    }
+    const reason = reasonForDelta(scan.files, prior, { online: options.online, walSegment });
+    if (reason !== undefined) participants.tell(participant).warn(reason);
+    return [key, reason !== undefined];
+  }));
+}
+
+function factsOf({ facts }: Listed, { repository }: Participant): BackupFacts {
+  return facts.get(repository.key)!;
+}
+
+/** Entries of all files of the cluster before copying begins, sorted: complete for those that earlier backups hold. */
+function filesToCome({ plan }: Listed, { repository: { key } }: Participant): ManifestFile[] {
+  const copies = plan.copies.filter(({ targets }) => targets.has(key)).map(({ file }) => file);
+  return [...plan.references.get(key) ?? [], ...copies].sort((a, b) => compareBytes(a.name, b.name));
 }
 
 /** Every file is stored, and durable but for its name. */
@@ -191,21 +242,24 @@ async function copy(
   listed: Listed,
 ): Promise<readonly CopiedFile[]> {
   const { cluster, participants } = opened;
-  const { facts } = listed;
   const primaryPath = cluster.config.path;
   let lastPingMs = context.clock.monotonicMs();
-  const files = await copyFiles(listed.copies, {
+  const files = await copyFiles(orderCopies(listed.plan.copies), {
     setup: {
-      targets: participants.live.map(({ repository, cipherPass }) => ({
-        key: repository.key,
-        storage: repository.config.storage,
-        directory: repository.backupPath(options.stanza, facts.label),
-        compress: options.compress,
-        cipherPass,
-      })),
+      targets: participants.live.map((participant) => {
+        const { repository } = participant;
+        const { label, lineage } = factsOf(listed, participant);
+        return {
+          key: repository.key,
+          storage: repository.config.storage,
+          directory: repository.backupPath(options.stanza, label),
+          compress: lineage.compress,
+          cipherPass: lineage.cipherPass,
+        };
+      }),
       pgPath: primaryPath,
       pgVersionForce: options.pgVersionForce,
-      pageBytes: facts.control.pageBytes,
+      pageBytes: cluster.control.pageBytes,
       pageHeaderCheck: options.pageHeaderCheck,
       bufferBytes: options.bufferBytes,
     },
@@ -237,12 +291,13 @@ interface Stopped {
   readonly extra: ReadonlyMap<number, ManifestFile[]>;
 }
 
-async function stop({ cluster, participants }: Opened, { facts }: Listed): Promise<Stopped> {
+async function stop({ cluster, participants }: Opened, listed: Listed): Promise<Stopped> {
   const online = cluster.primary === undefined ? undefined : await stopOnline(cluster, cluster.primary);
   const timestampStop = Math.floor(await cluster.nowMs() / 1000);
   const extra = new Map<number, ManifestFile[]>();
   if (online !== undefined) {
     await participants.each(async (participant) => {
+      const facts = factsOf(listed, participant);
       extra.set(participant.repository.key, await storeServerFiles(participant, facts, online, timestampStop));
     });
   }
@@ -255,15 +310,17 @@ type Archived = ReadonlyMap<number, ManifestFile[]>;
 async function archive(
   { options, context }: BackupRun,
   { participants }: Opened,
-  { facts }: Listed,
+  started: Started,
+  listed: Listed,
   stopped: Stopped,
 ): Promise<Archived> {
   const copied = new Map<number, ManifestFile[]>();
-  if (!options.archiveCheck || facts.started === undefined || stopped.online === undefined) return copied;
-  const first = facts.started.walSegment;
+  if (!options.archiveCheck || started.online === undefined || stopped.online === undefined) return copied;
+  const first = started.online.walSegment;
   const last = stopped.online.walSegment;
   context.log.info(`check archive for segment(s) ${first}:${last}`);
   await participants.each(async (participant) => {
+    const facts = factsOf(listed, participant);
     const segments = await waitForRange(participant, facts, first, last, context);
     if (!options.archiveCopy) return;
     copied.set(participant.repository.key, await copySegments(participant, facts, segments, stopped.timestampStop));
@@ -274,24 +331,46 @@ async function archive(
 /** The backup exists. */
 async function complete(
   { context }: BackupRun,
-  { participants, type }: Opened,
-  { facts }: Listed,
+  { participants, lineages }: Opened,
+  listed: Listed,
   copied: readonly CopiedFile[],
   stopped: Stopped,
   archived: Archived,
 ): Promise<BackupReport> {
-  let sizeBytes = 0;
-  let files = 0;
+  const reports = new Map<number, Omit<BackupReport, "failures">>();
   await participants.each(async (participant) => {
     const { key } = participant.repository;
+    const facts = factsOf(listed, participant);
     const extra = [...(stopped.extra.get(key) ?? []), ...(archived.get(key) ?? [])];
-    const manifest = completeManifest(facts, participant, copied, extra, stopped.timestampStop, stopped.online);
+    const files = [...listed.plan.references.get(key)!, ...entriesOf(copied, participant)];
+    const manifest = completeManifest(facts, participant, files, extra, stopped.timestampStop, stopped.online);
     context.signal.throwIfAborted();
     await completeBackup(participant, facts, manifest);
-    sizeBytes = manifest.files.reduce((total, file) => total + file.sizeBytes, 0);
-    files = manifest.files.length;
+    const sizeBytes = manifest.files.reduce((total, file) => total + file.sizeBytes, 0);
+    const { type } = lineages.get(key)!;
+    reports.set(key, { label: manifest.label, type, sizeBytes, files: manifest.files.length });
   });
-  context.log.info(`new backup label = ${facts.label}`);
-  context.log.info(`${type} backup size = ${formatSize(sizeBytes)}, file total = ${files}`);
-  return { label: facts.label, type, sizeBytes, files, failures: participants.failures };
+  const done = participants.live.map((participant) => {
+    const report = reports.get(participant.repository.key)!;
+    return { report, tell: participants.tell(participant) };
+  });
+  // Repositories with the same past have the same to say.
+  const isSame = done.every(({ report }) => report.label === done[0]!.report.label);
+  for (const { report: { label, type, sizeBytes, files }, tell } of isSame ? done.slice(0, 1) : done) {
+    const log = isSame ? context.log : tell;
+    log.info(`new backup label = ${label}`);
+    log.info(`${type} backup size = ${formatSize(sizeBytes)}, file total = ${files}`);
+  }
+  return { ...done[0]!.report, failures: participants.failures };
+}
+
+/** What was copied for one repository. @throws WalferryError `Assert` for a file that it needs and does not have */
+function entriesOf(copied: readonly CopiedFile[], { repository }: Participant): ManifestFile[] {
+  return copied.filter(({ decision }) => decision.targets.has(repository.key)).map(({ decision, entries }) => {
+    const entry = entries.get(repository.key);
+    if (entry === undefined) {
+      throw new WalferryError("Assert", `'${decision.file.name}' was not stored in ${repository.name}`);
+    }
+    return entry;
+  });
 }

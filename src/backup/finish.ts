@@ -3,6 +3,7 @@
  * what a crash around it leaves.
  */
 import { WalferryError } from "../errors.ts";
+import type { BackupInfo } from "../format/backup_info.ts";
 import type { Manifest, ManifestFile } from "../format/manifest.ts";
 import type { BackupStop } from "../postgres/backup_functions.ts";
 import type { CommandContext } from "../process/command_context.ts";
@@ -32,13 +33,18 @@ export async function removeLeftover(repository: Repository, stanza: string, con
  * Makes the directory of a new backup. The copy of the manifest comes first: a crash anywhere behind it leaves a directory that every
  * reader takes for an unfinished backup and that the next one removes.
  */
-export async function beginDirectory(participant: Participant, facts: BackupFacts): Promise<void> {
+export async function beginDirectory(
+  participant: Participant,
+  facts: BackupFacts,
+  files: ManifestFile[],
+): Promise<void> {
   const { repository, info } = participant;
   const { storage } = repository;
   const { stanza } = facts.options;
   const inBackup = (path: string) => repository.backupPath(stanza, facts.label, path);
-  await repository.saveManifestCopy(stanza, unfinishedManifest(facts, participant), info.cipherPass);
-  if (!storage.features.directories) return;
+  await repository.saveManifestCopy(stanza, unfinishedManifest(facts, participant, files), info.cipherPass);
+  // Behind a full backup directories are there only where a file needs them.
+  if (!storage.features.directories || facts.lineage.type !== "full") return;
   // An uncompressed and unencrypted full backup is a usable data directory with these, the empty ones included.
   for (const { name } of facts.scan.paths) await storage.makePath(inBackup(name));
   if (!storage.features.symlinks || !repository.config.symlink) return;
@@ -75,6 +81,8 @@ export async function storeServerFiles(
 export async function completeBackup(participant: Participant, facts: BackupFacts, manifest: Manifest): Promise<void> {
   const { repository, info } = participant;
   const { stanza } = facts.options;
+  // Before anything refers to them: another host may have expired what this backup builds on.
+  await assertSameRepository(participant, facts);
   // The names of the files become durable before any manifest lists them. A crash up to here leaves an unfinished backup.
   await syncDirectories(repository, facts, manifest);
   // Writes the copy, the manifest and the history. A crash before the manifest leaves an unfinished backup; behind it the backup is
@@ -84,13 +92,7 @@ export async function completeBackup(participant: Participant, facts: BackupFact
   if (repository.storage.features.symlinks && repository.config.symlink) {
     await repository.storage.symlink(repository.backupPath(stanza, "latest"), manifest.label);
   }
-  // Loaded again: the copy took long, and another host may have changed it since.
-  const fresh = await repository.loadBackupInfo(stanza);
-  if (fresh.currentId !== info.currentId || fresh.cipherPass !== info.cipherPass) {
-    throw new WalferryError("BackupMismatch", `${repository.name} was changed to another cluster during the backup`, {
-      hint: "was stanza-upgrade run on another host?",
-    });
-  }
+  const fresh = await assertSameRepository(participant, facts);
   if (!fresh.backups.some(({ label }) => label === manifest.label)) {
     fresh.backups = [...fresh.backups, entryOfManifest(manifest)].sort((a, b) => (a.label < b.label ? -1 : 1));
   }
@@ -100,11 +102,35 @@ export async function completeBackup(participant: Participant, facts: BackupFact
   await repository.saveArchiveInfo(stanza, await repository.loadArchiveInfo(stanza));
 }
 
+/**
+ * Loads `backup.info` again: copying took long, and another host may have changed it since.
+ *
+ * @throws WalferryError `BackupMismatch`, `BackupSetInvalid` when this backup does not belong there any more
+ */
+async function assertSameRepository({ repository, info }: Participant, facts: BackupFacts): Promise<BackupInfo> {
+  const fresh = await repository.loadBackupInfo(facts.options.stanza);
+  if (fresh.currentId !== info.currentId || fresh.cipherPass !== info.cipherPass) {
+    throw new WalferryError("BackupMismatch", `${repository.name} was changed to another cluster during the backup`, {
+      hint: "was stanza-upgrade run on another host?",
+    });
+  }
+  const { prior } = facts.lineage;
+  if (prior !== undefined && !fresh.backups.some(({ label }) => label === prior.label)) {
+    throw new WalferryError(
+      "BackupSetInvalid",
+      `backup ${prior.label}, which this one builds on, was removed from ${repository.name} during the backup`,
+      { hint: "was expire run on another host?" },
+    );
+  }
+  return fresh;
+}
+
 /** Each directory of the backup once, deepest first, then the one that names the backup. */
 async function syncDirectories(repository: Repository, facts: BackupFacts, manifest: Manifest): Promise<void> {
   if (!repository.storage.features.directories) return;
   const directories = new Set<string>();
-  for (const { name } of [...manifest.files, ...manifest.paths]) {
+  const stored = manifest.files.filter(({ reference }) => reference === undefined);
+  for (const { name } of [...stored, ...manifest.paths]) {
     for (let path = name; path.includes("/");) {
       path = path.slice(0, path.lastIndexOf("/"));
       directories.add(path);

@@ -27,6 +27,8 @@ export interface BackupOptions {
   readonly checksumPage?: boolean;
   readonly pageHeaderCheck: boolean;
   readonly exclude: readonly string[];
+  /** Contents decide what has changed since the prior backup, not sizes and times. */
+  readonly delta: boolean;
   readonly annotations: ReadonlyMap<string, string>;
   readonly processMax: number;
   readonly bufferBytes: number;

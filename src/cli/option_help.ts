@@ -65,7 +65,8 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "db-exclude": "database that is restored as zeros (name or oid); repeat it for several.",
   "db-include": "restore only this database with content (name or oid); repeat it for several.",
   "db-timeout": "longest time of one statement in the cluster.",
-  "delta": "restore: keep files whose checksum is right already.",
+  "delta":
+    "restore: keep files whose checksum is right already; backup: compare contents with the prior backup, not sizes and times.",
   "detail-level": "info: full, or progress for the state of running commands only.",
   "dry-run": "expire, repo-gc: say what would be removed, remove nothing.",
   "exclude":

@@ -244,6 +244,7 @@ export function backupOptions(config: Configuration): BackupOptions {
     checksumPage: config.optionalBoolean("checksum-page"),
     pageHeaderCheck: config.boolean("page-header-check"),
     exclude: config.list("exclude"),
+    delta: config.boolean("delta"),
     annotations: config.hash("annotation"),
     processMax: config.number("process-max"),
     bufferBytes: config.number("buffer-size"),

@@ -70,6 +70,7 @@ export function offlineBackupOptions(
     archiveTimeoutMs: 60_000,
     pageHeaderCheck: true,
     exclude: [],
+    delta: false,
     annotations: new Map(),
     processMax: 2,
     bufferBytes: 1024 * 1024,
