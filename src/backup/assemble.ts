@@ -67,7 +67,7 @@ function manifestOf(
   stopped: BackupStop | undefined,
 ): Manifest {
   const { options, control, started, scan } = facts;
-  const { type, prior, compress, checksumPage, cipherPass } = facts.lineage;
+  const { type, prior, compress, checksumPage, hardlink, cipherPass } = facts.lineage;
   return {
     backrestVersion: BACKREST_VERSION,
     label: facts.label,
@@ -99,7 +99,7 @@ function manifestOf(
       compressType: compress.type,
       compressLevel: compress.level ?? DEFAULT_LEVELS[compress.type],
       delta: facts.delta,
-      hardlink: false,
+      hardlink,
       online: options.online,
       processMax: options.processMax,
     },

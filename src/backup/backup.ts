@@ -345,7 +345,7 @@ async function complete(
     const files = [...listed.plan.references.get(key)!, ...entriesOf(copied, participant)];
     const manifest = completeManifest(facts, participant, files, extra, stopped.timestampStop, stopped.online);
     context.signal.throwIfAborted();
-    await completeBackup(participant, facts, manifest);
+    await completeBackup(participant, facts, manifest, context);
     const sizeBytes = manifest.files.reduce((total, file) => total + file.sizeBytes, 0);
     const { type } = lineages.get(key)!;
     reports.set(key, { label: manifest.label, type, sizeBytes, files: manifest.files.length });

@@ -13,6 +13,7 @@ import { streamOf } from "../stream/sources.ts";
 import { BACKREST_VERSION } from "../version.ts";
 import type { BackupFacts } from "./assemble.ts";
 import { unfinishedManifest } from "./assemble.ts";
+import { linkReferences } from "./hardlinks.ts";
 import type { Participant } from "./participants.ts";
 import { storeFile } from "./stored_file.ts";
 
@@ -43,14 +44,18 @@ export async function beginDirectory(
   const { stanza } = facts.options;
   const inBackup = (path: string) => repository.backupPath(stanza, facts.label, path);
   await repository.saveManifestCopy(stanza, unfinishedManifest(facts, participant, files), info.cipherPass);
-  // Behind a full backup directories are there only where a file needs them.
-  if (!storage.features.directories || facts.lineage.type !== "full") return;
-  // An uncompressed and unencrypted full backup is a usable data directory with these, the empty ones included.
+  if (!storage.features.directories || !isWhole(facts)) return;
+  // Uncompressed and unencrypted, a backup that holds every file is a usable data directory with these, the empty ones included.
   for (const { name } of facts.scan.paths) await storage.makePath(inBackup(name));
   if (!storage.features.symlinks || !repository.config.symlink) return;
   for (const { name, tablespaceId } of facts.scan.targets) {
     if (tablespaceId !== undefined) await storage.symlink(inBackup(`pg_data/${name}`), `../../${name}`);
   }
+}
+
+/** Every file has a name in the directory of this backup. */
+function isWhole({ lineage }: BackupFacts): boolean {
+  return lineage.type === "full" || lineage.hardlink;
 }
 
 /** Stores `backup_label` and `tablespace_map` as the server gave them. */
@@ -78,11 +83,17 @@ export async function storeServerFiles(
  *
  * @param manifest validated; every file in it is stored and its content durable
  */
-export async function completeBackup(participant: Participant, facts: BackupFacts, manifest: Manifest): Promise<void> {
+export async function completeBackup(
+  participant: Participant,
+  facts: BackupFacts,
+  manifest: Manifest,
+  context: CommandContext,
+): Promise<void> {
   const { repository, info } = participant;
   const { stanza } = facts.options;
   // Before anything refers to them: another host may have expired what this backup builds on.
   await assertSameRepository(participant, facts);
+  if (facts.lineage.hardlink) await linkReferences(participant, facts, manifest, context);
   // The names of the files become durable before any manifest lists them. A crash up to here leaves an unfinished backup.
   await syncDirectories(repository, facts, manifest);
   // Writes the copy, the manifest and the history. A crash before the manifest leaves an unfinished backup; behind it the backup is
@@ -129,7 +140,7 @@ async function assertSameRepository({ repository, info }: Participant, facts: Ba
 async function syncDirectories(repository: Repository, facts: BackupFacts, manifest: Manifest): Promise<void> {
   if (!repository.storage.features.directories) return;
   const directories = new Set<string>();
-  const stored = manifest.files.filter(({ reference }) => reference === undefined);
+  const stored = manifest.files.filter(({ reference }) => isWhole(facts) || reference === undefined);
   for (const { name } of [...stored, ...manifest.paths]) {
     for (let path = name; path.includes("/");) {
       path = path.slice(0, path.lastIndexOf("/"));

@@ -20,6 +20,8 @@ export interface Lineage {
   readonly compress: CompressSetting;
   /** Page checksums are checked: in a whole set or not at all, since only files that changed are looked at. */
   readonly checksumPage: boolean;
+  /** Files of earlier backups get a second name in this one. May differ within a set: nobody depends on the links. */
+  readonly hardlink: boolean;
   /** Passphrase for the files, the same in a whole set; absent in a repository without encryption. */
   readonly cipherPass: string | undefined;
 }
@@ -44,6 +46,7 @@ export interface LineageRequest {
 export async function chooseLineage(request: LineageRequest): Promise<Lineage> {
   const { options, repository, info, tell, checksumPage } = request;
   const entry = priorOf(info, options.type);
+  const hardlink = repository.config.hardlink && repository.storage.features.hardlinks;
   if (entry === undefined) {
     if (options.type !== "full") {
       tell.warn(`no prior backup exists, ${options.type} backup has been changed to full`);
@@ -53,6 +56,7 @@ export async function chooseLineage(request: LineageRequest): Promise<Lineage> {
       prior: undefined,
       compress: options.compress,
       checksumPage,
+      hardlink,
       cipherPass: repository.config.cipher.type === "none" ? undefined : generateCipherPass(),
     };
   }
@@ -63,6 +67,7 @@ export async function chooseLineage(request: LineageRequest): Promise<Lineage> {
     prior,
     compress: compressOf(prior, request),
     checksumPage: checksumPageOf(prior, request),
+    hardlink,
     cipherPass: prior.cipherPass,
   };
 }

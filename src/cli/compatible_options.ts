@@ -100,14 +100,6 @@ export const COMPATIBLE_CLUSTER_OPTIONS: readonly OptionDeclaration[] = hostOpti
 
 /** Of repositories. */
 export const COMPATIBLE_REPOSITORY_OPTIONS: readonly OptionDeclaration[] = [
-  ...ofRepository(["backup"], undefined, [
-    {
-      name: "repo-hardlink",
-      type: "boolean",
-      depends: { option: "repo-bundle", values: ["n"] },
-      oldNames: ["hardlink"],
-    },
-  ]),
   ...ofRepository(["backup"], { option: "repo-bundle", values: ["y"] }, [
     { name: "repo-bundle-limit", type: "size", min: 8 * KIB, max: PIB },
     { name: "repo-bundle-size", type: "size", min: MIB, max: PIB },

@@ -134,7 +134,8 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "repo-bundle-size": "size of a bundle.",
   "repo-cipher-pass": "passphrase of an encrypted repository.",
   "repo-cipher-type": "encryption of a repository: none or aes-256-cbc.",
-  "repo-hardlink": "hard links for unchanged files of differential and incremental backups.",
+  "repo-hardlink":
+    "hard links for unchanged files of differential and incremental backups, where the store has such links.",
   "repo-host": "repository host of pgBackRest. This version reaches repositories directly.",
   "repo-host-ca-file": "CA of pgBackRest's TLS server.",
   "repo-host-ca-path": "CA directory of pgBackRest's TLS server.",

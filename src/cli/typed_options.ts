@@ -98,6 +98,7 @@ function repository(config: Configuration, key: number): RepositoryConfig {
     storage: storageConfig(config, key),
     cipher,
     symlink: config.optionalBoolean("repo-symlink", key) ?? true,
+    hardlink: config.optionalBoolean("repo-hardlink", key) ?? false,
     retention: {
       fullType: config.optionalString("repo-retention-full-type", key) === "time" ? "time" : "count",
       full: config.optionalNumber("repo-retention-full", key),

@@ -22,6 +22,7 @@ export function repositoryConfig(key: number, path: string, passphrase?: string)
     cipher: passphrase === undefined ? { type: "none" } : { type: "aes-256-cbc", passphrase },
     retention: { fullType: "count", archiveType: "full" },
     symlink: true,
+    hardlink: false,
   };
 }
 

@@ -239,3 +239,26 @@ Deno.test("a backup whose prior is expired elsewhere meanwhile does not become p
   const left = [...Deno.readDirSync(backups)].find(({ name }) => name.endsWith("I"))!;
   assertEquals([...Deno.readDirSync(`${backups}/${left.name}`)].some(({ name }) => name === "backup.manifest"), false);
 });
+
+Deno.test("with hard links the directory of a backup is a whole cluster, and its manifest refers to the earlier one all the same", async () => {
+  using scene = await settledScene(undefined);
+  const configs = scene.configs.map((config) => ({ ...config, hardlink: true }));
+  const linked: Scene = { ...scene, configs };
+  const full = (await backUp(linked)).report;
+  change(scene, RELATION, relationPages(41));
+  const { report } = await backUp(linked, { type: "incr" });
+  const manifest = await verifyBackup(configs[0]!, report.label);
+  assertEquals([own(manifest), manifest.options.hardlink], [[`pg_data/${RELATION}`, CONTROL], true]);
+  const tree = `${scene.base}/repo1/backup/main/${report.label}`;
+  for (const { name, reference } of manifest.files) {
+    const info = Deno.statSync(`${tree}/${name}`);
+    assertEquals([info.size, info.nlink], [
+      manifest.files.find((file) => file.name === name)!.sizeBytes,
+      reference === undefined ? 1 : 2,
+    ]);
+  }
+  assert(Deno.statSync(`${tree}/pg_data/pg_notify`).isDirectory);
+  // What is removed with the full backup keeps its second name.
+  Deno.removeSync(`${scene.base}/repo1/backup/main/${full.label}`, { recursive: true });
+  assertEquals(Deno.readFileSync(`${tree}/pg_data/base/5/20000`), BIG);
+});
