@@ -4,30 +4,34 @@
  *   opened (cluster and repositories fit) -> started (server is in backup mode) -> listed (what is to be stored, label chosen)
  *   -> copied -> stopped (server has ended backup mode) -> archived (the WAL it needs is in the archive) -> complete
  *
- * Nothing counts before the last step: until then the directory is an unfinished backup that the next run removes, and the server leaves
- * backup mode when the session closes.
+ * Nothing counts before the last step: until then the directory is an unfinished backup that the next run resumes or removes, and the server
+ * leaves backup mode when the session closes.
  */
 import { WalferryError } from "../errors.ts";
-import { compareBytes } from "../format/json.ts";
-import { parseLabel } from "../format/label.ts";
 import type { ManifestFile } from "../format/manifest.ts";
-import type { BackupStop } from "../postgres/backup_functions.ts";
-import { tablespaceDirectory } from "../postgres/version.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { formatSize } from "../report/units.ts";
-import type { RepositoryFailure, RepositorySet } from "../repository/repository_set.ts";
-import { type BackupFacts, completeManifest } from "./assemble.ts";
+import type { RepositoryFailure } from "../repository/repository_set.ts";
+import { completeManifest } from "./assemble.ts";
 import { copySegments, waitForRange, waitInArchive } from "./archive_range.ts";
-import { type ClusterScan, scanCluster } from "./cluster_scan.ts";
 import { type CopiedFile, copyFiles } from "./copier.ts";
-import { beginDirectory, completeBackup, removeLeftover, storeServerFiles } from "./finish.ts";
-import { clusterName, futureFile, reasonForDelta } from "./delta.ts";
-import { chooseLabels, knownLabels } from "./label.ts";
+import { completeBackup, storeServerFiles } from "./finish.ts";
 import { chooseLineage, type Lineage } from "./lineage.ts";
+import { list } from "./listed.ts";
+import { ManifestSaver } from "./manifest_saver.ts";
 import type { BackupOptions, BackupType } from "./options.ts";
-import { gatherParticipants, type Participant, type Participants } from "./participants.ts";
-import { type BackupPlan, orderCopies, planBackup } from "./planner.ts";
-import { type OnlineStart, openCluster, type SourceCluster, startOnline, stopOnline } from "./start_stop.ts";
+import { gatherParticipants, type Participant } from "./participants.ts";
+import { orderCopies } from "./planner.ts";
+import {
+  type Archived,
+  type BackupRun,
+  factsOf,
+  type Listed,
+  type Opened,
+  type Started,
+  type Stopped,
+} from "./stages.ts";
+import { openCluster, type SourceCluster, startOnline, stopOnline } from "./start_stop.ts";
 
 /** The session with the server is used at least this often, so that neither end takes the other for dead. */
 const PING_EVERY_MS = 30_000;
@@ -42,15 +46,6 @@ export interface BackupReport {
   readonly files: number;
   /** Repositories that do not have this backup, with the reason. */
   readonly failures: readonly RepositoryFailure[];
-}
-
-/** What a backup works on. */
-export interface BackupRun {
-  readonly options: BackupOptions;
-  readonly repositories: RepositorySet;
-  readonly context: CommandContext;
-  /** Hears how far the copy is, now and then. */
-  readonly onProgress: (doneBytes: number, totalBytes: number) => void;
 }
 
 /**
@@ -69,14 +64,6 @@ export async function runBackup(run: BackupRun): Promise<BackupReport> {
   const stopped = await stop(opened, listed);
   const archived = await archive(run, opened, started, listed, stopped);
   return await complete(run, opened, listed, copied, stopped, archived);
-}
-
-/** Cluster and repositories belong together. */
-interface Opened {
-  readonly cluster: SourceCluster;
-  readonly participants: Participants;
-  /** By key of the repository. */
-  readonly lineages: ReadonlyMap<number, Lineage>;
 }
 
 async function open({ options, repositories, context }: BackupRun, cluster: SourceCluster): Promise<Opened> {
@@ -107,13 +94,6 @@ function chooseChecksumPage(options: BackupOptions, cluster: SourceCluster, cont
   return options.checksumPage ?? (pageChecksums && options.online);
 }
 
-/** The server is in backup mode, unless nothing runs. */
-interface Started {
-  /** Seconds since the epoch. */
-  readonly timestampStart: number;
-  readonly online: OnlineStart | undefined;
-}
-
 async function start({ options, context }: BackupRun, { cluster, participants }: Opened): Promise<Started> {
   const startMs = await cluster.nowMs();
   const timestampStart = Math.floor(startMs / 1000);
@@ -130,111 +110,6 @@ async function start({ options, context }: BackupRun, { cluster, participants }:
   return { timestampStart, online };
 }
 
-/** What is to be stored is known, and each repository has a directory for it. */
-interface Listed {
-  /** By key of the repository. */
-  readonly facts: ReadonlyMap<number, BackupFacts>;
-  readonly plan: BackupPlan;
-}
-
-async function list(run: BackupRun, opened: Opened, started: Started): Promise<Listed> {
-  const { options, context } = run;
-  const { cluster, participants, lineages } = opened;
-  const { control } = cluster;
-  const scan: ClusterScan = await scanCluster(
-    {
-      pgPath: cluster.config.path,
-      tablespaceDirectory: tablespaceDirectory(control.pgVersion, control.catalogVersion),
-      online: options.online,
-      exclude: options.exclude,
-      tablespaces: started.online?.tablespaces,
-    },
-    context.log,
-    context.signal,
-  );
-  const timestampCopyStart = cluster.primary === undefined
-    ? Math.floor(await cluster.nowMs() / 1000)
-    : await cluster.nextSecond();
-  const known: string[] = [];
-  await participants.each(async ({ repository }) => {
-    await removeLeftover(repository, options.stanza, context);
-    known.push(...await knownLabels(repository, options.stanza));
-  });
-  const labels = await chooseLabels(
-    { startSeconds: started.timestampStart, backups: setsOf(opened), known },
-    context.clock,
-    context.signal,
-  );
-  const deltas = chooseDelta(run, opened, started, scan, timestampCopyStart);
-  const facts = new Map(participants.live.map(({ repository: { key } }): [number, BackupFacts] => [key, {
-    label: labels.get(key)!,
-    lineage: lineages.get(key)!,
-    delta: deltas.get(key)!,
-    options,
-    control,
-    scan,
-    timestampStart: started.timestampStart,
-    timestampCopyStart,
-    started: started.online,
-  }]));
-  const settings = new Map([...facts].map(([key, { lineage, delta }]) => [key, { ...lineage, delta }]));
-  const listed: Listed = { facts, plan: planBackup(scan.files, settings) };
-  await participants.each((participant) =>
-    beginDirectory(participant, factsOf(listed, participant), filesToCome(listed, participant))
-  );
-  return listed;
-}
-
-/** What the backup is in each repository that still takes part. */
-function setsOf({ participants, lineages }: Opened): Map<number, { type: BackupType; full?: string }> {
-  return new Map(participants.live.map(({ repository: { key } }) => {
-    const { type, prior } = lineages.get(key)!;
-    return [key, { type, full: prior === undefined ? undefined : parseLabel(prior.label)!.full }];
-  }));
-}
-
-/** Whether contents are compared with the prior backup, by key of the repository. */
-function chooseDelta(
-  { options, context }: BackupRun,
-  { participants, lineages }: Opened,
-  started: Started,
-  scan: ClusterScan,
-  timestampCopyStart: number,
-): Map<number, boolean> {
-  // An online copy begins at the first second behind the list, so that a file of that second is of the future already.
-  const latestSeconds = options.online ? timestampCopyStart - 1 : timestampCopyStart;
-  const future = options.delta ? undefined : futureFile(scan.files, latestSeconds);
-  if (future !== undefined) {
-    context.log.warn(
-      `file '${
-        clusterName(future)
-      }' has timestamp (${future.timestamp}) in the future (relative to copy start ${latestSeconds}), ` +
-        "enabling delta checksum",
-    );
-  }
-  const walSegment = started.online?.walSegment;
-  return new Map(participants.live.map((participant) => {
-    const { key } = participant.repository;
-    const { prior } = lineages.get(key)!;
-    if (options.delta || future !== undefined || prior === undefined) {
-      return [key, options.delta || future !== undefined];
-    }
-    const reason = reasonForDelta(scan.files, prior, { online: options.online, walSegment });
-    if (reason !== undefined) participants.tell(participant).warn(reason);
-    return [key, reason !== undefined];
-  }));
-}
-
-function factsOf({ facts }: Listed, { repository }: Participant): BackupFacts {
-  return facts.get(repository.key)!;
-}
-
-/** Entries of all files of the cluster before copying begins, sorted: complete for those that earlier backups hold. */
-function filesToCome({ plan }: Listed, { repository: { key } }: Participant): ManifestFile[] {
-  const copies = plan.copies.filter(({ targets }) => targets.has(key)).map(({ file }) => file);
-  return [...plan.references.get(key) ?? [], ...copies].sort((a, b) => compareBytes(a.name, b.name));
-}
-
 /** Every file is stored, and durable but for its name. */
 async function copy(
   { options, context, onProgress }: BackupRun,
@@ -244,7 +119,8 @@ async function copy(
   const { cluster, participants } = opened;
   const primaryPath = cluster.config.path;
   let lastPingMs = context.clock.monotonicMs();
-  const files = await copyFiles(orderCopies(listed.plan.copies), {
+  const saver = new ManifestSaver(participants, listed, options.manifestSaveBytes, context);
+  const copying = copyFiles(orderCopies(listed.plan.copies), {
     setup: {
       targets: participants.live.map((participant) => {
         const { repository } = participant;
@@ -265,7 +141,9 @@ async function copy(
     },
     processMax: options.processMax,
     pathOf: (name) => clusterPath(primaryPath, name),
+    onCopied: (copied) => saver.add(copied),
     stillValid: async () => {
+      if (options.resume) await saver.saveWhenDue();
       const nowMs = context.clock.monotonicMs();
       if (nowMs - lastPingMs < PING_EVERY_MS) return;
       lastPingMs = nowMs;
@@ -274,21 +152,20 @@ async function copy(
     onProgress,
     onFailure: (failure) => participants.drop([failure]),
   }, context);
-  await cluster.assertStillPrimary();
-  return files;
+  try {
+    const files = await copying;
+    await cluster.assertStillPrimary();
+    return files;
+  } catch (error) {
+    // What was done so far need not be done again.
+    if (options.resume) await saver.save();
+    throw error;
+  }
 }
 
 /** Absolute path of a file in the cluster: tablespaces are reached through their links in the data directory. */
 function clusterPath(pgPath: string, name: string): string {
   return name.startsWith("pg_tblspc/") ? `${pgPath}/${name}` : `${pgPath}${name.slice("pg_data".length)}`;
-}
-
-/** The server has left backup mode. */
-interface Stopped {
-  readonly timestampStop: number;
-  readonly online: BackupStop | undefined;
-  /** Files that the server gave, by repository. */
-  readonly extra: ReadonlyMap<number, ManifestFile[]>;
 }
 
 async function stop({ cluster, participants }: Opened, listed: Listed): Promise<Stopped> {
@@ -303,9 +180,6 @@ async function stop({ cluster, participants }: Opened, listed: Listed): Promise<
   }
   return { timestampStop, online, extra };
 }
-
-/** Entries of the WAL that was copied into the backup, by repository. */
-type Archived = ReadonlyMap<number, ManifestFile[]>;
 
 async function archive(
   { options, context }: BackupRun,

@@ -48,6 +48,8 @@ export interface CopyRun {
   readonly stillValid: () => Promise<void>;
   /** Hears how far the copy is. */
   readonly onProgress: (doneBytes: number, totalBytes: number) => void;
+  /** Hears of every file that is stored, or found where an earlier backup has it. */
+  readonly onCopied: (copied: CopiedFile) => void;
   /** Hears of a repository that is left out from here on; throws when it was the last one. */
   readonly onFailure: (failure: RepositoryFailure) => void;
 }
@@ -143,7 +145,11 @@ class Copier {
         source: isControl ? "control" : "file",
         sizeBytes,
         firstBlock: targets.some(([, { checkPages }]) => checkPages) ? firstBlockOf(name, setup.pageBytes) : undefined,
-        targets: targets.map(([key, { unchanged }]) => ({ key, unchangedChecksum: unchanged?.checksum })),
+        targets: targets.map(([key, { unchanged, resumed }]) => ({
+          key,
+          unchangedChecksum: unchanged?.checksum,
+          resumed: resumed && { checksum: resumed.entry.checksum!, compare: resumed.compare },
+        })),
       };
       try {
         const { result, worker } = await pool.run(request, this.#isDistant && sizeBytes <= LIGHT_BYTES);
@@ -194,7 +200,9 @@ class Copier {
       const entry = entryOf(copy, result, stored);
       if (entry !== undefined) entries.set(stored.key, entry);
     }
-    this.#files.push({ decision: copy, entries });
+    const copied = { decision: copy, entries };
+    this.#files.push(copied);
+    this.#run.onCopied(copied);
     this.#tell(copy, request, result, worker);
   }
 
@@ -206,9 +214,22 @@ class Copier {
       : `${formatSize(listedBytes)}->${formatSize(result.sizeBytes)}`;
     const checksum = result.sizeBytes === 0 ? "" : ` checksum ${result.checksum}`;
     const percent = formatPercent(this.#finishedBytes, this.#totalBytes);
-    const what = result.stored.some(({ status }) => status === "stored")
+    const statuses = new Set(result.stored.map(({ status }) => status));
+    const what = statuses.has("stored")
       ? "backup file"
+      : statuses.has("resumed")
+      ? "checksum resumed file"
       : "match file from prior backup";
+    for (const stored of result.stored) {
+      if (stored.status !== "stored" || stored.damaged === undefined) continue;
+      log.warn(
+        `resumed backup file ${stored.damaged} does not have expected checksum ${
+          copy.targets.get(stored.key)!.resumed!.entry.checksum
+        }. ` +
+          "The file will be recopied and backup will continue but this may be an issue unless the resumed backup path in the repository " +
+          "is known to be corrupted.",
+      );
+    }
     log.detail(`${what} ${request.path} (${size}, ${percent})${checksum}`, worker);
     if (result.pages !== undefined && !result.pages.valid) log.warn(describePages(request.path, result));
   }
@@ -221,6 +242,9 @@ function entryOf(copy: CopyDecision, result: Copied, stored: StoredFile): Manife
   const target = copy.targets.get(stored.key)!;
   if (stored.status === "failed") return undefined;
   if (stored.status === "unchanged") return target.unchanged;
+  if (stored.status === "resumed") {
+    return { ...target.resumed!.entry, repoSizeBytes: stored.sizeBytes, repoChecksum: stored.checksum };
+  }
   const pages = target.checkPages ? result.pages : undefined;
   const listedBytes = copy.file.sizeBytes;
   return {

@@ -22,6 +22,7 @@ import {
   openClusterFile,
 } from "./cluster_file.ts";
 import { WHOLE_BYTES } from "./planner.ts";
+import { readStored } from "./resumed_file.ts";
 
 /** One repository of a copy. */
 export interface CopyTarget {
@@ -56,6 +57,8 @@ export interface FileTarget {
   readonly key: number;
   /** SHA-1 of the content that an earlier backup there holds: where it is this still, nothing is stored. */
   readonly unchangedChecksum?: string;
+  /** SHA-1 of the content that an interrupted run stored: it stays when it is whole and, with `compare`, the cluster's content is the same. */
+  readonly resumed?: { readonly checksum: string; readonly compare: boolean };
 }
 
 /** What became of a file in one repository. */
@@ -63,6 +66,14 @@ export type StoredFile =
   | {
     readonly key: number;
     readonly status: "stored";
+    readonly sizeBytes: number;
+    readonly checksum: string | undefined;
+    /** Path of what an interrupted run had stored and is not whole; it was replaced. */
+    readonly damaged?: string;
+  }
+  | {
+    readonly key: number;
+    readonly status: "resumed";
     readonly sizeBytes: number;
     readonly checksum: string | undefined;
   }
@@ -98,32 +109,79 @@ async function copyFile(
 ): Promise<CopyResult> {
   using file = openClusterFile(setup, request);
   if (file === undefined) return { status: "missing" };
-  if (request.targets.every(({ unchangedChecksum }) => unchangedChecksum === undefined)) {
-    return await store(setup, storages, request, file, file.content(), advance);
-  }
-  const whole = request.sizeBytes <= WHOLE_BYTES ? await collect(file.content(), WHOLE_BYTES) : undefined;
-  const found = whole === undefined
+  const isCompared = request.targets.some(({ unchangedChecksum, resumed }) =>
+    unchangedChecksum !== undefined || resumed?.compare
+  );
+  const whole = isCompared && request.sizeBytes <= WHOLE_BYTES ? await collect(file.content(), WHOLE_BYTES) : undefined;
+  const found = !isCompared
+    ? undefined
+    : whole === undefined
     ? await measure(file.content())
     : { sizeBytes: whole.length, checksum: sha1Hex(whole) };
-  const isSame = found.sizeBytes === request.sizeBytes;
-  const unchanged: StoredFile[] = [];
-  const targets: FileTarget[] = [];
-  for (const target of request.targets) {
-    if (isSame && target.unchangedChecksum === found.checksum) unchanged.push({ key: target.key, status: "unchanged" });
-    else targets.push(target);
-  }
+  const { settled, damaged } = await settle(setup, storages, request, found);
+  const targets = request.targets.filter(({ key }) => !settled.has(key));
   if (targets.length === 0) {
-    advance(found.sizeBytes);
-    return { status: "copied", ...found, pages: undefined, stored: unchanged };
+    advance(request.sizeBytes);
+    const content = found ?? { sizeBytes: request.sizeBytes, checksum: request.targets[0]!.resumed!.checksum };
+    return { status: "copied", ...content, pages: undefined, stored: [...settled.values()] };
   }
   // What was too large for memory is read again. It may have changed in between: this reading says what is stored.
   const content = whole === undefined ? file.content() : streamOf(whole);
   const copied = await store(setup, storages, { ...request, targets }, file, content, advance);
-  return { ...copied, stored: [...unchanged, ...copied.stored] };
+  const stored = copied.stored.map((
+    one,
+  ) => (one.status === "stored" ? { ...one, damaged: damaged.get(one.key) } : one));
+  return { ...copied, stored: [...settled.values(), ...stored] };
+}
+
+type Content = { readonly sizeBytes: number; readonly checksum: string };
+
+/**
+ * Finds the repositories that need nothing, since an earlier backup or an interrupted run has this content there, and those that cannot be
+ * asked.
+ *
+ * @param found the cluster's content, where it had to be looked at
+ */
+async function settle(
+  setup: CopySetup,
+  storages: ReadonlyMap<number, Storage>,
+  request: CopyRequest,
+  found: Content | undefined,
+): Promise<{ readonly settled: Map<number, StoredFile>; readonly damaged: Map<number, string> }> {
+  const settled = new Map<number, StoredFile>();
+  const damaged = new Map<number, string>();
+  const isThis = (checksum: string) => found?.checksum === checksum && found.sizeBytes === request.sizeBytes;
+  for (const { key, unchangedChecksum, resumed } of request.targets) {
+    if (unchangedChecksum !== undefined && isThis(unchangedChecksum)) settled.set(key, { key, status: "unchanged" });
+    else if (resumed !== undefined && (found === undefined || isThis(resumed.checksum))) {
+      const target = setup.targets.find((one) => one.key === key)!;
+      const path = storedPath(target, request);
+      const storage = storages.get(key)!;
+      try {
+        const bytes = await readStored(storage, path, target.compress.type, target.cipherPass, resumed.checksum);
+        if (bytes === undefined) damaged.set(key, `${storage.location}/${path}`);
+        else settled.set(key, { key, status: "resumed", ...asStored(target, bytes) });
+      } catch (error) {
+        settled.set(key, { key, status: "failed", error: serializeError(error) });
+      }
+    }
+  }
+  return { settled, damaged };
+}
+
+/** Where a repository keeps a file of this backup. */
+function storedPath({ directory, compress }: CopyTarget, { name }: CopyRequest): string {
+  return `${directory}/${name}${compressExtension(compress.type)}`;
+}
+
+/** The hash of stored bytes is told only where they are not the content itself. */
+function asStored({ compress, cipherPass }: CopyTarget, { sizeBytes, checksum }: Content) {
+  const isTransformed = compress.type !== "none" || cipherPass !== undefined;
+  return { sizeBytes, checksum: isTransformed ? checksum : undefined };
 }
 
 /** Size and hash of a content, nothing kept. */
-async function measure(content: ByteStream): Promise<{ readonly sizeBytes: number; readonly checksum: string }> {
+async function measure(content: ByteStream): Promise<Content> {
   const meter = new Sha1Meter();
   await drain(meter.through(content));
   return { sizeBytes: meter.sizeBytes, checksum: meter.digestHex() };
@@ -248,7 +306,7 @@ async function storeOne(
   const meter = new Sha1Meter();
   const encrypt = target.cipherPass === undefined ? [] : [encryptFilter(target.cipherPass)];
   const bytes = pipeline(compressed, ...encrypt, meter.through);
-  const path = `${target.directory}/${request.name}${compressExtension(target.compress.type)}`;
+  const path = storedPath(target, request);
   try {
     // The name becomes durable with its directory, which is synced once for all files before the manifest is written.
     // A small file is handed over in one piece, so that the store can write it with one request.
@@ -257,7 +315,6 @@ async function storeOne(
   } catch (error) {
     return { key: target.key, status: "failed", error: serializeError(error) };
   }
-  const transformed = target.compress.type !== "none" || target.cipherPass !== undefined;
-  const checksum = transformed ? meter.digestHex() : undefined;
-  return { key: target.key, status: "stored", sizeBytes: meter.sizeBytes, checksum };
+  const stored = { sizeBytes: meter.sizeBytes, checksum: meter.digestHex() };
+  return { key: target.key, status: "stored", ...asStored(target, stored) };
 }

@@ -7,7 +7,7 @@ import type { BackupInfo } from "../format/backup_info.ts";
 import type { Manifest, ManifestFile } from "../format/manifest.ts";
 import type { BackupStop } from "../postgres/backup_functions.ts";
 import type { CommandContext } from "../process/command_context.ts";
-import { entryOfManifest, listBackupDirectories } from "../repository/backup_catalog.ts";
+import { entryOfManifest } from "../repository/backup_catalog.ts";
 import type { Repository } from "../repository/repository.ts";
 import { streamOf } from "../stream/sources.ts";
 import { BACKREST_VERSION } from "../version.ts";
@@ -17,22 +17,9 @@ import { linkReferences } from "./hardlinks.ts";
 import type { Participant } from "./participants.ts";
 import { storeFile } from "./stored_file.ts";
 
-/** Removes what an earlier run left unfinished: the newest directory, when it has a copy of a manifest and no manifest. */
-export async function removeLeftover(repository: Repository, stanza: string, context: CommandContext): Promise<void> {
-  const newest = (await listBackupDirectories(repository, stanza)).at(-1);
-  if (newest === undefined || newest.complete || !newest.hasCopy) return;
-  context.log.warn(`backup '${newest.label}' cannot be resumed: resuming is not supported, it is removed`);
-  const directory = repository.backupPath(stanza, newest.label);
-  // The copy of the manifest goes last: a crash in between leaves a directory that still tells what it is, and the next run goes on.
-  for await (const { name } of repository.storage.list(directory)) {
-    if (name !== "backup.manifest.copy") await repository.storage.removeTree(`${directory}/${name}`, context.signal);
-  }
-  await repository.storage.removeTree(directory, context.signal);
-}
-
 /**
  * Makes the directory of a new backup. The copy of the manifest comes first: a crash anywhere behind it leaves a directory that every
- * reader takes for an unfinished backup and that the next one removes.
+ * reader takes for an unfinished backup and that the next one resumes or removes.
  */
 export async function beginDirectory(
   participant: Participant,

@@ -19,6 +19,8 @@ export interface TargetDecision {
   readonly checkPages: boolean;
   /** Entry for the case that the content is that of the earlier backup still: nothing is stored then. */
   readonly unchanged?: ManifestFile;
+  /** An interrupted backup has stored it. `compare`: the cluster's content must be held against it, since times cannot be trusted. */
+  readonly resumed?: { readonly entry: ManifestFile; readonly compare: boolean };
 }
 
 /** The file is read, and stored where it is needed. */
@@ -43,6 +45,8 @@ export interface PlanSettings {
   readonly prior: Manifest | undefined;
   /** Contents are compared, not times. */
   readonly delta: boolean;
+  /** Entries of files that an interrupted backup has stored, by name. */
+  readonly resumed?: ReadonlyMap<string, ManifestFile>;
 }
 
 type Decision = { readonly reference: ManifestFile } | Pick<TargetDecision, "unchanged">;
@@ -65,7 +69,10 @@ export function planBackup(
     for (const [file, before] of withPrior(files, setting.prior?.files ?? [])) {
       const decision = before === undefined ? {} : decide(file, before, setting);
       if ("reference" in decision) referred.push(decision.reference);
-      else targets[index]!.set(key, { ...decision, checkPages: setting.checksumPage && hasCheckedPages(file.name) });
+      else {
+        const checkPages = setting.checksumPage && hasCheckedPages(file.name);
+        targets[index]!.set(key, { ...decision, checkPages, resumed: resumedOf(file, setting, checkPages) });
+      }
       index++;
     }
     references.set(key, referred);
@@ -86,6 +93,21 @@ function decide(file: ManifestFile, before: ManifestFile, { prior, delta }: Plan
   // A small file is compared even where its time has changed: PostgreSQL touches files without changing them.
   if (delta || file.sizeBytes <= WHOLE_BYTES) return { unchanged: referenceTo(file, before, prior!.label) };
   return {};
+}
+
+/** What an interrupted backup has of this file, if it can be this file still. An empty file is copied sooner than looked at. */
+function resumedOf(
+  file: ManifestFile,
+  { resumed, delta }: PlanSettings,
+  checkPages: boolean,
+): TargetDecision["resumed"] {
+  const stored = resumed?.get(file.name);
+  if (stored === undefined || file.name === CONTROL_NAME || file.sizeBytes === 0) return undefined;
+  const isSame = stored.sizeBytes === file.sizeBytes && (delta || stored.timestamp === file.timestamp);
+  const isChecked = (stored.checksumPage !== undefined) === checkPages;
+  if (!isSame || !isChecked) return undefined;
+  const { timestamp, mode, user, group } = file;
+  return { entry: { ...stored, sizeOriginalBytes: undefined, timestamp, mode, user, group }, compare: delta };
 }
 
 /** Entry of a file whose bytes are where an earlier backup says; owner, mode and time are what they are now. */

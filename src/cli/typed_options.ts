@@ -246,6 +246,8 @@ export function backupOptions(config: Configuration): BackupOptions {
     pageHeaderCheck: config.boolean("page-header-check"),
     exclude: config.list("exclude"),
     delta: config.boolean("delta"),
+    resume: config.boolean("resume"),
+    manifestSaveBytes: config.number("manifest-save-threshold"),
     annotations: config.hash("annotation"),
     processMax: config.number("process-max"),
     bufferBytes: config.number("buffer-size"),

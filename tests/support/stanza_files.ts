@@ -72,6 +72,8 @@ export function offlineBackupOptions(
     pageHeaderCheck: true,
     exclude: [],
     delta: false,
+    resume: true,
+    manifestSaveBytes: 1024 * 1024 * 1024,
     annotations: new Map(),
     processMax: 2,
     bufferBytes: 1024 * 1024,

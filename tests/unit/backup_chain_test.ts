@@ -1,45 +1,22 @@
 /** Chains of backups of a cluster that does not run: what each repository holds, refers to, and what makes it look closer. */
 import type { WalferryError } from "../../src/errors.ts";
-import type { Manifest } from "../../src/format/manifest.ts";
 import { Repository } from "../../src/repository/repository.ts";
 import { RepositorySet } from "../../src/repository/repository_set.ts";
 import { assert, assertEquals, assertIncludes, assertThrows } from "../support/assert.ts";
-import { backUp, type Scene, sceneOf, verifyBackup } from "../support/backup_scene.ts";
-import { relationPages, writeFile } from "../support/cluster_files.ts";
+import {
+  backUp,
+  BIG,
+  change,
+  CONTROL,
+  LONG_AGO,
+  own,
+  RELATION,
+  type Scene,
+  settledScene,
+  verifyBackup,
+} from "../support/backup_scene.ts";
+import { relationPages } from "../support/cluster_files.ts";
 import { dyingRepository, STANZA } from "../support/stanza_files.ts";
-
-/** Before anything that the clock of the scenes shows. */
-const LONG_AGO = 1_795_000_000;
-const RELATION = "base/5/16384";
-/** Larger than what is compared in memory. */
-const BIG = relationPages(200);
-
-/** Gives every file of the cluster an old time, so that times can be trusted. */
-function settle(path: string): void {
-  for (const { name, isDirectory } of Deno.readDirSync(path)) {
-    if (isDirectory) settle(`${path}/${name}`);
-    else Deno.utimeSync(`${path}/${name}`, LONG_AGO, LONG_AGO);
-  }
-}
-
-async function settledScene(...passphrases: (string | undefined)[]): Promise<Scene> {
-  const scene = await sceneOf(...passphrases);
-  writeFile(`${scene.pgPath}/base/5/20000`, BIG);
-  settle(scene.pgPath);
-  return scene;
-}
-
-function change(scene: Scene, name: string, content: string | Uint8Array, timestamp = LONG_AGO + 60): void {
-  writeFile(`${scene.pgPath}/${name}`, content);
-  Deno.utimeSync(`${scene.pgPath}/${name}`, timestamp, timestamp);
-}
-
-/** Names of the files that a backup holds itself. */
-function own(manifest: Manifest): string[] {
-  return manifest.files.filter(({ reference }) => reference === undefined).map(({ name }) => name);
-}
-
-const CONTROL = "pg_data/global/pg_control";
 
 Deno.test("a chain holds what has changed since, and every link can be read", async () => {
   using scene = await settledScene("secret");
