@@ -4,24 +4,20 @@
  */
 import { deserializeError, isWalferryError, WalferryError } from "../errors.ts";
 import type { ManifestFile } from "../format/manifest.ts";
-import { CONTROL_FILE } from "../postgres/control_file.ts";
 import { firstBlockOf } from "../postgres/directory_rules.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { isDistant } from "../../backends/config.ts";
 import { LIGHT_AT_ONCE, WorkerPool } from "../process/worker_pool.ts";
 import { formatPercent, formatSize } from "../report/units.ts";
 import type { RepositoryFailure } from "../repository/repository_set.ts";
-import type { CopyRequest, CopyResult, CopySetup } from "./copy_job.ts";
-import type { CopyDecision } from "./planner.ts";
+import type { CopyRequest, CopyResult, CopySetup, StoredFile } from "./copy_job.ts";
+import { CONTROL_NAME, type CopyDecision } from "./planner.ts";
 
 /** Pause before the attempts behind the first two (`job-retry-interval`), and how many attempts there are in all. */
 const RETRY_PAUSES_MS = [0, 15_000];
 
 /** Files up to this size are copied several at once to distant stores. Bytes. */
 const LIGHT_BYTES = 1024 * 1024;
-
-/** Manifest name of the control file: it is read with care and must be there. */
-const CONTROL_NAME = `pg_data/${CONTROL_FILE}`;
 
 /** Errors that another attempt does not mend. */
 const LASTING = [
@@ -35,18 +31,11 @@ const LASTING = [
   "VersionNotSupported",
 ] as const;
 
-/** How many bytes and what is stored of a file in one repository. */
-export interface StoredSize {
-  readonly sizeBytes: number;
-  readonly checksum: string | undefined;
-}
-
 /** A file that is in the backup. */
 export interface CopiedFile {
-  /** The manifest's entry, with what was learned by reading the file. */
-  readonly file: ManifestFile;
-  /** By key of the repository. */
-  readonly stored: ReadonlyMap<number, StoredSize>;
+  readonly decision: CopyDecision;
+  /** Its entries for the manifests, by key of the repository: what was learned by reading it, and where its bytes are. */
+  readonly entries: ReadonlyMap<number, ManifestFile>;
 }
 
 /** What a copy needs besides the files. */
@@ -59,6 +48,8 @@ export interface CopyRun {
   readonly stillValid: () => Promise<void>;
   /** Hears how far the copy is. */
   readonly onProgress: (doneBytes: number, totalBytes: number) => void;
+  /** Hears of every file that is stored, or found where an earlier backup has it. */
+  readonly onCopied: (copied: CopiedFile) => void;
   /** Hears of a repository that is left out from here on; throws when it was the last one. */
   readonly onFailure: (failure: RepositoryFailure) => void;
 }
@@ -145,13 +136,20 @@ class Copier {
     const isControl = name === CONTROL_NAME;
     for (let attempt = 0;; attempt++) {
       const last = attempt === RETRY_PAUSES_MS.length;
+      const targets = [...copy.targets].filter(([key]) => this.#live.has(key));
+      // Only a repository that is left out by now needed it.
+      if (targets.length === 0) return this.#advance(copy);
       const request: CopyRequest = {
         name,
         path: pathOf(name),
         source: isControl ? "control" : "file",
         sizeBytes,
-        firstBlock: copy.checkPages ? firstBlockOf(name, setup.pageBytes) : undefined,
-        keys: [...this.#live],
+        firstBlock: targets.some(([, { checkPages }]) => checkPages) ? firstBlockOf(name, setup.pageBytes) : undefined,
+        targets: targets.map(([key, { unchanged, resumed }]) => ({
+          key,
+          unchangedChecksum: unchanged?.checksum,
+          resumed: resumed && { checksum: resumed.entry.checksum!, compare: resumed.compare },
+        })),
       };
       try {
         const { result, worker } = await pool.run(request, this.#isDistant && sizeBytes <= LIGHT_BYTES);
@@ -175,18 +173,14 @@ class Copier {
       this.#context.log.detail(`skip file removed by database ${request.path}`, worker);
       return true;
     }
-    const stored = new Map<number, StoredSize>();
     for (const one of result.stored) {
-      if (!("error" in one)) stored.set(one.key, one);
-      else if (!this.#live.has(one.key)) continue;
-      else {
-        const error = deserializeError(one.error);
-        if (!last && !isWalferryError(error, ...LASTING)) return false;
-        this.#drop(one.key, error);
-      }
+      if (one.status !== "failed" || !this.#live.has(one.key)) continue;
+      const error = deserializeError(one.error);
+      if (!last && !isWalferryError(error, ...LASTING)) return false;
+      this.#drop(one.key, error);
     }
     this.#advance(copy);
-    this.#record(copy, request, result, stored, worker);
+    this.#record(copy, request, result, worker);
     return true;
   }
 
@@ -200,38 +194,75 @@ class Copier {
     this.#run.onFailure({ key, error });
   }
 
-  #record(
-    copy: CopyDecision,
-    request: CopyRequest,
-    result: Extract<CopyResult, { status: "copied" }>,
-    stored: ReadonlyMap<number, StoredSize>,
-    worker: number,
-  ): void {
+  #record(copy: CopyDecision, request: CopyRequest, result: Copied, worker: number): void {
+    const entries = new Map<number, ManifestFile>();
+    for (const stored of result.stored) {
+      const entry = entryOf(copy, result, stored);
+      if (entry !== undefined) entries.set(stored.key, entry);
+    }
+    const copied = { decision: copy, entries };
+    this.#files.push(copied);
+    this.#run.onCopied(copied);
+    this.#tell(copy, request, result, worker);
+  }
+
+  #tell(copy: CopyDecision, request: CopyRequest, result: Copied, worker: number): void {
     const { log } = this.#context;
     const listedBytes = copy.file.sizeBytes;
-    const file: ManifestFile = {
-      ...copy.file,
-      sizeBytes: result.sizeBytes,
-      sizeOriginalBytes: result.sizeBytes === listedBytes ? undefined : listedBytes,
-      checksum: result.sizeBytes === 0 ? undefined : result.checksum,
-      checksumPage: result.pages?.valid,
-      checksumPageErrors: result.pages?.errors,
-    };
-    this.#files.push({ file, stored });
     const size = result.sizeBytes === listedBytes
       ? formatSize(listedBytes)
       : `${formatSize(listedBytes)}->${formatSize(result.sizeBytes)}`;
-    const checksum = file.checksum === undefined ? "" : ` checksum ${file.checksum}`;
+    const checksum = result.sizeBytes === 0 ? "" : ` checksum ${result.checksum}`;
     const percent = formatPercent(this.#finishedBytes, this.#totalBytes);
-    log.detail(`backup file ${request.path} (${size}, ${percent})${checksum}`, worker);
-    if (result.pages !== undefined && !result.pages.valid) log.warn(describePages(request.path, file));
+    const statuses = new Set(result.stored.map(({ status }) => status));
+    const what = statuses.has("stored")
+      ? "backup file"
+      : statuses.has("resumed")
+      ? "checksum resumed file"
+      : "match file from prior backup";
+    for (const stored of result.stored) {
+      if (stored.status !== "stored" || stored.damaged === undefined) continue;
+      log.warn(
+        `resumed backup file ${stored.damaged} does not have expected checksum ${
+          copy.targets.get(stored.key)!.resumed!.entry.checksum
+        }. ` +
+          "The file will be recopied and backup will continue but this may be an issue unless the resumed backup path in the repository " +
+          "is known to be corrupted.",
+      );
+    }
+    log.detail(`${what} ${request.path} (${size}, ${percent})${checksum}`, worker);
+    if (result.pages !== undefined && !result.pages.valid) log.warn(describePages(request.path, result));
   }
 }
 
-function describePages(path: string, file: ManifestFile): string {
-  const ranges = file.checksumPageErrors;
+type Copied = Extract<CopyResult, { status: "copied" }>;
+
+/** What the manifest of one repository says of a file; `undefined` when it is not there. */
+function entryOf(copy: CopyDecision, result: Copied, stored: StoredFile): ManifestFile | undefined {
+  const target = copy.targets.get(stored.key)!;
+  if (stored.status === "failed") return undefined;
+  if (stored.status === "unchanged") return target.unchanged;
+  if (stored.status === "resumed") {
+    return { ...target.resumed!.entry, repoSizeBytes: stored.sizeBytes, repoChecksum: stored.checksum };
+  }
+  const pages = target.checkPages ? result.pages : undefined;
+  const listedBytes = copy.file.sizeBytes;
+  return {
+    ...copy.file,
+    sizeBytes: result.sizeBytes,
+    sizeOriginalBytes: result.sizeBytes === listedBytes ? undefined : listedBytes,
+    checksum: result.sizeBytes === 0 ? undefined : result.checksum,
+    checksumPage: pages?.valid,
+    checksumPageErrors: pages?.errors,
+    repoSizeBytes: stored.sizeBytes,
+    repoChecksum: stored.checksum,
+  };
+}
+
+function describePages(path: string, { sizeBytes, pages: checked }: Copied): string {
+  const ranges = checked?.errors;
   if (ranges === undefined) {
-    return `page misalignment in file ${path}: file size ${file.sizeBytes} is not divisible by page size`;
+    return `page misalignment in file ${path}: file size ${sizeBytes} is not divisible by page size`;
   }
   const pages = ranges.map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`)).join(", ");
   const one = ranges.length === 1 && ranges[0]![0] === ranges[0]![1];

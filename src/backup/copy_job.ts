@@ -5,17 +5,24 @@
 import type { Storage } from "../../backends/contract.ts";
 import { openStorage } from "../../backends/open.ts";
 import type { StorageConfig } from "../../backends/config.ts";
-import { isWalferryError, type SerializedError, serializeError } from "../errors.ts";
-import { readControlBytes } from "../postgres/control_file.ts";
+import { type SerializedError, serializeError } from "../errors.ts";
 import { PageChecker, type PageCheckResult } from "../postgres/page_checksum.ts";
 import { type ByteStream, pipeline } from "../stream/byte_stream.ts";
 import { encryptFilter } from "../stream/cipher.ts";
 import { compressFilter } from "../stream/compress.ts";
 import { compressExtension, type CompressSetting } from "../stream/compress_type.ts";
-import { Sha1Meter } from "../stream/hash.ts";
-import { collect, openForRead, readFully, streamOf } from "../stream/sources.ts";
+import { sha1Hex, Sha1Meter } from "../stream/hash.ts";
+import { collect, drain, streamOf } from "../stream/sources.ts";
 import { tee } from "../stream/tee.ts";
 import type { Advance } from "../process/worker_pool.ts";
+import {
+  type ClusterFile,
+  type ClusterFileRequest,
+  type ClusterFileSettings,
+  openClusterFile,
+} from "./cluster_file.ts";
+import { WHOLE_BYTES } from "./planner.ts";
+import { readStored } from "./resumed_file.ts";
 
 /** One repository of a copy. */
 export interface CopyTarget {
@@ -29,39 +36,49 @@ export interface CopyTarget {
 }
 
 /** What a worker is told once. */
-export interface CopySetup {
+export interface CopySetup extends ClusterFileSettings {
   readonly targets: readonly CopyTarget[];
-  /** Data directory: where the control file is read from. */
-  readonly pgPath: string;
-  readonly pgVersionForce: string | undefined;
   readonly pageBytes: number;
   readonly pageHeaderCheck: boolean;
-  /** `buffer-size`: bytes of one read. */
-  readonly bufferBytes: number;
 }
 
-/** How a file is read: as it is, or as the control file, whose reads can be torn. */
-export type CopySource = "file" | "control";
-
 /** One file to copy. */
-export interface CopyRequest {
+export interface CopyRequest extends ClusterFileRequest {
   /** Manifest name: also the path below the backup's directory. */
   readonly name: string;
-  /** Absolute path in the cluster. */
-  readonly path: string;
-  readonly source: CopySource;
-  /** Bytes to read at most: what the file grew by later is WAL's to replay. */
-  readonly sizeBytes: number;
   /** Number of the first page through all segments of its relation; absent = pages are not checked. */
   readonly firstBlock: number | undefined;
-  /** Keys of the repositories to write to. */
-  readonly keys: readonly number[];
+  /** Repositories that need it. */
+  readonly targets: readonly FileTarget[];
+}
+
+/** One repository that needs a file. */
+export interface FileTarget {
+  readonly key: number;
+  /** SHA-1 of the content that an earlier backup there holds: where it is this still, nothing is stored. */
+  readonly unchangedChecksum?: string;
+  /** SHA-1 of the content that an interrupted run stored: it stays when it is whole and, with `compare`, the cluster's content is the same. */
+  readonly resumed?: { readonly checksum: string; readonly compare: boolean };
 }
 
 /** What became of a file in one repository. */
 export type StoredFile =
-  | { readonly key: number; readonly sizeBytes: number; readonly checksum: string | undefined }
-  | { readonly key: number; readonly error: SerializedError };
+  | {
+    readonly key: number;
+    readonly status: "stored";
+    readonly sizeBytes: number;
+    readonly checksum: string | undefined;
+    /** Path of what an interrupted run had stored and is not whole; it was replaced. */
+    readonly damaged?: string;
+  }
+  | {
+    readonly key: number;
+    readonly status: "resumed";
+    readonly sizeBytes: number;
+    readonly checksum: string | undefined;
+  }
+  | { readonly key: number; readonly status: "unchanged" }
+  | { readonly key: number; readonly status: "failed"; readonly error: SerializedError };
 
 /** What became of a file. */
 export type CopyResult =
@@ -74,9 +91,6 @@ export type CopyResult =
     readonly pages: PageCheckResult | undefined;
     readonly stored: readonly StoredFile[];
   };
-
-/** Files up to this size are handed to a store in one piece, so that it can write them with one request. Bytes. */
-const WHOLE_BYTES = 1024 * 1024;
 
 /** Starts a worker of the job `backup-copy`: opens every repository's store once. */
 export async function start(
@@ -93,22 +107,111 @@ async function copyFile(
   request: CopyRequest,
   advance: Advance,
 ): Promise<CopyResult> {
-  using source = openSource(setup, request);
-  if (source === undefined) return { status: "missing" };
+  using file = openClusterFile(setup, request);
+  if (file === undefined) return { status: "missing" };
+  const isCompared = request.targets.some(({ unchangedChecksum, resumed }) =>
+    unchangedChecksum !== undefined || resumed?.compare
+  );
+  const whole = isCompared && request.sizeBytes <= WHOLE_BYTES ? await collect(file.content(), WHOLE_BYTES) : undefined;
+  const found = !isCompared
+    ? undefined
+    : whole === undefined
+    ? await measure(file.content())
+    : { sizeBytes: whole.length, checksum: sha1Hex(whole) };
+  const { settled, damaged } = await settle(setup, storages, request, found);
+  const targets = request.targets.filter(({ key }) => !settled.has(key));
+  if (targets.length === 0) {
+    advance(request.sizeBytes);
+    const content = found ?? { sizeBytes: request.sizeBytes, checksum: request.targets[0]!.resumed!.checksum };
+    return { status: "copied", ...content, pages: undefined, stored: [...settled.values()] };
+  }
+  // What was too large for memory is read again. It may have changed in between: this reading says what is stored.
+  const content = whole === undefined ? file.content() : streamOf(whole);
+  const copied = await store(setup, storages, { ...request, targets }, file, content, advance);
+  const stored = copied.stored.map((
+    one,
+  ) => (one.status === "stored" ? { ...one, damaged: damaged.get(one.key) } : one));
+  return { ...copied, stored: [...settled.values(), ...stored] };
+}
+
+type Content = { readonly sizeBytes: number; readonly checksum: string };
+
+/**
+ * Finds the repositories that need nothing, since an earlier backup or an interrupted run has this content there, and those that cannot be
+ * asked.
+ *
+ * @param found the cluster's content, where it had to be looked at
+ */
+async function settle(
+  setup: CopySetup,
+  storages: ReadonlyMap<number, Storage>,
+  request: CopyRequest,
+  found: Content | undefined,
+): Promise<{ readonly settled: Map<number, StoredFile>; readonly damaged: Map<number, string> }> {
+  const settled = new Map<number, StoredFile>();
+  const damaged = new Map<number, string>();
+  const isThis = (checksum: string) => found?.checksum === checksum && found.sizeBytes === request.sizeBytes;
+  for (const { key, unchangedChecksum, resumed } of request.targets) {
+    if (unchangedChecksum !== undefined && isThis(unchangedChecksum)) settled.set(key, { key, status: "unchanged" });
+    else if (resumed !== undefined && (found === undefined || isThis(resumed.checksum))) {
+      const target = setup.targets.find((one) => one.key === key)!;
+      const path = storedPath(target, request);
+      const storage = storages.get(key)!;
+      try {
+        const bytes = await readStored(storage, path, target.compress.type, target.cipherPass, resumed.checksum);
+        if (bytes === undefined) damaged.set(key, `${storage.location}/${path}`);
+        else settled.set(key, { key, status: "resumed", ...asStored(target, bytes) });
+      } catch (error) {
+        settled.set(key, { key, status: "failed", error: serializeError(error) });
+      }
+    }
+  }
+  return { settled, damaged };
+}
+
+/** Where a repository keeps a file of this backup. */
+function storedPath({ directory, compress }: CopyTarget, { name }: CopyRequest): string {
+  return `${directory}/${name}${compressExtension(compress.type)}`;
+}
+
+/** The hash of stored bytes is told only where they are not the content itself. */
+function asStored({ compress, cipherPass }: CopyTarget, { sizeBytes, checksum }: Content) {
+  const isTransformed = compress.type !== "none" || cipherPass !== undefined;
+  return { sizeBytes, checksum: isTransformed ? checksum : undefined };
+}
+
+/** Size and hash of a content, nothing kept. */
+async function measure(content: ByteStream): Promise<Content> {
+  const meter = new Sha1Meter();
+  await drain(meter.through(content));
+  return { sizeBytes: meter.sizeBytes, checksum: meter.digestHex() };
+}
+
+type Copied = Extract<CopyResult, { status: "copied" }>;
+
+/** Reads the content once and writes it to every repository that needs it. */
+async function store(
+  setup: CopySetup,
+  storages: ReadonlyMap<number, Storage>,
+  request: CopyRequest,
+  file: ClusterFile,
+  content: ByteStream,
+  advance: Advance,
+): Promise<Copied> {
   const checker = request.firstBlock === undefined ? undefined : new PageChecker({
     pageBytes: setup.pageBytes,
     firstBlock: request.firstBlock,
     headerCheck: setup.pageHeaderCheck,
-    reread: (offset) => source.reread(offset, setup.pageBytes),
+    reread: (offset) => file.reread(offset, setup.pageBytes),
   });
   const plain = new Sha1Meter();
   const failure: { error?: unknown } = {};
-  const read = pipeline(watched(source.stream, checker, advance, failure), plain.through);
-  const targets = setup.targets.filter((target) => request.keys.includes(target.key));
+  const read = pipeline(watched(content, checker, advance, failure), plain.through);
+  const targets = setup.targets.filter(({ key }) => request.targets.some((target) => target.key === key));
   const stored = await storeAll(read, targets, storages, request);
   // A source that failed is no fault of the repositories, which all report it.
   if (failure.error !== undefined) throw failure.error;
-  if (stored.every((one) => "error" in one)) return failed(stored);
+  if (stored.every(({ status }) => status === "failed")) return failed(stored);
   return {
     status: "copied",
     sizeBytes: plain.sizeBytes,
@@ -119,7 +222,7 @@ async function copyFile(
 }
 
 /** Every repository failed: nothing is known of the content, since nobody read it to its end. */
-function failed(stored: readonly StoredFile[]): CopyResult {
+function failed(stored: readonly StoredFile[]): Copied {
   return { status: "copied", sizeBytes: 0, checksum: "", pages: undefined, stored };
 }
 
@@ -203,75 +306,15 @@ async function storeOne(
   const meter = new Sha1Meter();
   const encrypt = target.cipherPass === undefined ? [] : [encryptFilter(target.cipherPass)];
   const bytes = pipeline(compressed, ...encrypt, meter.through);
-  const path = `${target.directory}/${request.name}${compressExtension(target.compress.type)}`;
+  const path = storedPath(target, request);
   try {
     // The name becomes durable with its directory, which is synced once for all files before the manifest is written.
+    // A small file is handed over in one piece, so that the store can write it with one request.
     const whole = request.sizeBytes <= WHOLE_BYTES ? await collect(bytes, 2 * WHOLE_BYTES) : bytes;
     await storage.write(path, whole, { syncDirectory: false });
   } catch (error) {
-    return { key: target.key, error: serializeError(error) };
+    return { key: target.key, status: "failed", error: serializeError(error) };
   }
-  const transformed = target.compress.type !== "none" || target.cipherPass !== undefined;
-  return { key: target.key, sizeBytes: meter.sizeBytes, checksum: transformed ? meter.digestHex() : undefined };
-}
-
-/** An opened file of the cluster. */
-interface OpenSource extends Disposable {
-  readonly stream: ByteStream;
-  reread(offsetBytes: number, lengthBytes: number): Uint8Array | undefined;
-}
-
-/** `undefined` when the server removed the file. @throws WalferryError `FileOpen`, `Checksum` (control file) */
-function openSource(setup: CopySetup, request: CopyRequest): OpenSource | undefined {
-  if (request.source === "control") {
-    const bytes = readControlBytes(setup.pgPath, setup.pgVersionForce);
-    return { stream: streamOf(bytes), reread: () => undefined, [Symbol.dispose]() {} };
-  }
-  try {
-    return new FileSource(request.path, request.sizeBytes, setup.bufferBytes);
-  } catch (error) {
-    if (isWalferryError(error, "FileMissing")) return undefined;
-    throw error;
-  }
-}
-
-class FileSource implements OpenSource {
-  readonly stream: ByteStream;
-  readonly #path: string;
-  readonly #file: Deno.FsFile;
-  #second: Deno.FsFile | undefined;
-
-  constructor(path: string, sizeBytes: number, bufferBytes: number) {
-    this.#path = path;
-    this.#file = openForRead(path);
-    this.stream = this.#read(sizeBytes, bufferBytes);
-  }
-
-  async *#read(sizeBytes: number, bufferBytes: number): AsyncGenerator<Uint8Array> {
-    for (let left = sizeBytes; left > 0;) {
-      const buffer = new Uint8Array(Math.min(bufferBytes, left));
-      const count = readFully(this.#file, buffer, this.#path);
-      if (count > 0) yield buffer.subarray(0, count);
-      if (count < buffer.length) return;
-      left -= count;
-    }
-  }
-
-  /** Reads through a second handle, so that the position of the first stays; `undefined` for a page that is gone. */
-  reread(offsetBytes: number, lengthBytes: number): Uint8Array | undefined {
-    try {
-      this.#second ??= openForRead(this.#path);
-    } catch (error) {
-      if (isWalferryError(error, "FileMissing")) return undefined;
-      throw error;
-    }
-    this.#second.seekSync(offsetBytes, Deno.SeekMode.Start);
-    const page = new Uint8Array(lengthBytes);
-    return readFully(this.#second, page, this.#path) === lengthBytes ? page : undefined;
-  }
-
-  [Symbol.dispose](): void {
-    this.#file.close();
-    this.#second?.close();
-  }
+  const stored = { sizeBytes: meter.sizeBytes, checksum: meter.digestHex() };
+  return { key: target.key, status: "stored", ...asStored(target, stored) };
 }

@@ -27,6 +27,12 @@ export interface BackupOptions {
   readonly checksumPage?: boolean;
   readonly pageHeaderCheck: boolean;
   readonly exclude: readonly string[];
+  /** Contents decide what has changed since the prior backup, not sizes and times. */
+  readonly delta: boolean;
+  /** An interrupted backup is gone on with, and this one leaves word of what it has stored. */
+  readonly resume: boolean;
+  /** `manifest-save-threshold`: bytes copied between two saves of the unfinished manifest. */
+  readonly manifestSaveBytes: number;
   readonly annotations: ReadonlyMap<string, string>;
   readonly processMax: number;
   readonly bufferBytes: number;

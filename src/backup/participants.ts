@@ -7,11 +7,11 @@ import { type ArchiveInfo, currentHistoryEntry } from "../format/archive_info.ts
 import type { BackupInfo } from "../format/backup_info.ts";
 import type { ControlData } from "../postgres/control_file.ts";
 import type { CommandContext } from "../process/command_context.ts";
+import type { Log } from "../report/log.ts";
 import { reconcileBackupInfo } from "../repository/backup_catalog.ts";
 import type { Repository } from "../repository/repository.ts";
 import type { RepositoryFailure } from "../repository/repository_set.ts";
 import { archiveIdOf } from "../repository/wal_archive.ts";
-import { generateCipherPass } from "../stream/cipher.ts";
 
 /** One repository of a backup. */
 export interface Participant {
@@ -21,8 +21,6 @@ export interface Participant {
   readonly archiveInfo: ArchiveInfo;
   /** Archive id that this cluster's WAL goes to. */
   readonly archiveId: string;
-  /** Passphrase for the files of this backup; absent in a repository without encryption. */
-  readonly cipherPass: string | undefined;
 }
 
 /** Those that still take part. */
@@ -43,6 +41,13 @@ export class Participants {
 
   get failures(): readonly RepositoryFailure[] {
     return this.#failures;
+  }
+
+  /** What is said of one repository; its name is in it when several take part. */
+  tell({ repository }: Participant): Pick<Log, "info" | "warn"> {
+    const { log } = this.#context;
+    const named = (message: string) => (this.#live.length > 1 ? `${repository.name}: ${message}` : message);
+    return { info: (message) => log.info(named(message)), warn: (message) => log.warn(named(message)) };
   }
 
   /** Does the same for every repository at once, and goes on with those for which it worked. @throws the error of the last one; the signal's reason */
@@ -122,7 +127,6 @@ async function prepare(
     info,
     archiveInfo,
     archiveId: archiveIdOf(currentHistoryEntry(archiveInfo)),
-    cipherPass: repository.config.cipher.type === "none" ? undefined : generateCipherPass(),
   };
 }
 

@@ -6,7 +6,7 @@
 import { PG, REPO, SERVICE } from "./command_sets.ts";
 import type { CommandName } from "./commands.ts";
 import type { OptionDeclaration, OptionDependency } from "./option_declaration.ts";
-import { DAY, GIB, KIB, MIB, MINUTE, PIB } from "./option_units.ts";
+import { DAY, KIB, MIB, MINUTE, PIB } from "./option_units.ts";
 
 type Declared = Pick<OptionDeclaration, "name" | "type"> & Partial<OptionDeclaration>;
 
@@ -42,8 +42,6 @@ export const COMPATIBLE_PLAIN_OPTIONS: readonly OptionDeclaration[] = [
   ]),
   ...compatible(["archive-push"], [{ name: "archive-push-batch-size", type: "size", min: MIB, max: 4 * PIB }]),
   ...compatible(["backup"], [
-    { name: "manifest-save-threshold", type: "size", min: 1, max: 1024 * GIB },
-    { name: "resume", type: "boolean" },
     { name: "stop-auto", type: "boolean" },
   ]),
   // Of the command `server`, which this version does not have.
@@ -100,14 +98,6 @@ export const COMPATIBLE_CLUSTER_OPTIONS: readonly OptionDeclaration[] = hostOpti
 
 /** Of repositories. */
 export const COMPATIBLE_REPOSITORY_OPTIONS: readonly OptionDeclaration[] = [
-  ...ofRepository(["backup"], undefined, [
-    {
-      name: "repo-hardlink",
-      type: "boolean",
-      depends: { option: "repo-bundle", values: ["n"] },
-      oldNames: ["hardlink"],
-    },
-  ]),
   ...ofRepository(["backup"], { option: "repo-bundle", values: ["y"] }, [
     { name: "repo-bundle-limit", type: "size", min: 8 * KIB, max: PIB },
     { name: "repo-bundle-size", type: "size", min: MIB, max: PIB },

@@ -149,7 +149,6 @@ async function archivePush(
 const WITHOUT_EFFECT = [
   ["bundle", "files are stored one by one"],
   ["block", "whole files are stored"],
-  ["hardlink", "unchanged files of an earlier backup are referred to, not linked"],
 ] as const;
 
 /** Settings whose effect comes in a later version; the result is right without them, only slower or larger. */

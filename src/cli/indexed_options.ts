@@ -147,6 +147,16 @@ export const REPOSITORY_OPTIONS: readonly OptionDeclaration[] = [
   { name: "repo-host", type: "string", group: "repo", home: "global", commands: REPO, oldNames: ["backup-host"] },
   { name: "repo-bundle", type: "boolean", group: "repo", home: "global", commands: BACKUP, default: "n" },
   {
+    name: "repo-hardlink",
+    type: "boolean",
+    group: "repo",
+    home: "global",
+    commands: BACKUP,
+    default: "n",
+    depends: { option: "repo-bundle", values: ["n"] },
+    oldNames: ["hardlink"],
+  },
+  {
     name: "repo-block",
     type: "boolean",
     group: "repo",

@@ -71,7 +71,8 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "db-exclude": "database that is restored as zeros (name or oid); repeat it for several.",
   "db-include": "restore only this database with content (name or oid); repeat it for several.",
   "db-timeout": "longest time of one statement in the cluster.",
-  "delta": "restore: keep files whose checksum is right already.",
+  "delta":
+    "restore: keep files whose checksum is right already; backup: compare contents with the prior backup, not sizes and times.",
   "detail-level": "info: full, or progress for the state of running commands only.",
   "dry-run": "expire, repo-gc: say what would be removed, remove nothing.",
   "exclude":
@@ -95,7 +96,7 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "log-path": "directory of log files.",
   "log-subprocess": "log files for pgBackRest's child processes.",
   "log-timestamp": "time on console lines.",
-  "manifest-save-threshold": "bytes between saves of an unfinished manifest.",
+  "manifest-save-threshold": "bytes copied between two saves of the list by which an aborted backup is resumed.",
   "max-rate": "bytes per second that go to and come from each repository, all threads together. Default: no limit.",
   "repo-max-rate": "as max-rate, for this repository.",
   "neutral-umask": "set the umask to 0000, so that modes in a repository are exact.",
@@ -139,7 +140,8 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "repo-bundle-size": "size of a bundle.",
   "repo-cipher-pass": "passphrase of an encrypted repository.",
   "repo-cipher-type": "encryption of a repository: none or aes-256-cbc.",
-  "repo-hardlink": "hard links for unchanged files of differential and incremental backups.",
+  "repo-hardlink":
+    "hard links for unchanged files of differential and incremental backups, where the store has such links.",
   "repo-host": "repository host of pgBackRest. This version reaches repositories directly.",
   "repo-host-ca-file": "CA of pgBackRest's TLS server.",
   "repo-host-ca-path": "CA directory of pgBackRest's TLS server.",
@@ -226,7 +228,7 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "repo-role":
     "what the repository is for: all, wal (no backups), or backup (no archive; each backup holds the WAL that makes it consistent).",
   "repo-type": "where the repository is: posix, cifs (posix without links), s3, azure, gcs, sftp.",
-  "resume": "resume an aborted backup.",
+  "resume": "go on with an aborted backup: files that it stored whole are not copied again.",
   "sck-block": "blocking sockets.",
   "sck-keep-alive": "keep-alive on sockets.",
   "set": "the backup, by label.",

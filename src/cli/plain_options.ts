@@ -1,7 +1,7 @@
 /** Options without an index. Names, types, defaults and ranges: behaviour spec §1.8. */
 import { BACKUP, PG, PGDB, REPO, RESTORE, SERVICE } from "./command_sets.ts";
 import type { OptionDeclaration, OptionDependency } from "./option_declaration.ts";
-import { DAY, HOUR, PIB } from "./option_units.ts";
+import { DAY, GIB, HOUR, PIB } from "./option_units.ts";
 
 const TARGETED: OptionDependency = { option: "type", values: ["lsn", "name", "time", "xid"] };
 
@@ -330,6 +330,16 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
   { name: "checksum-page", type: "boolean", home: "global", commands: BACKUP },
   { name: "exclude", type: "list", home: "global", commands: BACKUP },
   { name: "expire-auto", type: "boolean", home: "global", commands: BACKUP, default: "y" },
+  {
+    name: "manifest-save-threshold",
+    type: "size",
+    home: "global",
+    commands: BACKUP,
+    default: "1GiB",
+    min: 1,
+    max: 1024 * GIB,
+  },
+  { name: "resume", type: "boolean", home: "global", commands: BACKUP, default: "y" },
   { name: "page-header-check", type: "boolean", home: "global", commands: BACKUP, default: "y" },
   { name: "start-fast", type: "boolean", home: "global", commands: BACKUP, default: "n" },
   // Restore

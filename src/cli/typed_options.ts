@@ -106,6 +106,7 @@ function repository(config: Configuration, key: number): RepositoryConfig {
     storage: storageConfig(config, key),
     cipher,
     symlink: config.optionalBoolean("repo-symlink", key) ?? true,
+    hardlink: config.optionalBoolean("repo-hardlink", key) ?? false,
     retention: {
       fullType: config.optionalString("repo-retention-full-type", key) === "time" ? "time" : "count",
       full: config.optionalNumber("repo-retention-full", key),
@@ -283,6 +284,9 @@ export function backupOptions(config: Configuration): BackupOptions {
     checksumPage: config.optionalBoolean("checksum-page"),
     pageHeaderCheck: config.boolean("page-header-check"),
     exclude: config.list("exclude"),
+    delta: config.boolean("delta"),
+    resume: config.boolean("resume"),
+    manifestSaveBytes: config.number("manifest-save-threshold"),
     annotations: config.hash("annotation"),
     processMax: config.number("process-max"),
     bufferBytes: config.number("buffer-size"),

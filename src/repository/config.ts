@@ -31,4 +31,6 @@ export interface RepositoryConfig {
   readonly retention: RetentionConfig;
   /** Make the links `latest` and `pg_tblspc/<oid>` where the store can (`repoN-symlink`). */
   readonly symlink: boolean;
+  /** Unchanged files get a second name in a differential or incremental backup where the store can (`repoN-hardlink`). */
+  readonly hardlink: boolean;
 }

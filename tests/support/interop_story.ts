@@ -50,7 +50,8 @@ export async function restoredDump(
   await stanza.must(program, [
     `--pg1-path=${path}`,
     `--tablespace-map-all=${tablespaces}`,
-    "--target-timeline=current",
+    // An end at the backup itself has no timeline to choose.
+    ...(options.includes("--type=immediate") ? [] : ["--target-timeline=current"]),
     ...options,
     "restore",
   ]);

@@ -23,6 +23,7 @@ export function repositoryConfig(key: number, path: string, passphrase?: string)
     retention: { fullType: "count", archiveType: "full" },
     role: "all",
     symlink: true,
+    hardlink: false,
   };
 }
 
@@ -71,6 +72,9 @@ export function offlineBackupOptions(
     archiveTimeoutMs: 60_000,
     pageHeaderCheck: true,
     exclude: [],
+    delta: false,
+    resume: true,
+    manifestSaveBytes: 1024 * 1024 * 1024,
     annotations: new Map(),
     processMax: 2,
     bufferBytes: 1024 * 1024,

@@ -40,7 +40,7 @@ async function copy(
     path: `${setup.pgPath}/${request.name.slice("pg_data/".length)}`,
     source: "file",
     firstBlock: undefined,
-    keys: setup.targets.map(({ key }) => key),
+    targets: setup.targets.map(({ key }) => ({ key })),
     ...request,
   }, () => {});
 }
@@ -67,7 +67,7 @@ Deno.test("one reading serves repositories with different compression and encryp
   const result = copied(await copy(setup, { name: "pg_data/base/5/1", sizeBytes: content.length, firstBlock: 0 }));
   assertEquals([result.sizeBytes, result.checksum, result.pages], [content.length, sha1Hex(content), { valid: true }]);
   for (const [index, stored] of result.stored.entries()) {
-    assert(!("error" in stored));
+    assert(stored.status === "stored");
     const target = setup.targets[index]!;
     const extension = target.compress.type === "none" ? "" : `.${target.compress.type}`;
     const path = `${base}/repo${target.key}/backup/main/L/pg_data/base/5/1${extension}`;
@@ -86,7 +86,7 @@ Deno.test("an empty file is stored as the empty stream of its compression", asyn
   const setup = setupOf(directory.path, [{}, { compress: { type: "gz" } }]);
   const result = copied(await copy(setup, { name: "pg_data/base/5/1", sizeBytes: 0, firstBlock: 0 }));
   assertEquals([result.sizeBytes, result.pages], [0, { valid: true }]);
-  assertEquals(result.stored.map((one) => ("error" in one ? -1 : one.sizeBytes)), [0, 20]);
+  assertEquals(result.stored.map((one) => (one.status === "stored" ? one.sizeBytes : -1)), [0, 20]);
 });
 
 Deno.test("a file that grew is stored as long as it was listed, one that shrank as long as it is", async () => {
@@ -133,7 +133,7 @@ for (const size of [5, 400]) {
     const gz = { type: "gz" } as const;
     const setup = setupOf(base, [{}, { storage: broken }, { storage: broken, compress: gz }, { compress: gz }]);
     const result = copied(await copy(setup, { name: "pg_data/base/5/1", sizeBytes: content.length }));
-    assertEquals(result.stored.map((one) => "error" in one), [false, true, true, false]);
+    assertEquals(result.stored.map((one) => one.status === "failed"), [false, true, true, false]);
     assertEquals(result.checksum, sha1Hex(content));
     assertEquals(Deno.readFileSync(`${base}/repo1/backup/main/L/pg_data/base/5/1`), content);
   });
@@ -146,7 +146,7 @@ Deno.test("when every repository fails the result says why for each", async () =
   const storage = { type: "posix", path: `${directory.path}/broken/repo` } as const;
   const setup = setupOf(directory.path, [{ storage }, { storage }]);
   const result = copied(await copy(setup, { name: "pg_data/base/5/1", sizeBytes: 300 * 8192 }));
-  assertEquals(result.stored.map((one) => "error" in one), [true, true]);
+  assertEquals(result.stored.map((one) => one.status === "failed"), [true, true]);
 });
 
 Deno.test("a cluster file that cannot be read is an error of the cluster, not of the repositories", async () => {
@@ -179,8 +179,8 @@ Deno.test("copies begin with the largest file, and tablespaces take turns", () =
     file("pg_tblspc/1/y", 70),
     file("pg_tblspc/2/z", 1),
   ];
-  const copies = planBackup(files, { checksumPage: true, prior: undefined }).filter((one) => one.action === "copy");
-  assertEquals(orderCopies(copies).map((one) => one.file.name), [
+  const plan = planBackup(files, new Map([[1, { checksumPage: true, prior: undefined, delta: false }]]));
+  assertEquals(orderCopies(plan.copies).map((one) => one.file.name), [
     "pg_data/b",
     "pg_tblspc/1/y",
     "pg_tblspc/2/z",
@@ -193,6 +193,7 @@ Deno.test("copies begin with the largest file, and tablespaces take turns", () =
 Deno.test("pages are checked only where there are some, and only when asked for", () => {
   const files = [file("pg_data/base/1/1259", 1), file("pg_data/PG_VERSION", 1)];
   const plan = (checksumPage: boolean) =>
-    planBackup(files, { checksumPage, prior: undefined }).map((one) => one.action === "copy" && one.checkPages);
+    planBackup(files, new Map([[1, { checksumPage, prior: undefined, delta: false }]])).copies
+      .map(({ targets }) => targets.get(1)!.checkPages);
   assertEquals([plan(true), plan(false)], [[true, false], [false, false]]);
 });

@@ -1,0 +1,210 @@
+/**
+ * Differential and incremental backups in turns: each program builds on what the other left, both restore every link of the chain, and the
+ * original finds nothing wrong in it.
+ */
+import { parseManifest } from "../../src/format/manifest_codec.ts";
+import { assert, assertEquals, assertIncludes } from "../support/assert.ts";
+import { runAs, TestFolder } from "../support/accounts.ts";
+import { archiveWith, grow, makeCluster, normalized, restoredDump, sameInfo } from "../support/interop_story.ts";
+import { TestStanza } from "../support/programs.ts";
+import { testWith } from "../support/requirements.ts";
+
+const NEEDS = ["pgbackrest", "/usr/lib/postgresql/15/bin/postgres"];
+
+/** Labels of the backups in a repository, in order. */
+async function labelsIn(repository: string): Promise<string[]> {
+  const names = await runAs(["sh", "-c", `cd ${repository}/backup/main && ls -d *F*`]);
+  return names.trim().split("\n").filter((name) => name !== "backup.history").sort();
+}
+
+async function manifestOf(repository: string, label: string) {
+  return parseManifest(await runAs(["cat", `${repository}/backup/main/${label}/backup.manifest`]));
+}
+
+/** The original reads every file of every backup and finds it as the manifests say. */
+async function verified(stanza: TestStanza): Promise<void> {
+  const report = await stanza.must("pgbackrest", ["--output=text", "--verbose", "verify"]);
+  assertIncludes(report, "status: ok");
+  assertEquals(/(missing|checksum invalid|size invalid|other): [1-9]/.test(report), false, report);
+}
+
+/** `every`: each link of the chain is restored, not only the end. */
+const VARIANTS = [
+  { compressType: "gz", cipherPass: undefined, bundle: "n", every: true },
+  { compressType: "none", cipherPass: undefined, bundle: "y", every: false },
+  { compressType: "zst", cipherPass: "correct horse battery staple", bundle: "y", every: true },
+  { compressType: "lz4", cipherPass: "correct horse battery staple", bundle: "n", every: false },
+] as const;
+
+for (const { compressType, cipherPass, bundle, every } of VARIANTS) {
+  const name = `${compressType}, ${cipherPass === undefined ? "plain" : "encrypted"}`;
+  testWith(
+    NEEDS,
+    `a chain of backups made by both in turns (${name}, bundles of the original: ${bundle})`,
+    async () => {
+      await using folder = await TestFolder.make();
+      await using cluster = await makeCluster(folder);
+      const stanza = await TestStanza.make(folder, cluster, {
+        repositories: [{ cipherPass }],
+        global: { "compress-type": compressType, "process-max": "2" },
+      });
+      await stanza.must("walferry", ["stanza-create"]);
+      await archiveWith(cluster, stanza, "walferry");
+      const steps = [
+        ["walferry", "full"],
+        ["walferry", "incr"],
+        ["walferry", "diff"],
+        ["walferry", "incr"],
+        ["pgbackrest", "incr"],
+        ["walferry", "incr"],
+        ["pgbackrest", "diff"],
+        ["walferry", "incr"],
+        ["pgbackrest", "full"],
+        ["walferry", "diff"],
+        ["walferry", "incr"],
+        ["pgbackrest", "incr"],
+      ] as const;
+      const dumps: string[] = [];
+      for (const [program, type] of steps) {
+        // Data that no dump could be equal without.
+        await grow(cluster);
+        const bundles = program === "pgbackrest" ? [`--repo1-bundle=${bundle}`] : [];
+        const output = await stanza.must(program, [`--type=${type}`, ...bundles, "backup"]);
+        assertEquals(output.includes("enabling delta"), false, output);
+        assertIncludes(output, `${type} backup size = `);
+        dumps.push(normalized(await cluster.dump()));
+      }
+      await grow(cluster);
+      await sameInfo(stanza);
+      await verified(stanza);
+      const labels = await labelsIn(stanza.repositories[0]!);
+      assertEquals(labels.length, steps.length);
+      for (const [index, label] of (every ? labels : []).entries()) {
+        const [program] = steps[index]!;
+        const other = program === "walferry" ? "pgbackrest" : "walferry";
+        const immediate = [`--set=${label}`, "--type=immediate", "--target-action=promote"];
+        assertEquals(await restoredDump(folder, stanza, other, immediate), dumps[index], `${label} by ${other}`);
+      }
+      for (const program of ["walferry", "pgbackrest"] as const) {
+        assertEquals(await restoredDump(folder, stanza, program), normalized(await cluster.dump()), program);
+      }
+    },
+  );
+}
+
+testWith(NEEDS, "what did not change is referred to, exactly as the original does it", async () => {
+  await using folder = await TestFolder.make();
+  await using cluster = await makeCluster(folder);
+  const stanza = await TestStanza.make(folder, cluster, { global: { "compress-type": "gz" } });
+  const repository = stanza.repositories[0]!;
+  await stanza.must("walferry", ["stanza-create"]);
+  await archiveWith(cluster, stanza, "walferry");
+  await grow(cluster);
+  await stanza.must("walferry", ["--type=full", "backup"]);
+  await cluster.sql("create table more as select g from generate_series(1, 100) g; checkpoint");
+  await stanza.must("walferry", ["--type=incr", "backup"]);
+  // The same change again, judged by the other.
+  await stanza.must("pgbackrest", ["--type=diff", "backup"]);
+  const [full, incremental, differential] = await labelsIn(repository);
+  const ours = await manifestOf(repository, incremental!);
+  const theirs = await manifestOf(repository, differential!);
+  assertEquals([ours.type, ours.prior, ours.references], ["incr", full, [full!, incremental!]]);
+  assertEquals([theirs.type, theirs.prior], ["diff", full]);
+  const own = ours.files.filter(({ reference }) => reference === undefined).map(({ name }) => name);
+  const relation = await cluster.sql("select pg_relation_filepath('more')");
+  assert(own.includes(`pg_data/${relation}`), own.join("\n"));
+  assert(own.length < 40, `${own.length} of ${ours.files.length} files were copied:\n${own.join("\n")}`);
+  const referred = ours.files.filter(({ reference }) => reference !== undefined);
+  assertEquals(new Set(referred.map(({ reference }) => reference)), new Set([full]));
+  const theirFiles = new Map(theirs.files.map((file) => [file.name, file]));
+  for (const file of referred) {
+    const other = theirFiles.get(file.name);
+    if (other?.reference !== undefined) assertEquals(other, file);
+  }
+});
+
+testWith(
+  NEEDS,
+  "with repo-hardlink both build on each other, and the linked files are whole",
+  async () => {
+    await using folder = await TestFolder.make();
+    await using cluster = await makeCluster(folder);
+    const stanza = await TestStanza.make(folder, cluster, {
+      repositories: [{ options: { hardlink: "y" } }],
+      global: { "compress-type": "none", "archive-copy": "y" },
+    });
+    const repository = stanza.repositories[0]!;
+    await stanza.must("walferry", ["stanza-create"]);
+    await archiveWith(cluster, stanza, "walferry");
+    for (
+      const [program, type] of [["walferry", "full"], ["walferry", "incr"], ["pgbackrest", "incr"], [
+        "walferry",
+        "incr",
+      ]] as const
+    ) {
+      await grow(cluster);
+      await stanza.must(program, [`--type=${type}`, "backup"]);
+    }
+    const dump = normalized(await cluster.dump());
+    await sameInfo(stanza);
+    await verified(stanza);
+    const label = (await labelsIn(repository)).at(-1)!;
+    const tree = `${repository}/backup/main/${label}`;
+    const linked = await runAs([
+      "sh",
+      "-c",
+      `cd ${tree} && find . -type f -links +1 | wc -l && find . -type f | wc -l`,
+    ]);
+    const [several, all] = linked.trim().split("\n").map(Number);
+    assert(several! > all! * 0.8, `${several} of ${all} files have a second name`);
+    const manifest = await manifestOf(repository, label);
+    assertEquals(all, manifest.files.length + 2, "every file of the manifest, and the manifest and its copy");
+    for (const program of ["walferry", "pgbackrest"] as const) {
+      assertEquals(
+        await restoredDump(folder, stanza, program, [`--set=${label}`, "--type=immediate", "--target-action=promote"]),
+        dump,
+        program,
+      );
+    }
+  },
+);
+
+testWith(
+  NEEDS,
+  "after a restore on another timeline contents are compared, and the chain goes on",
+  async () => {
+    await using folder = await TestFolder.make();
+    await using cluster = await makeCluster(folder);
+    const stanza = await TestStanza.make(folder, cluster, { global: { "compress-type": "zst" } });
+    const repository = stanza.repositories[0]!;
+    await stanza.must("walferry", ["stanza-create"]);
+    await archiveWith(cluster, stanza, "walferry");
+    await grow(cluster);
+    await stanza.must("walferry", ["--type=full", "backup"]);
+    await grow(cluster);
+    await cluster.stop();
+    await stanza.must("walferry", ["--delta", "--type=immediate", "--target-action=promote", "restore"]);
+    await cluster.start();
+    await cluster.untilPrimary();
+    await grow(cluster);
+    for (const [program, others] of [["walferry", "pgbackrest"], ["pgbackrest", "walferry"]] as const) {
+      const output = await stanza.must(program, ["--type=diff", "backup"]);
+      // 2.45 overlooks it; newer releases say the same words.
+      if (program === "walferry") assertIncludes(output, "a timeline switch has occurred since the ");
+      await grow(cluster);
+      await verified(stanza);
+      assertEquals(
+        await restoredDump(folder, stanza, others),
+        normalized(await cluster.dump()),
+      );
+    }
+    const [, ours, theirs] = await Promise.all(
+      (await labelsIn(repository)).map((label) => manifestOf(repository, label)),
+    );
+    const referred = (manifest: typeof ours) =>
+      manifest!.files.filter(({ reference }) => reference !== undefined).map(({ name }) => name);
+    assertEquals(ours!.options.delta, true);
+    const missing = referred(theirs).filter((name) => !referred(ours).includes(name));
+    assertEquals(missing, [], "what the original recognises as unchanged is recognised here too");
+  },
+);
