@@ -5,6 +5,7 @@ import type { CommandName } from "./commands.ts";
 export const STANZA_COMMANDS: readonly CommandName[] = ["stanza-create", "stanza-delete", "stanza-upgrade"];
 /** Commands that use repositories. */
 export const REPO: readonly CommandName[] = [
+  "annotate",
   "archive-get",
   "archive-push",
   "backup",
@@ -12,7 +13,12 @@ export const REPO: readonly CommandName[] = [
   "config-check",
   "expire",
   "info",
+  "manifest",
   "repo-gc",
+  "repo-get",
+  "repo-ls",
+  "repo-put",
+  "repo-rm",
   "restore",
   ...STANZA_COMMANDS,
 ];

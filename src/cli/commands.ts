@@ -1,6 +1,7 @@
 /** The commands of the program: what each takes, and how it is logged. Their options are in `option_table.ts`. */
 
 export const COMMAND_NAMES = [
+  "annotate",
   "archive-command",
   "archive-get",
   "archive-push",
@@ -12,7 +13,12 @@ export const COMMAND_NAMES = [
   "expire",
   "help",
   "info",
+  "manifest",
   "repo-gc",
+  "repo-get",
+  "repo-ls",
+  "repo-put",
+  "repo-rm",
   "restore",
   "self-test",
   "stanza-create",
@@ -42,6 +48,7 @@ export interface CommandDeclaration {
 }
 
 export const COMMANDS: Readonly<Record<CommandName, CommandDeclaration>> = {
+  "annotate": { parameters: [], stanza: "required", logLevel: "info" },
   "archive-command": { parameters: [], stanza: "required", logLevel: "debug", allowRoot: true },
   "archive-get": { parameters: ["wal-name", "destination"], stanza: "required", logLevel: "info" },
   "archive-push": { parameters: ["wal-path"], stanza: "required", logLevel: "info" },
@@ -66,7 +73,12 @@ export const COMMANDS: Readonly<Record<CommandName, CommandDeclaration>> = {
     bare: true,
   },
   "info": { parameters: [], stanza: "optional", logLevel: "debug", allowRoot: true },
+  "manifest": { parameters: [], stanza: "required", logLevel: "debug", allowRoot: true },
   "repo-gc": { parameters: [], stanza: "none", logLevel: "info" },
+  "repo-get": { parameters: ["file"], stanza: "optional", logLevel: "debug", allowRoot: true },
+  "repo-ls": { parameters: ["path"], optionalParameters: 1, stanza: "optional", logLevel: "debug", allowRoot: true },
+  "repo-put": { parameters: ["file"], stanza: "optional", logLevel: "debug" },
+  "repo-rm": { parameters: ["path"], optionalParameters: 1, stanza: "optional", logLevel: "debug" },
   "restore": { parameters: [], stanza: "required", logFile: true, logLevel: "info", allowRoot: true },
   "self-test": {
     parameters: ["part"],

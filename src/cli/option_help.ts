@@ -2,6 +2,7 @@
 import type { CommandName } from "./commands.ts";
 
 export const COMMAND_HELP: Readonly<Record<CommandName, string>> = {
+  "annotate": "change the notes on a backup",
   "archive-command":
     "print the archive_command for this stanza; with archive-async=y one that starts no program where the answer is there",
   "archive-get": "get a WAL file from the archive, for restore_command",
@@ -14,7 +15,12 @@ export const COMMAND_HELP: Readonly<Record<CommandName, string>> = {
   "expire": "remove backups and WAL that the retention no longer keeps",
   "help": "get help",
   "info": "show backups and archived WAL",
+  "manifest": "show what a backup consists of and where its bytes are",
   "repo-gc": "abort uploads that were begun long ago and never finished",
+  "repo-get": "get a file from a repository",
+  "repo-ls": "list files in a repository",
+  "repo-put": "put a file into a repository",
+  "repo-rm": "remove files from a repository",
   "restore": "restore a cluster",
   "self-test": "start a worker and this program itself, to prove the build",
   "stanza-create": "create a stanza in every repository",
@@ -29,7 +35,8 @@ export const COMMAND_HELP: Readonly<Record<CommandName, string>> = {
 export const OPTION_HELP: Readonly<Record<string, string>> = {
   "allow-root":
     "let the command run as root. Files that root writes into a repository may be out of reach for the account that archives.",
-  "annotation": "note on a backup, key=value; repeat it for several. Shown by info.",
+  "annotation":
+    "note on a backup, key=value; repeat it for several. Shown by info. With annotate an empty value removes the note.",
   "archive-async":
     "archive and get asynchronously: a background process pushes WAL before PostgreSQL asks, and fetches the segments that a recovery needs next.",
   "archive-async-linger":
@@ -53,6 +60,7 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "beta": "beta features of pgBackRest.",
   "buffer-size": "size of one read or write.",
   "checksum-page": "validate page checksums of relation files. Default: as the cluster has them.",
+  "cipher-pass": "repo-get, repo-put: passphrase of the file, instead of the one that its path tells.",
   "cmd": "program written into restore_command. Default: this one.",
   "cmd-ssh": "ssh client of pgBackRest's remote protocol.",
   "compress": "older switch: n means compress-type=none.",
@@ -71,9 +79,11 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "exclude":
     "path below the data directory that backups leave out; with a slash at the end only its contents. Repeat it for several.",
   "expire-auto": "expire after a successful backup.",
+  "filter": "only names that match this regular expression.",
   "force":
     "backup: back up offline although postmaster.pid exists; restore: replace files; stanza-delete: although postmaster.pid exists; stop: end running commands.",
   "help": "show help.",
+  "ignore-missing": "repo-get: end with 1 and no message when the file does not exist.",
   "io-timeout":
     "longest silence of a store or socket, and for commands other than the archive's the time that a failing request is tried again.",
   "job-retry": "retries of a failed job.",
@@ -192,6 +202,10 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "repo-s3-kms-key-id": "key of the key management service with which the store encrypts.",
   "repo-s3-key-type":
     "where keys come from: shared = the options key and key-secret, auto = role of the instance or container, web-id = web identity token (EKS), pod-id = EKS pod identity, process = a program that prints them.",
+  "raw": "repo-get: the file as it is stored, not decrypted; repo-put: store it as it comes.",
+  "recurse": "repo-ls: paths below too; repo-rm: with everything in it.",
+  "reference": "manifest: only files whose bytes are in this backup.",
+  "sort": "repo-ls: asc, desc or none.",
   "repo-s3-key-secret": "secret of the access key.",
   "repo-s3-key": "access key.",
   "repo-s3-endpoint":

@@ -5,6 +5,9 @@ import { DAY, HOUR, PIB } from "./option_units.ts";
 
 const TARGETED: OptionDependency = { option: "type", values: ["lsn", "name", "time", "xid"] };
 
+/** A passphrase that pgBackRest takes on the command line too; it is not printed. */
+const SHOWN_SECRET = { secure: true, onCommandLine: true, internal: true } as const;
+
 /** Options that have no index. */
 export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
   // Command line only
@@ -54,17 +57,37 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
     name: "output",
     type: "string-id",
     home: "command line",
-    commands: ["info", "version", "config-check"],
+    commands: ["info", "manifest", "repo-ls", "version", "config-check"],
     default: "text",
     allowed: ["text", "json", "num"],
-    allowedFor: { "info": ["text", "json"], "version": ["text", "num"], "config-check": ["text", "json"] },
+    allowedFor: {
+      "info": ["text", "json"],
+      "manifest": ["text", "json"],
+      "repo-ls": ["text", "json"],
+      "version": ["text", "num"],
+      "config-check": ["text", "json"],
+    },
   },
   {
     name: "set",
     type: "string",
     home: "command line",
-    commands: ["expire", "info", "restore"],
-    defaults: { restore: "latest" },
+    commands: ["annotate", "expire", "info", "manifest", "restore"],
+    defaults: { manifest: "latest", restore: "latest" },
+  },
+  { name: "cipher-pass", type: "string", home: "command line", commands: ["repo-get", "repo-put"], ...SHOWN_SECRET },
+  { name: "filter", type: "string", home: "command line", commands: ["manifest", "repo-ls"] },
+  { name: "ignore-missing", type: "boolean", home: "command line", commands: ["repo-get"], default: "n" },
+  { name: "raw", type: "boolean", home: "command line", commands: ["repo-get", "repo-put"], default: "n" },
+  { name: "recurse", type: "boolean", home: "command line", commands: ["repo-ls", "repo-rm"], default: "n" },
+  { name: "reference", type: "string", home: "command line", commands: ["manifest"] },
+  {
+    name: "sort",
+    type: "string-id",
+    home: "command line",
+    commands: ["repo-ls"],
+    default: "asc",
+    allowed: ["none", "asc", "desc"],
   },
   { name: "target", type: "string", home: "command line", commands: ["restore"], depends: TARGETED },
   {
@@ -269,7 +292,7 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
     oldNames: ["archive-queue-max"],
   },
   // Backup
-  { name: "annotation", type: "hash", home: "global", commands: BACKUP },
+  { name: "annotation", type: "hash", home: "global", commands: [...BACKUP, "annotate"] },
   {
     name: "archive-check",
     type: "boolean",
@@ -319,7 +342,12 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
     depends: { option: "type", values: ["default", "immediate", "standby", ...TARGETED.values!] },
   },
   // Refused with a value: reading the newest version instead would be another answer than the one asked for.
-  { name: "repo-target-time", type: "string", home: "global", commands: ["archive-get", "info", "restore"] },
+  {
+    name: "repo-target-time",
+    type: "string",
+    home: "global",
+    commands: ["archive-get", "info", "manifest", "repo-get", "repo-ls", "restore"],
+  },
   { name: "tablespace-map", type: "hash", home: "global", commands: RESTORE },
   { name: "tablespace-map-all", type: "string", home: "global", commands: RESTORE },
 ];

@@ -144,15 +144,15 @@ function makeContext(log: OpenLog, signal: AbortSignal): CommandContext {
     clock: systemClock,
     progress: silentProgress,
     signal,
-    output: (text) => writeOutput(text),
+    output: writeOutput,
     execId: makeExecId(),
   };
 }
 
 /** @throws WalferryError `FileWrite`: half an answer must not look like a whole one */
-function writeOutput(text: string): void {
+function writeOutput(content: string | Uint8Array): void {
   try {
-    writeFully(Deno.stdout, new TextEncoder().encode(text));
+    writeFully(Deno.stdout, typeof content === "string" ? new TextEncoder().encode(content) : content);
   } catch (error) {
     throw new WalferryError("FileWrite", `unable to write to standard output: ${(error as Error).message}`, {
       cause: error,

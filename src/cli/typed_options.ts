@@ -11,7 +11,19 @@ import { isWalferryError, WalferryError } from "../errors.ts";
 import type { ClusterConfig } from "../postgres/config.ts";
 import type { StartStopOptions } from "../process/options.ts";
 import type { CipherConfig, RepositoryConfig } from "../repository/config.ts";
-import type { CheckOptions, ExpireOptions, InfoOptions, RepoGcOptions, StanzaOptions } from "../repository/options.ts";
+import type {
+  AnnotateOptions,
+  CheckOptions,
+  ExpireOptions,
+  InfoOptions,
+  ManifestOptions,
+  RepoGcOptions,
+  RepoGetOptions,
+  RepoLsOptions,
+  RepoPutOptions,
+  RepoRmOptions,
+  StanzaOptions,
+} from "../repository/options.ts";
 import type { RestoreOptions, RestoreType } from "../restore/options.ts";
 import type { CompressSetting, CompressType } from "../stream/compress_type.ts";
 import type { Configuration } from "./configuration.ts";
@@ -362,6 +374,82 @@ export function repoGcOptions(config: Configuration): RepoGcOptions {
     repositories: repositories(config),
     olderThanMs: config.number("older-than"),
     dryRun: config.boolean("dry-run"),
+  };
+}
+
+/** The repository of a command that works on one: `--repo`, else the first. */
+function oneRepository(config: Configuration): RepositoryConfig {
+  return repositories(config)[0]!;
+}
+
+/** `--filter`. @throws WalferryError `Format` */
+function filterOf(config: Configuration): RegExp | undefined {
+  const text = config.optionalString("filter");
+  if (text === undefined) return undefined;
+  try {
+    return new RegExp(text, "u");
+  } catch (error) {
+    throw new WalferryError("Format", `invalid regular expression '${text}': ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}
+
+const outputOf = (config: Configuration) => (config.string("output") === "json" ? "json" : "text");
+
+/** Options of repo-ls. */
+export function repoLsOptions(config: Configuration, path = ""): RepoLsOptions {
+  return {
+    repository: oneRepository(config),
+    path,
+    filter: filterOf(config),
+    recurse: config.boolean("recurse"),
+    sort: config.string("sort") as RepoLsOptions["sort"],
+    output: outputOf(config),
+  };
+}
+
+/** Options of repo-get. */
+export function repoGetOptions(config: Configuration, path: string): RepoGetOptions {
+  return { ...repoPutOptions(config, path), ignoreMissing: config.boolean("ignore-missing") };
+}
+
+/** Options of repo-put. */
+export function repoPutOptions(config: Configuration, path: string): RepoPutOptions {
+  return {
+    repository: oneRepository(config),
+    path,
+    stanza: config.stanza,
+    raw: config.boolean("raw"),
+    cipherPass: config.optionalString("cipher-pass"),
+  };
+}
+
+/** Options of repo-rm. */
+export function repoRmOptions(config: Configuration, path = ""): RepoRmOptions {
+  return { repository: oneRepository(config), path, recurse: config.boolean("recurse") };
+}
+
+/** Options of annotate. */
+export function annotateOptions(config: Configuration): AnnotateOptions {
+  return {
+    stanza: stanzaOf(config),
+    repositories: repositories(config),
+    set: config.string("set"),
+    annotations: config.option("annotation") === undefined ? config.missing("annotation") : config.hash("annotation"),
+    lockPath: config.string("lock-path"),
+  };
+}
+
+/** Options of manifest. */
+export function manifestOptions(config: Configuration): ManifestOptions {
+  return {
+    stanza: stanzaOf(config),
+    repositories: repositories(config),
+    set: config.string("set"),
+    reference: config.optionalString("reference"),
+    filter: filterOf(config),
+    output: outputOf(config),
   };
 }
 
