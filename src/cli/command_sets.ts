@@ -20,6 +20,7 @@ export const REPO: readonly CommandName[] = [
   "repo-put",
   "repo-rm",
   "restore",
+  "verify",
   ...STANZA_COMMANDS,
 ];
 /** Commands that look at the data directory. */
@@ -40,4 +41,4 @@ export const SERVICE: readonly CommandName[] = [...REPO, "archive-command", "sta
 /** Options of backup, which config-check shows too; likewise below. */
 export const BACKUP: readonly CommandName[] = ["backup", "config-check"];
 export const RESTORE: readonly CommandName[] = ["restore", "config-check"];
-export const RETENTION: readonly CommandName[] = ["backup", "expire", "config-check"];
+export const RETENTION: readonly CommandName[] = ["backup", "expire", "verify", "config-check"];

@@ -26,6 +26,7 @@ export const COMMAND_NAMES = [
   "stanza-upgrade",
   "start",
   "stop",
+  "verify",
   "version",
 ] as const;
 export type CommandName = (typeof COMMAND_NAMES)[number];
@@ -94,6 +95,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandDeclaration>> = {
   "stanza-upgrade": { parameters: [], stanza: "required", logFile: true, logLevel: "info" },
   "start": { parameters: [], stanza: "optional", logFile: true, logLevel: "info" },
   "stop": { parameters: [], stanza: "optional", logFile: true, logLevel: "info" },
+  "verify": { parameters: [], stanza: "required", logFile: true, logLevel: "info" },
   "version": { parameters: [], stanza: "none", logLevel: "debug", allowRoot: true, bare: true },
 };
 

@@ -88,6 +88,11 @@ export async function dispatch(
       return await (await import("../commands/start.ts")).start(typed.startStopOptions(config), context);
     case "stop":
       return await (await import("../commands/stop.ts")).stop(typed.startStopOptions(config), context);
+    case "verify":
+      return await (await import("../commands/verify.ts")).verify(
+        typed.verifyOptions(config, invocation.invokedName),
+        context,
+      );
     case "version":
       return (await import("../commands/version.ts")).version(config.string("output"), invocation.invokedName, context);
     default:

@@ -28,6 +28,7 @@ export const COMMAND_HELP: Readonly<Record<CommandName, string>> = {
   "stanza-upgrade": "upgrade a stanza after pg_upgrade",
   "start": "allow commands to run again",
   "stop": "stop commands from running",
+  "verify": "prove that a repository holds what a restore could need, whole and undamaged",
   "version": "show the version",
 };
 
@@ -202,6 +203,8 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "repo-s3-kms-key-id": "key of the key management service with which the store encrypts.",
   "repo-s3-key-type":
     "where keys come from: shared = the options key and key-secret, auto = role of the instance or container, web-id = web identity token (EKS), pod-id = EKS pod identity, process = a program that prints them.",
+  "quick": "verify: lists, info files and manifests only; the content of files and WAL is not read.",
+  "sample": "verify: read this part of the files and segments, chosen at random, such as 5%.",
   "raw": "repo-get: the file as it is stored, not decrypted; repo-put: store it as it comes.",
   "recurse": "repo-ls: paths below too; repo-rm: with everything in it.",
   "reference": "manifest: only files whose bytes are in this backup.",
@@ -257,6 +260,9 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "tls-server-port": "port of pgBackRest's server.",
   "type":
     "backup: full, diff, incr; restore: default, immediate, time, xid, lsn, name, standby, preserve, none; info: only backups of this type.",
+  "verbose": "verify: with every finding and every continuous span of WAL.",
+  "verify-exit":
+    "exit code of verify when something is missing or damaged: strict = 10; compat = 0, as pgBackRest. compat is the default under the name pgbackrest.",
   "version": "show the version.",
 };
 

@@ -26,6 +26,7 @@ import type {
 } from "../repository/options.ts";
 import type { RestoreOptions, RestoreType } from "../restore/options.ts";
 import type { CompressSetting, CompressType } from "../stream/compress_type.ts";
+import type { VerifyMode, VerifyOptions } from "../verify/options.ts";
 import type { Configuration } from "./configuration.ts";
 import { placeName, storageConfig } from "./store_config.ts";
 
@@ -451,6 +452,34 @@ export function manifestOptions(config: Configuration): ManifestOptions {
     filter: filterOf(config),
     output: outputOf(config),
   };
+}
+
+/** Options of verify. @param invokedName under the name `pgbackrest` the exit code is that program's */
+export function verifyOptions(config: Configuration, invokedName: string): VerifyOptions {
+  return {
+    stanza: stanzaOf(config),
+    repository: oneRepository(config),
+    set: config.optionalString("set"),
+    mode: verifyMode(config),
+    output: config.string("output") as VerifyOptions["output"],
+    verbose: config.boolean("verbose"),
+    exit: config.isSet("verify-exit") || invokedName !== "pgbackrest"
+      ? config.string("verify-exit") as VerifyOptions["exit"]
+      : "compat",
+    processMax: config.number("process-max"),
+  };
+}
+
+function verifyMode(config: Configuration): VerifyMode {
+  const sample = config.optionalString("sample");
+  const quick = config.boolean("quick");
+  if (sample === undefined) return { kind: quick ? "quick" : "full" };
+  if (quick) throw new WalferryError("OptionInvalid", "options 'quick' and 'sample' cannot be used together");
+  const percent = /^\d{1,3}(\.\d{1,3})?%?$/.test(sample) ? parseFloat(sample) : 0;
+  if (percent > 0 && percent <= 100) return { kind: "sample", percent };
+  throw new WalferryError("OptionInvalidValue", `'${sample}' is not valid for 'sample' option`, {
+    hint: "a part in percent is expected, such as 5%.",
+  });
 }
 
 /** Options of start and stop. */
