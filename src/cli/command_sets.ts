@@ -5,6 +5,7 @@ import type { CommandName } from "./commands.ts";
 export const STANZA_COMMANDS: readonly CommandName[] = ["stanza-create", "stanza-delete", "stanza-upgrade"];
 /** Commands that use repositories. */
 export const REPO: readonly CommandName[] = [
+  "annotate",
   "archive-get",
   "archive-push",
   "backup",
@@ -12,9 +13,15 @@ export const REPO: readonly CommandName[] = [
   "config-check",
   "expire",
   "info",
+  "manifest",
   "repo-gc",
   "repo-sync",
+  "repo-get",
+  "repo-ls",
+  "repo-put",
+  "repo-rm",
   "restore",
+  "verify",
   ...STANZA_COMMANDS,
 ];
 /** Commands that look at the data directory. */
@@ -43,4 +50,4 @@ export const SERVICE: readonly CommandName[] = [...REPO, "archive-command", "res
 /** Options of backup, which config-check shows too; likewise below. */
 export const BACKUP: readonly CommandName[] = ["backup", "config-check"];
 export const RESTORE: readonly CommandName[] = ["restore", "config-check"];
-export const RETENTION: readonly CommandName[] = ["backup", "expire", "config-check"];
+export const RETENTION: readonly CommandName[] = ["backup", "expire", "verify", "config-check"];

@@ -16,7 +16,7 @@ function compatible(commands: readonly CommandName[], options: readonly Declared
 
 /** Without an index. */
 export const COMPATIBLE_PLAIN_OPTIONS: readonly OptionDeclaration[] = [
-  ...compatible(["archive-get", "archive-push", "backup", "restore"], [
+  ...compatible(["archive-get", "archive-push", "backup", "restore", "verify"], [
     { name: "job-retry", type: "integer", min: 0, max: 360 },
     { name: "job-retry-interval", type: "time", min: 0, max: 15 * MINUTE },
   ]),

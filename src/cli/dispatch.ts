@@ -15,6 +15,8 @@ export async function dispatch(
 ): Promise<number> {
   const { parameters } = commandLine;
   switch (config.command) {
+    case "annotate":
+      return await (await import("../commands/annotate.ts")).annotate(typed.annotateOptions(config), context);
     case "archive-command":
       return await serverSetting("archive_command", config, invocation, context);
     case "archive-get":
@@ -47,10 +49,27 @@ export async function dispatch(
       return await (await import("./help.ts")).help(parameters, invocation.invokedName, context);
     case "info":
       return await (await import("../commands/info.ts")).info(typed.infoOptions(config), context);
+    case "manifest":
+      return await (await import("../commands/manifest.ts")).manifest(typed.manifestOptions(config), context);
     case "repo-gc":
       return await (await import("../commands/repo_gc.ts")).repoGc(typed.repoGcOptions(config), context);
     case "repo-sync":
       return await (await import("../commands/repo_sync.ts")).repoSync(typed.repoSyncOptions(config), context);
+    case "repo-get":
+      return await (await import("../commands/repo_get.ts")).repoGet(
+        typed.repoGetOptions(config, parameters[0]!),
+        context,
+      );
+    case "repo-ls":
+      return await (await import("../commands/repo_ls.ts")).repoLs(typed.repoLsOptions(config, parameters[0]), context);
+    case "repo-put":
+      return await (await import("../commands/repo_put.ts")).repoPut(
+        typed.repoPutOptions(config, parameters[0]!),
+        Deno.stdin.readable,
+        context,
+      );
+    case "repo-rm":
+      return await (await import("../commands/repo_rm.ts")).repoRm(typed.repoRmOptions(config, parameters[0]), context);
     case "restore": {
       const { restoreCommandText } = await import("./restore_command.ts");
       return await (await import("../commands/restore.ts")).restore(
@@ -72,6 +91,11 @@ export async function dispatch(
       return await (await import("../commands/start.ts")).start(typed.startStopOptions(config), context);
     case "stop":
       return await (await import("../commands/stop.ts")).stop(typed.startStopOptions(config), context);
+    case "verify":
+      return await (await import("../commands/verify.ts")).verify(
+        typed.verifyOptions(config, invocation.invokedName),
+        context,
+      );
     case "version":
       return (await import("../commands/version.ts")).version(config.string("output"), invocation.invokedName, context);
     default:

@@ -2,6 +2,7 @@
 import type { CommandName } from "./commands.ts";
 
 export const COMMAND_HELP: Readonly<Record<CommandName, string>> = {
+  "annotate": "change the notes on a backup",
   "archive-command":
     "print the archive_command for this stanza; with archive-async=y one that starts no program where the answer is there",
   "archive-get": "get a WAL file from the archive, for restore_command",
@@ -14,8 +15,13 @@ export const COMMAND_HELP: Readonly<Record<CommandName, string>> = {
   "expire": "remove backups and WAL that the retention no longer keeps",
   "help": "get help",
   "info": "show backups and archived WAL",
+  "manifest": "show what a backup consists of and where its bytes are",
   "repo-gc": "abort uploads that were begun long ago and never finished",
   "repo-sync": "give one repository the backups and the WAL that another one has and it has not",
+  "repo-get": "get a file from a repository",
+  "repo-ls": "list files in a repository",
+  "repo-put": "put a file into a repository",
+  "repo-rm": "remove files from a repository",
   "restore": "restore a cluster",
   "restore-command":
     "print the restore_command for this stanza; with archive-async=y one that starts no program for what was fetched ahead",
@@ -25,6 +31,7 @@ export const COMMAND_HELP: Readonly<Record<CommandName, string>> = {
   "stanza-upgrade": "upgrade a stanza after pg_upgrade",
   "start": "allow commands to run again",
   "stop": "stop commands from running",
+  "verify": "prove that a repository holds what a restore could need, whole and undamaged",
   "version": "show the version",
 };
 
@@ -32,8 +39,9 @@ export const COMMAND_HELP: Readonly<Record<CommandName, string>> = {
 export const OPTION_HELP: Readonly<Record<string, string>> = {
   "allow-root":
     "let the command run as root. Files that root writes into a repository may be out of reach for the account that archives.",
-  "annotation": "note on a backup, key=value; repeat it for several. Shown by info.",
   "apply": "set it in the running cluster with ALTER SYSTEM; asks first on a terminal.",
+  "annotation":
+    "note on a backup, key=value; repeat it for several. Shown by info. With annotate an empty value removes the note.",
   "archive-async":
     "archive and get asynchronously: a background process pushes WAL before PostgreSQL asks, and fetches the segments that a recovery needs next.",
   "archive-async-linger":
@@ -59,6 +67,7 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "beta": "beta features of pgBackRest.",
   "buffer-size": "size of one read or write.",
   "checksum-page": "validate page checksums of relation files. Default: as the cluster has them.",
+  "cipher-pass": "repo-get, repo-put: passphrase of the file, instead of the one that its path tells.",
   "cmd": "program written into restore_command. Default: this one.",
   "cmd-ssh": "ssh client of pgBackRest's remote protocol.",
   "compress": "older switch: n means compress-type=none.",
@@ -78,9 +87,11 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "exclude":
     "path below the data directory that backups leave out; with a slash at the end only its contents. Repeat it for several.",
   "expire-auto": "expire after a successful backup.",
+  "filter": "only names that match this regular expression.",
   "force":
     "backup: back up offline although postmaster.pid exists; restore: replace files; stanza-delete: although postmaster.pid exists; stop: end running commands.",
   "help": "show help.",
+  "ignore-missing": "repo-get: end with 1 and no message when the file does not exist.",
   "io-timeout":
     "longest silence of a store or socket, and for commands other than the archive's the time that a failing request is tried again.",
   "job-retry": "retries of a failed job.",
@@ -200,6 +211,12 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "repo-s3-kms-key-id": "key of the key management service with which the store encrypts.",
   "repo-s3-key-type":
     "where keys come from: shared = the options key and key-secret, auto = role of the instance or container, web-id = web identity token (EKS), pod-id = EKS pod identity, process = a program that prints them.",
+  "quick": "verify: lists, info files and manifests only; the content of files and WAL is not read.",
+  "sample": "verify: read this part of the files and segments, chosen at random, such as 5%.",
+  "raw": "repo-get: the file as it is stored, not decrypted; repo-put: store it as it comes.",
+  "recurse": "repo-ls: paths below too; repo-rm: with everything in it.",
+  "reference": "manifest: only files whose bytes are in this backup.",
+  "sort": "repo-ls: asc, desc or none.",
   "repo-s3-key-secret": "secret of the access key.",
   "repo-s3-key": "access key.",
   "repo-s3-endpoint":
@@ -255,6 +272,9 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "tls-server-port": "port of pgBackRest's server.",
   "type":
     "backup: full, diff, incr; restore: default, immediate, time, xid, lsn, name, standby, preserve, none; info: only backups of this type.",
+  "verbose": "verify: with every finding and every continuous span of WAL.",
+  "verify-exit":
+    "exit code of verify when something is missing or damaged: strict = 10; compat = 0, as pgBackRest. compat is the default under the name pgbackrest.",
   "version": "show the version.",
 };
 

@@ -5,6 +5,9 @@ import { DAY, GIB, HOUR, PIB } from "./option_units.ts";
 
 const TARGETED: OptionDependency = { option: "type", values: ["lsn", "name", "time", "xid"] };
 
+/** A passphrase that pgBackRest takes on the command line too; it is not printed. */
+const SHOWN_SECRET = { secure: true, onCommandLine: true, internal: true } as const;
+
 /** Options that have no index. */
 export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
   // Command line only
@@ -70,18 +73,42 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
     name: "output",
     type: "string-id",
     home: "command line",
-    commands: ["info", "version", "config-check"],
+    commands: ["info", "manifest", "repo-ls", "verify", "version", "config-check"],
     default: "text",
-    allowed: ["text", "json", "num"],
-    allowedFor: { "info": ["text", "json"], "version": ["text", "num"], "config-check": ["text", "json"] },
+    allowed: ["text", "json", "num", "none"],
+    allowedFor: {
+      "info": ["text", "json"],
+      "manifest": ["text", "json"],
+      "repo-ls": ["text", "json"],
+      "verify": ["none", "text", "json"],
+      "version": ["text", "num"],
+      "config-check": ["text", "json"],
+    },
   },
   {
     name: "set",
     type: "string",
     home: "command line",
-    commands: ["expire", "info", "repo-sync", "restore"],
-    defaults: { restore: "latest" },
+    commands: ["annotate", "expire", "info", "manifest", "repo-sync", "restore", "verify"],
+    defaults: { manifest: "latest", restore: "latest" },
   },
+  { name: "cipher-pass", type: "string", home: "command line", commands: ["repo-get", "repo-put"], ...SHOWN_SECRET },
+  { name: "filter", type: "string", home: "command line", commands: ["manifest", "repo-ls"] },
+  { name: "ignore-missing", type: "boolean", home: "command line", commands: ["repo-get"], default: "n" },
+  { name: "raw", type: "boolean", home: "command line", commands: ["repo-get", "repo-put"], default: "n" },
+  { name: "recurse", type: "boolean", home: "command line", commands: ["repo-ls", "repo-rm"], default: "n" },
+  { name: "reference", type: "string", home: "command line", commands: ["manifest"] },
+  {
+    name: "sort",
+    type: "string-id",
+    home: "command line",
+    commands: ["repo-ls"],
+    default: "asc",
+    allowed: ["none", "asc", "desc"],
+  },
+  { name: "quick", type: "boolean", home: "command line", commands: ["verify"], default: "n", own: true },
+  { name: "sample", type: "string", home: "command line", commands: ["verify"], own: true },
+  { name: "verbose", type: "boolean", home: "command line", commands: ["verify"], default: "n" },
   { name: "target", type: "string", home: "command line", commands: ["restore"], depends: TARGETED },
   {
     name: "target-action",
@@ -207,7 +234,7 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
     name: "process-max",
     type: "integer",
     home: "global",
-    commands: ["archive-get", "archive-push", "backup", "repo-sync", "restore", "config-check"],
+    commands: ["archive-get", "archive-push", "backup", "repo-sync", "restore", "verify", "config-check"],
     default: "1",
     min: 1,
     max: 999,
@@ -303,7 +330,7 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
     own: true,
   },
   // Backup
-  { name: "annotation", type: "hash", home: "global", commands: BACKUP },
+  { name: "annotation", type: "hash", home: "global", commands: [...BACKUP, "annotate"] },
   {
     name: "archive-check",
     type: "boolean",
@@ -342,6 +369,16 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
   { name: "resume", type: "boolean", home: "global", commands: BACKUP, default: "y" },
   { name: "page-header-check", type: "boolean", home: "global", commands: BACKUP, default: "y" },
   { name: "start-fast", type: "boolean", home: "global", commands: BACKUP, default: "n" },
+  // Verify
+  {
+    name: "verify-exit",
+    type: "string-id",
+    home: "global",
+    commands: ["verify", "config-check"],
+    default: "strict",
+    allowed: ["strict", "compat"],
+    own: true,
+  },
   // Restore
   {
     name: "archive-mode",
@@ -363,7 +400,12 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
     depends: { option: "type", values: ["default", "immediate", "standby", ...TARGETED.values!] },
   },
   // Refused with a value: reading the newest version instead would be another answer than the one asked for.
-  { name: "repo-target-time", type: "string", home: "global", commands: ["archive-get", "info", "restore"] },
+  {
+    name: "repo-target-time",
+    type: "string",
+    home: "global",
+    commands: ["archive-get", "info", "manifest", "repo-get", "repo-ls", "restore", "verify"],
+  },
   { name: "tablespace-map", type: "hash", home: "global", commands: RESTORE },
   { name: "tablespace-map-all", type: "string", home: "global", commands: RESTORE },
 ];

@@ -7,7 +7,7 @@ import { systemClock } from "../process/clock.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { makeExecId } from "../process/exec_id.ts";
 import { listenForSignals } from "../process/signals.ts";
-import type { LogLevel } from "../report/log.ts";
+import { LOG_LEVELS, type LogLevel } from "../report/log.ts";
 import { createLog, type LogOptions, type OpenLog } from "../report/log_writer.ts";
 import { silentProgress } from "../report/progress.ts";
 import { writeFully } from "../report/write_fully.ts";
@@ -144,15 +144,15 @@ function makeContext(log: OpenLog, signal: AbortSignal): CommandContext {
     clock: systemClock,
     progress: silentProgress,
     signal,
-    output: (text) => writeOutput(text),
+    output: writeOutput,
     execId: makeExecId(),
   };
 }
 
 /** @throws WalferryError `FileWrite`: half an answer must not look like a whole one */
-function writeOutput(text: string): void {
+function writeOutput(content: string | Uint8Array): void {
   try {
-    writeFully(Deno.stdout, new TextEncoder().encode(text));
+    writeFully(Deno.stdout, typeof content === "string" ? new TextEncoder().encode(content) : content);
   } catch (error) {
     throw new WalferryError("FileWrite", `unable to write to standard output: ${(error as Error).message}`, {
       cause: error,
@@ -164,7 +164,8 @@ function writeOutput(text: string): void {
 async function openProgress(
   command: CommandName,
 ): Promise<{ progress: CommandContext["progress"]; aroundTerminal?: LogOptions["aroundTerminal"] }> {
-  if ((command !== "backup" && command !== "restore") || !Deno.stderr.isTerminal()) return { progress: silentProgress };
+  const isLong = command === "backup" || command === "restore" || command === "verify";
+  if (!isLong || !Deno.stderr.isTerminal()) return { progress: silentProgress };
   const { createProgressBar } = await import("../report/progress_bar.ts");
   return createProgressBar();
 }
@@ -177,9 +178,14 @@ function logOptions(
   const { command } = config;
   const name = role === undefined ? command : `${command}-${role}`;
   const path = `${config.string("log-path")}/${config.stanza ?? "all"}-${name}.log`;
+  const [console, stderr] = (["log-level-console", "log-level-stderr"] as const).map((option) =>
+    config.string(option) as LogLevel
+  );
+  // A program that reads the answer must find nothing else on standard output.
+  const alone = command === "verify" && config.string("output") === "json";
   return {
-    console: config.string("log-level-console") as LogLevel,
-    stderr: config.string("log-level-stderr") as LogLevel,
+    console: alone ? "off" : console!,
+    stderr: alone ? moreTalkative(console!, stderr!) : stderr!,
     file: COMMANDS[command].logFile || role !== undefined
       ? { level: config.string("log-level-file") as LogLevel, path }
       : undefined,
@@ -189,6 +195,10 @@ function logOptions(
     dryRun: config.optionalBoolean("dry-run"),
     aroundTerminal,
   };
+}
+
+function moreTalkative(a: LogLevel, b: LogLevel): LogLevel {
+  return LOG_LEVELS.indexOf(a) > LOG_LEVELS.indexOf(b) ? a : b;
 }
 
 function assertParameters(command: CommandName, parameters: readonly string[]): void {

@@ -12,15 +12,22 @@ import type { ClusterConfig } from "../postgres/config.ts";
 import type { StartStopOptions } from "../process/options.ts";
 import type { CipherConfig, RepositoryConfig, RepositoryRole } from "../repository/config.ts";
 import type {
+  AnnotateOptions,
   CheckOptions,
   ExpireOptions,
   InfoOptions,
+  ManifestOptions,
   RepoGcOptions,
+  RepoGetOptions,
+  RepoLsOptions,
+  RepoPutOptions,
+  RepoRmOptions,
   RepoSyncOptions,
   StanzaOptions,
 } from "../repository/options.ts";
 import type { RestoreOptions, RestoreType } from "../restore/options.ts";
 import type { CompressSetting, CompressType } from "../stream/compress_type.ts";
+import type { VerifyMode, VerifyOptions } from "../verify/options.ts";
 import type { Configuration } from "./configuration.ts";
 import { placeName, storageConfig } from "./store_config.ts";
 
@@ -436,6 +443,110 @@ export function repoSyncOptions(config: Configuration): RepoSyncOptions {
     lockPath: config.string("lock-path"),
     spoolPath: config.string("spool-path"),
   };
+}
+
+/** The repository of a command that works on one: `--repo`, else the first. */
+function oneRepository(config: Configuration): RepositoryConfig {
+  return repositories(config)[0]!;
+}
+
+/** `--filter`. @throws WalferryError `Format` */
+function filterOf(config: Configuration): RegExp | undefined {
+  const text = config.optionalString("filter");
+  if (text === undefined) return undefined;
+  try {
+    return new RegExp(text, "u");
+  } catch (error) {
+    throw new WalferryError("Format", `invalid regular expression '${text}': ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}
+
+const outputOf = (config: Configuration) => (config.string("output") === "json" ? "json" : "text");
+
+/** Options of repo-ls. */
+export function repoLsOptions(config: Configuration, path = ""): RepoLsOptions {
+  return {
+    repository: oneRepository(config),
+    path,
+    filter: filterOf(config),
+    recurse: config.boolean("recurse"),
+    sort: config.string("sort") as RepoLsOptions["sort"],
+    output: outputOf(config),
+  };
+}
+
+/** Options of repo-get. */
+export function repoGetOptions(config: Configuration, path: string): RepoGetOptions {
+  return { ...repoPutOptions(config, path), ignoreMissing: config.boolean("ignore-missing") };
+}
+
+/** Options of repo-put. */
+export function repoPutOptions(config: Configuration, path: string): RepoPutOptions {
+  return {
+    repository: oneRepository(config),
+    path,
+    stanza: config.stanza,
+    raw: config.boolean("raw"),
+    cipherPass: config.optionalString("cipher-pass"),
+  };
+}
+
+/** Options of repo-rm. */
+export function repoRmOptions(config: Configuration, path = ""): RepoRmOptions {
+  return { repository: oneRepository(config), path, recurse: config.boolean("recurse") };
+}
+
+/** Options of annotate. */
+export function annotateOptions(config: Configuration): AnnotateOptions {
+  return {
+    stanza: stanzaOf(config),
+    repositories: repositories(config),
+    set: config.string("set"),
+    annotations: config.option("annotation") === undefined ? config.missing("annotation") : config.hash("annotation"),
+    lockPath: config.string("lock-path"),
+  };
+}
+
+/** Options of manifest. */
+export function manifestOptions(config: Configuration): ManifestOptions {
+  return {
+    stanza: stanzaOf(config),
+    repositories: repositories(config),
+    set: config.string("set"),
+    reference: config.optionalString("reference"),
+    filter: filterOf(config),
+    output: outputOf(config),
+  };
+}
+
+/** Options of verify. @param invokedName under the name `pgbackrest` the exit code is that program's */
+export function verifyOptions(config: Configuration, invokedName: string): VerifyOptions {
+  return {
+    stanza: stanzaOf(config),
+    repository: oneRepository(config),
+    set: config.optionalString("set"),
+    mode: verifyMode(config),
+    output: config.string("output") as VerifyOptions["output"],
+    verbose: config.boolean("verbose"),
+    exit: config.isSet("verify-exit") || invokedName !== "pgbackrest"
+      ? config.string("verify-exit") as VerifyOptions["exit"]
+      : "compat",
+    processMax: config.number("process-max"),
+  };
+}
+
+function verifyMode(config: Configuration): VerifyMode {
+  const sample = config.optionalString("sample");
+  const quick = config.boolean("quick");
+  if (sample === undefined) return { kind: quick ? "quick" : "full" };
+  if (quick) throw new WalferryError("OptionInvalid", "options 'quick' and 'sample' cannot be used together");
+  const percent = /^\d{1,3}(\.\d{1,3})?%?$/.test(sample) ? parseFloat(sample) : 0;
+  if (percent > 0 && percent <= 100) return { kind: "sample", percent };
+  throw new WalferryError("OptionInvalidValue", `'${sample}' is not valid for 'sample' option`, {
+    hint: "a part in percent is expected, such as 5%.",
+  });
 }
 
 /** Options of start and stop. */

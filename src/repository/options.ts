@@ -65,6 +65,59 @@ export interface RepoSyncOptions {
   readonly spoolPath: string;
 }
 
+/** One repository and a path in it, as it was typed. */
+interface RepoPathOptions {
+  readonly repository: RepositoryConfig;
+  readonly path: string;
+}
+
+export interface RepoLsOptions extends RepoPathOptions {
+  readonly filter?: RegExp;
+  readonly recurse: boolean;
+  readonly sort: "asc" | "desc" | "none";
+  readonly output: "text" | "json";
+}
+
+export interface RepoGetOptions extends RepoPathOptions {
+  readonly stanza?: string;
+  /** Neither decrypt nor look for a passphrase. */
+  readonly raw: boolean;
+  /** Decrypt with this instead of the passphrase that the path tells. */
+  readonly cipherPass?: string;
+  readonly ignoreMissing: boolean;
+}
+
+export interface RepoPutOptions extends RepoPathOptions {
+  readonly stanza?: string;
+  /** Store it as it comes. */
+  readonly raw: boolean;
+  readonly cipherPass?: string;
+}
+
+export interface RepoRmOptions extends RepoPathOptions {
+  readonly recurse: boolean;
+}
+
+export interface AnnotateOptions {
+  readonly stanza: string;
+  readonly repositories: readonly RepositoryConfig[];
+  readonly set: string;
+  /** An empty value removes the note. */
+  readonly annotations: ReadonlyMap<string, string>;
+  readonly lockPath: string;
+}
+
+export interface ManifestOptions {
+  readonly stanza: string;
+  readonly repositories: readonly RepositoryConfig[];
+  /** A label, or `latest`. */
+  readonly set: string;
+  /** Only files whose bytes this backup holds. */
+  readonly reference?: string;
+  readonly filter?: RegExp;
+  readonly output: "text" | "json";
+}
+
 export interface RepoGcOptions {
   readonly repositories: readonly RepositoryConfig[];
   /** Only what began at least this long ago: what is younger may still be on its way. */

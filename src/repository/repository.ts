@@ -16,9 +16,9 @@ import { collect } from "../stream/sources.ts";
 import type { RepositoryConfig } from "./config.ts";
 
 /** Largest `archive.info` or `backup.info` that is read, in bytes: a hundred thousand backups. */
-const INFO_BYTES_MAX = 128 * 1024 * 1024;
+export const INFO_BYTES_MAX = 128 * 1024 * 1024;
 /** Largest manifest that is read, in bytes: some two million files. V8 holds no longer string. */
-const MANIFEST_BYTES_MAX = 500 * 1024 * 1024;
+export const MANIFEST_BYTES_MAX = 500 * 1024 * 1024;
 /** Level of the manifests kept in `backup.history` (repository-format §1.2). */
 const HISTORY_LEVEL = 9;
 const ARCHIVE_INFO_HINT = "archive.info cannot be opened but is required to push/get WAL segments.\n" +
@@ -230,8 +230,11 @@ async function* textStream(pieces: Iterable<string>): AsyncGenerator<Uint8Array>
   for (const piece of pieces) yield encoder.encode(piece);
 }
 
-/** @throws WalferryError `Format` for bytes that are not UTF-8, such as encrypted content read without a passphrase */
-function decodeText(bytes: Uint8Array): string {
+/**
+ * Bytes of an info file or manifest as text.
+ * @throws WalferryError `Format` for bytes that are not UTF-8, such as encrypted content read without a passphrase
+ */
+export function decodeText(bytes: Uint8Array): string {
   const start = new TextDecoder("latin1").decode(bytes.subarray(0, 8));
   if (start === "Salted__") {
     throw new WalferryError("Format", "key/value found outside of section at line 1: Salted__", {

@@ -46,6 +46,7 @@ async function play(seed: number, root: string): Promise<{ pushed: number; ackno
     storage: { type: "memory", path: `m${at + 1}` },
     cipher: { type: "none" },
     retention: { fullType: "count", archiveType: "full" },
+    hardlink: false,
     symlink: false,
   }));
   const pushOptions: ArchivePushOptions = {

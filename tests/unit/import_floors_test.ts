@@ -15,6 +15,7 @@ const FLOORS: ReadonlyArray<readonly [room: string, floor: number]> = [
   ["src/archive", 4],
   ["src/backup", 4],
   ["src/restore", 4],
+  ["src/verify", 4],
   ["src/commands", 5],
   ["src/cli", 6],
   ["src/worker.ts", 6],
