@@ -59,6 +59,11 @@ export function completeManifest(
   return manifest;
 }
 
+/** Whether the WAL that makes the backup consistent goes into it: where it is asked for, and where there is no archive beside it. */
+export function copiesArchive(options: BackupOptions, { repository }: Participant): boolean {
+  return options.archiveCheck && options.online && (options.archiveCopy || repository.config.role === "backup");
+}
+
 function manifestOf(
   facts: BackupFacts,
   participant: Participant,
@@ -92,7 +97,7 @@ function manifestOf(
     controlVersion: control.controlVersion,
     options: {
       archiveCheck: options.archiveCheck && options.online,
-      archiveCopy: options.archiveCopy && options.archiveCheck && options.online,
+      archiveCopy: copiesArchive(options, participant),
       backupStandby: false,
       bufferSizeBytes: options.bufferBytes,
       checksumPage,

@@ -12,7 +12,7 @@ import type { ManifestFile } from "../format/manifest.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { formatSize } from "../report/units.ts";
 import type { RepositoryFailure } from "../repository/repository_set.ts";
-import { completeManifest } from "./assemble.ts";
+import { completeManifest, copiesArchive } from "./assemble.ts";
 import { copySegments, waitForRange, waitInArchive } from "./archive_range.ts";
 import { type CopiedFile, copyFiles } from "./copier.ts";
 import { completeBackup, storeServerFiles } from "./finish.ts";
@@ -66,8 +66,17 @@ export async function runBackup(run: BackupRun): Promise<BackupReport> {
   return await complete(run, opened, listed, copied, stopped, archived);
 }
 
-async function open({ options, repositories, context }: BackupRun, cluster: SourceCluster): Promise<Opened> {
-  const participants = await gatherParticipants(repositories.repositories, options.stanza, cluster.control, context);
+async function open(
+  { options, repositories, walSources, context }: BackupRun,
+  cluster: SourceCluster,
+): Promise<Opened> {
+  const participants = await gatherParticipants(
+    repositories.repositories,
+    walSources.repositories,
+    options.stanza,
+    cluster.control,
+    context,
+  );
   const checksumPage = chooseChecksumPage(options, cluster, context);
   const lineages = new Map<number, Lineage>();
   await participants.each(async (participant) => {
@@ -196,7 +205,7 @@ async function archive(
   await participants.each(async (participant) => {
     const facts = factsOf(listed, participant);
     const segments = await waitForRange(participant, facts, first, last, context);
-    if (!options.archiveCopy) return;
+    if (!copiesArchive(options, participant)) return;
     copied.set(participant.repository.key, await copySegments(participant, facts, segments, stopped.timestampStop));
   });
   return copied;

@@ -12,6 +12,8 @@ export interface BackupOptions {
   readonly clusters: readonly ClusterConfig[];
   /** The repositories to write to: one by default, several with `--repo=1,2` or `--repo=all`. */
   readonly repositories: readonly RepositoryConfig[];
+  /** Repositories that hold an archive: what one without it (`repo-role=backup`) takes its WAL from. */
+  readonly walSources: readonly RepositoryConfig[];
   /** Whether `--repo` was given, and how many repositories are configured: for the message about the default. */
   readonly repositoryChosen: boolean;
   readonly configuredRepositories: number;

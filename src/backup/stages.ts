@@ -14,6 +14,8 @@ import type { OnlineStart, SourceCluster } from "./start_stop.ts";
 export interface BackupRun {
   readonly options: BackupOptions;
   readonly repositories: RepositorySet;
+  /** Archives for repositories that have none of their own. */
+  readonly walSources: RepositorySet;
   readonly context: CommandContext;
   /** Hears how far the copy is, now and then. */
   readonly onProgress: (doneBytes: number, totalBytes: number) => void;

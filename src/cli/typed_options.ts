@@ -51,6 +51,11 @@ export function repositories(config: Configuration, listAllowed = false): Reposi
   return keys.filter((key) => chosen.includes(key)).map((key) => repository(config, key));
 }
 
+/** Repositories in key order, whatever `--repo` names. */
+function allRepositories(config: Configuration): RepositoryConfig[] {
+  return config.indexes("repo").map((key) => repository(config, key));
+}
+
 /** Two repositories in one place would remove each other's files. Those that `--repo` leaves out count too. */
 function assertPlacesDiffer(config: Configuration, keys: readonly number[]): void {
   const seen = new Map<string, number>();
@@ -270,13 +275,15 @@ export function backupOptions(config: Configuration): BackupOptions {
   if (config.optionalString("backup-standby") === "y") {
     throw unsupported("backup-standby=y", "backups are taken from the primary: use backup-standby=n");
   }
-  const chosen = repositories(config, true);
+  const chosen = repositories(config, true).filter(({ role }) => role !== "wal");
+  if (chosen.length === 0) throw noRepositoryFor("backup", "wal");
   return {
     stanza: stanzaOf(config),
     type: config.string("type") as BackupType,
     clusters: clusters(config),
     // Without --repo a backup goes to the first repository, as with pgBackRest.
     repositories: config.isSet("repo") ? chosen : chosen.slice(0, 1),
+    walSources: allRepositories(config).filter(({ role }) => role !== "backup"),
     repositoryChosen: config.isSet("repo"),
     configuredRepositories: config.indexes("repo").length,
     compress: compressSetting(config),
@@ -339,11 +346,19 @@ export function restoreOptions(config: Configuration, restoreCommand: string): R
   };
 }
 
+/** Those that were named; behind a backup also those without backups, whose WAL is of use only for the backups of the others. */
+function expiring(config: Configuration): RepositoryConfig[] {
+  if (config.command !== "backup") return repositories(config);
+  const named = backupOptions(config).repositories;
+  return [...named, ...allRepositories(config).filter(({ role }) => role === "wal")];
+}
+
 /** Options of expire. Also used behind a backup, with the options of the backup's own sections. */
 export function expireOptions(config: Configuration): ExpireOptions {
   return {
     stanza: stanzaOf(config),
-    repositories: repositories(config, config.command === "backup"),
+    repositories: expiring(config),
+    backupSources: allRepositories(config).filter(({ role }) => role !== "wal"),
     set: config.command === "expire" ? config.optionalString("set") : undefined,
     oldest: config.boolean("oldest"),
     archiveExpireBefore: config.optionalString("archive-expire-before"),

@@ -3,7 +3,7 @@
  * goes first, then its line in `backup.info`, then its files; WAL goes last.
  */
 import { toWalferryError, WalferryError } from "../errors.ts";
-import type { ArchiveInfo } from "../format/archive_info.ts";
+import { type ArchiveInfo, currentHistoryEntry } from "../format/archive_info.ts";
 import type { BackupInfo } from "../format/backup_info.ts";
 import { formatLabel, parseLabel } from "../format/label.ts";
 import { isHistoryName, timelineOf } from "../format/wal_name.ts";
@@ -50,9 +50,14 @@ export async function expireRepositories(options: ExpireOptions, context: Comman
   }
   await using set = await RepositorySet.open(options.repositories);
   const failures: RepositoryFailure[] = [];
-  for (const repository of set.repositories) {
+  // Those without backups last: what they keep depends on the backups that stay.
+  const isWal = ({ config: { role } }: Repository) => role === "wal";
+  const ordered = [...set.repositories.filter((one) => !isWal(one)), ...set.repositories.filter(isWal)];
+  for (const repository of ordered) {
     try {
-      await new RepositoryExpiry(repository, options, context).run();
+      const expiry = new RepositoryExpiry(repository, options, context);
+      if (isWal(repository)) await expiry.runWithoutBackups();
+      else await expiry.run();
     } catch (error) {
       context.signal.throwIfAborted();
       const failure = { key: repository.key, error: toWalferryError(error) };
@@ -96,6 +101,27 @@ class RepositoryExpiry {
     await this.#removeDirectories(backupInfo);
     await this.#expireHistory(backupInfo, retention);
     await this.#expireArchive(archiveInfo, backupInfo, retention, timeMet);
+  }
+
+  /** Keeps the WAL from the oldest backup on that any other repository holds; all of it while one of them cannot say. */
+  async runWithoutBackups(): Promise<void> {
+    const { stanza, backupSources } = this.#options;
+    await using others = await RepositorySet.open(backupSources);
+    const archiveInfo = await this.#repository.loadArchiveInfo(stanza);
+    const { systemId, pgVersion } = currentHistoryEntry(archiveInfo);
+    const starts: (string | undefined)[] = [];
+    for (const outcome of await others.ask((other) => other.loadBackupInfo(stanza))) {
+      if (!outcome.ok) throw outcome.failure.error;
+      const { history, backups } = outcome.value;
+      const own = history.filter((entry) => entry.systemId === systemId && entry.pgVersion === pgVersion);
+      // Sorted by label, which is by time: what is needed first comes first.
+      starts.push(backups.find((backup) => own.some(({ id }) => id === backup.historyId))?.archiveStart);
+    }
+    const archiveId = archiveIdOf(currentHistoryEntry(archiveInfo));
+    const first = starts.every((start) => start !== undefined) ? starts.sort()[0] : undefined;
+    if (first === undefined) {
+      this.#info(`${archiveId} no archive to remove: not every other repository has a backup yet`);
+    } else await this.#removeOutside(archiveId, [{ start: first }], first);
   }
 
   #info(message: string): void {

@@ -45,6 +45,8 @@ export interface InfoOptions {
 export interface ExpireOptions {
   readonly stanza: string;
   readonly repositories: readonly RepositoryConfig[];
+  /** Repositories with backups: what a repository without any (`repo-role=wal`) keeps its WAL for. */
+  readonly backupSources: readonly RepositoryConfig[];
   readonly set?: string;
   readonly oldest: boolean;
   readonly archiveExpireBefore?: string;

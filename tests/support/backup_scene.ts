@@ -58,6 +58,7 @@ export async function backUpUntil(scene: Scene, files: number, options: Partial<
   await using repositories = await RepositorySet.open(scene.configs);
   let copied = 0;
   const run = runBackup({
+    walSources: RepositorySet.over([]),
     options: offlineBackupOptions(scene.pgPath, scene.configs, { processMax: 1, ...options }),
     repositories,
     context: testContext(scene.clock, abort.signal),
@@ -73,6 +74,7 @@ export async function backUp(scene: Scene, options: Partial<BackupOptions> = {},
   const context = testContext(scene.clock);
   await using repositories = set ?? await RepositorySet.open(scene.configs);
   const report = await runBackup({
+    walSources: RepositorySet.over([]),
     options: offlineBackupOptions(scene.pgPath, scene.configs, options),
     repositories,
     context,

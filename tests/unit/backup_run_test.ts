@@ -128,6 +128,7 @@ Deno.test("a backup that is told to stop ends with the reason and leaves no entr
   await using repositories = await RepositorySet.open(scene.configs);
   const error = await assertThrows<WalferryError>(() =>
     runBackup({
+      walSources: RepositorySet.over([]),
       options: offlineBackupOptions(scene.pgPath, scene.configs, { processMax: 1 }),
       repositories,
       context,
