@@ -15,6 +15,17 @@ type Program = "walferry" | "pgbackrest";
 const PROGRAMS: readonly Program[] = ["pgbackrest", "walferry"];
 const MIB = 1024 * 1024;
 const PROCESS_MAX = 4;
+/** Segments of a backlog: enough that starting does not count. */
+const DRAINED = 150;
+const ARCHIVED = "mv pg_wal/archive_status/%f.ready pg_wal/archive_status/%f.done";
+const GLOBAL = {
+  "compress-type": "zst",
+  "process-max": String(PROCESS_MAX),
+  "archive-async": "y",
+  "log-level-console": "warn",
+  "log-level-file": "off",
+};
+let stanzas = 0;
 
 await using folder = await TestFolder.make();
 const certificates = await makeCertificates(await folder.directory("tls", 0o755));
@@ -47,9 +58,9 @@ async function makeScene(name: string, segmentMib: number): Promise<Scene> {
     "create table t as select g id, md5(g::text) v, now() + g * interval '1s' w from generate_series(1, 200000) g",
   );
   const first = await cluster.sql("select pg_walfile_name(pg_switch_wal())");
-  await cluster.stop();
   const template = `${folder.path}/${name}.wal`;
   await runAs(["cp", `${cluster.path}/pg_wal/${first}`, template]);
+  await cluster.stop();
   await runAs(["touch", `${cluster.path}/postmaster.pid`, `${cluster.path}/recovery.signal`]);
   await runAs(["sh", "-c", `rm -f ${cluster.path}/pg_wal/0*`]);
   return { cluster, segmentBytes: segmentMib * MIB, template };
@@ -86,15 +97,6 @@ function s3Repository(name: string, port: number, bucket: string) {
     },
   };
 }
-
-const GLOBAL = {
-  "compress-type": "zst",
-  "process-max": String(PROCESS_MAX),
-  "archive-async": "y",
-  "log-level-console": "warn",
-  "log-level-file": "off",
-};
-let stanzas = 0;
 
 async function makeStanza(
   scene: Scene,
@@ -145,8 +147,6 @@ function quote(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-const ARCHIVED = "mv pg_wal/archive_status/%f.ready pg_wal/archive_status/%f.done";
-
 async function endOf(stanza: TestStanza): Promise<void> {
   await execute(["pkill", "-KILL", "-f", `config=${stanza.config}.*archive-(push|get):async`]);
   // The original's process ends with its batch.
@@ -172,14 +172,18 @@ async function drains(): Promise<void> {
     for (let round = 0; round < 3; round++) {
       for (const program of PROGRAMS) {
         const stanza = await makeStanza(large, { port });
-        const list = names(40, large.segmentBytes);
+        const list = names(DRAINED, large.segmentBytes);
         await makeReady(large, list);
         const command = await archiveCommand(stanza, program);
         times[program].push(await loop(large, command, list, (name) => `pg_wal/${name}`, ARCHIVED));
         await endOf(stanza);
       }
     }
-    report(`(a) drain of 40 x 16 MiB, ${place}, ${latencyMs} ms`, median(times.walferry), median(times.pgbackrest));
+    report(
+      `(a) drain of ${DRAINED} x 16 MiB, ${place}, ${latencyMs} ms`,
+      median(times.walferry),
+      median(times.pgbackrest),
+    );
   }
 }
 

@@ -14,7 +14,11 @@ import type { ArchiveGetAsyncOptions } from "./options.ts";
 import { resolveWalPath } from "./wal_path.ts";
 
 /** Pause between looks at a segment that is on its way, in milliseconds. */
-const LOOK_EVERY = 20;
+const LOOK_EVERY = 5;
+/** So many looks later it is seen whether anybody fetches at all: a process that was just started has its lock by then. */
+const DEAD_EVERY = 100;
+/** So long a segment that is not begun yet is waited for; then it is fetched at once, past everything that is fetched ahead. */
+const ANNOUNCED_MAX = 2000;
 
 /** What came of it; `queue` = it was fetched ahead. */
 export type AsyncGetResult = GetResult | { readonly state: "found in queue" };
@@ -35,10 +39,7 @@ export async function getWalAsync(
   assertStartable(options.cluster.path, control);
   const queue = new GetQueue(options.spoolPath, options.stanza);
   const { walName } = options;
-  const deadline = context.clock.monotonicMs() + options.timeoutMs;
-  while (queue.isFetching(walName) && isBusy(options, context) && context.clock.monotonicMs() < deadline) {
-    await context.clock.sleep(LOOK_EVERY, context.signal);
-  }
+  await awaitFetch(queue, options, context);
   const result = queue.take(walName, destination, control)
     ? { state: "found in queue" as const }
     : await getWal(options, context);
@@ -48,9 +49,27 @@ export async function getWalAsync(
   const wanted = wantedSegments(next, options.queueMaxBytes, control.walSegmentBytes);
   const there = queue.segments().filter((name) => wanted.includes(name)).length;
   if (there > wanted.length / 2) return result;
-  if (!isBusy(options, context)) start(next);
-  else if (result.state === "found") queue.want(next);
+  if (!isBusy(options, context)) {
+    queue.make();
+    queue.announce({ first: next, end: nextSegmentName(wanted.at(-1)!, control.walSegmentBytes) });
+    start(next);
+  } else if (result.state === "found") queue.want(next);
   return result;
+}
+
+/** Waits for a segment that the background process is fetching or about to fetch. Whether it came is seen afterwards. */
+async function awaitFetch(queue: GetQueue, options: ArchiveGetAsyncOptions, context: CommandContext): Promise<void> {
+  const { walName, timeoutMs } = options;
+  const { clock, signal } = context;
+  const startMs = clock.monotonicMs();
+  for (let round = 0; !queue.has(walName); round++) {
+    const isFetching = queue.isFetching(walName);
+    if (!isFetching && !queue.isAnnounced(walName)) return;
+    if (clock.monotonicMs() - startMs > (isFetching ? timeoutMs : Math.min(timeoutMs, ANNOUNCED_MAX))) return;
+    // It may have died, or have been killed before it began.
+    if (round % DEAD_EVERY === DEAD_EVERY - 1 && !isBusy(options, context)) return queue.announce(undefined);
+    await clock.sleep(LOOK_EVERY, signal);
+  }
 }
 
 /** Whether a background process holds the lock. */

@@ -27,12 +27,15 @@ export class GetQueue {
   readonly path: string;
   /** Names the cluster whose segments are queued, beside the queue. */
   readonly identityPath: string;
+  /** Names what {@link announce} told. */
+  readonly #windowPath: string;
   /** Names the segment that is wanted next, when that is not the one that follows. */
   readonly #wantedPath: string;
 
   constructor(spoolPath: string, stanza: string) {
     this.path = `${spoolPath}/archive/${stanza}/in`;
     this.identityPath = `${spoolPath}/archive/${stanza}/in-system-id`;
+    this.#windowPath = `${spoolPath}/archive/${stanza}/in-window`;
     this.#wantedPath = `${spoolPath}/archive/${stanza}/in-wanted`;
   }
 
@@ -42,6 +45,22 @@ export class GetQueue {
     if (readText(this.identityPath)?.trim() === String(systemId)) return;
     this.keepOnly(new Set());
     writeWhole(this.identityPath, `${systemId}\n`);
+  }
+
+  /** Tells which segments are in the queue or will be soon: from the first to before the end. Nothing = none. */
+  announce(window: { readonly first: string; readonly end: string } | undefined): void {
+    if (window !== undefined) return writeWhole(this.#windowPath, `${window.first} ${window.end}`);
+    try {
+      Deno.removeSync(this.#windowPath);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+
+  /** Whether the process that fills the queue has announced a segment. It may have died since. */
+  isAnnounced(walName: string): boolean {
+    const [first, end] = readText(this.#windowPath)?.split(" ") ?? [];
+    return first !== undefined && end !== undefined && first <= walName && walName < end;
   }
 
   /** Tells the process that fills the queue where to go on. */
@@ -78,14 +97,13 @@ export class GetQueue {
     return this.#names().filter(isWalSegmentName);
   }
 
+  /** Whether a segment is there whole. */
+  has(walName: string): boolean {
+    return isThere(this.pathOf(walName));
+  }
+
   isFetching(walName: string): boolean {
-    try {
-      Deno.lstatSync(`${this.pathOf(walName)}${FETCHING}`);
-      return true;
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return false;
-      throw error;
-    }
+    return isThere(`${this.pathOf(walName)}${FETCHING}`);
   }
 
   /** Removes everything but these segments. */
@@ -132,6 +150,16 @@ export class GetQueue {
         cause: error,
       });
     }
+  }
+}
+
+function isThere(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return false;
+    throw error;
   }
 }
 
