@@ -196,7 +196,6 @@ class EndlessArchive extends MemoryStorage {
     this.#lost = new Set(lost);
   }
 
-  // deno-lint-ignore require-await
   override async *list(path: string, _options: ListOptions = {}): AsyncGenerator<StorageEntry> {
     const directory = /^archive\/main\/15-1\/([0-9A-F]{16})$/.exec(path)?.[1];
     if (path === "archive/main/15-1") {
