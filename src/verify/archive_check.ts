@@ -36,6 +36,8 @@ const SEGMENT_BYTES_DEFAULT = 16 * 1024 * 1024;
 const HEADER_TRIES = 5;
 /** Largest timeline history or backup label file that is read, in bytes. */
 const SMALL_FILE_BYTES_MAX = 1024 * 1024;
+/** Small files that are read at once: hides the way to an object store. */
+const READ_TOGETHER = 16;
 /** Segments arrive out of order when several are pushed at once: a hole in front of one that is younger than this may still be filled. */
 const ARRIVING_MS = 60_000;
 /** So long a hole is waited for. */
@@ -127,10 +129,10 @@ export class ArchiveCheck {
       before = segment;
       if (!segment.partial) builder.add(segment.name, segment.storedTime);
     }
-    if (readSmallFiles) {
-      for (const entry of labelFiles) {
-        await this.#readLabelFile(`${root}/${entry.name}`, entry.name);
-      }
+    if (!readSmallFiles) return;
+    for (let from = 0; from < labelFiles.length; from += READ_TOGETHER) {
+      const some = labelFiles.slice(from, from + READ_TOGETHER);
+      await Promise.all(some.map(({ name }) => this.#readLabelFile(`${root}/${name}`, name)));
     }
   }
 

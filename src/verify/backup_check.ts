@@ -3,7 +3,7 @@ import type { BackupInfo, BackupInfoEntry } from "../format/backup_info.ts";
 import { visitInfoFile } from "../format/info_file.ts";
 import { isBackupLabel, parseLabel } from "../format/label.ts";
 import type { Manifest } from "../format/manifest.ts";
-import { toWalferryError, WalferryError } from "../errors.ts";
+import { isWalferryError, toWalferryError, WalferryError } from "../errors.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { type BackupDirectory, listBackupDirectories } from "../repository/backup_catalog.ts";
 import { decodeText, MANIFEST_BYTES_MAX, type Repository } from "../repository/repository.ts";
@@ -161,10 +161,10 @@ export class BackupCheck {
     for (const { label } of entries) {
       const report = this.#reports.get(label)!;
       if (report.status === "manifest missing") continue;
-      const manifest = await repository.loadManifest(stanza, label, backupInfo.cipherPass);
-      for (const { name, reference, blockMapBytes } of manifest.files) {
+      const manifest = await loadAgain(repository, stanza, label, backupInfo.cipherPass);
+      for (const { name, reference, blockMapBytes } of manifest?.files ?? []) {
         const kind = bad.get(reference ?? label)?.get(name) ??
-          (blockMapBytes === undefined ? undefined : badBlocks(name, manifest.references, bad));
+          (blockMapBytes === undefined ? undefined : badBlocks(name, manifest?.references, bad));
         if (kind === undefined) continue;
         countInvalid(report.tally, kind);
         report.status = "invalid";
@@ -215,6 +215,21 @@ export class BackupCheck {
       const report = label === undefined || severity === "notice" ? undefined : this.#reports.get(label);
       if (report?.status === "valid") report.status = "invalid";
     }
+  }
+}
+
+/** `undefined`: it was expired since it was read. */
+async function loadAgain(
+  repository: Repository,
+  stanza: string,
+  label: string,
+  passphrase: string | undefined,
+): Promise<Manifest | undefined> {
+  try {
+    return await repository.loadManifest(stanza, label, passphrase);
+  } catch (error) {
+    if (isWalferryError(error, "FileMissing")) return undefined;
+    throw error;
   }
 }
 

@@ -229,6 +229,23 @@ testWith(NEEDS, "verify says which option is wrong, and ends as the store's erro
     const result = await stanza.walferry([...args, "verify"]);
     assertEquals(result.code, code, `${args.join(" ")}: ${result.stdout}${result.stderr}`);
   }
+  const words = [`--config=${stanza.config}`, "--stanza=nobody", "verify"];
+  assertEquals(await runUnder("other", folder, words), 55, "a stanza that does not exist is no damaged one");
+  const encrypted = await TestStanza.make(folder, cluster, { name: "e", repositories: [{ cipherPass: "right" }] });
+  await encrypted.must("walferry", ["stanza-create"]);
+  const config = await Deno.readTextFile(encrypted.config);
+  await Deno.writeTextFile(encrypted.config, config.replace("pass=right", "pass=wrong"));
+  assertEquals((await encrypted.walferry(["verify"])).code, 95, "a wrong passphrase is no damage");
+  await Deno.writeTextFile(encrypted.config, config.replace(/repo1-cipher.*\n/g, ""));
+  assertEquals((await encrypted.walferry(["verify"])).code, 29, "a missing passphrase is no damage");
+  await runAs([
+    "sh",
+    "-c",
+    `rm ${stanza.repositories[0]}/*/main/*.info*; touch ${stanza.repositories[0]}/archive/main/x`,
+  ]);
+  const lost = await verifyReport(stanza);
+  assertEquals(lost.code, DAMAGED);
+  assertEquals(lost.report.finding.filter(({ kind }) => kind === "missing").length, 4);
   const nowhere = await stanza.walferry([
     "--repo1-type=sftp",
     "--repo1-sftp-host=127.0.0.1",
