@@ -208,3 +208,37 @@ testWith(
     assertEquals(missing, [], "what the original recognises as unchanged is recognised here too");
   },
 );
+
+testWith(
+  NEEDS,
+  "several repositories with different pasts: one reading, and each restores by itself with either program",
+  async () => {
+    await using folder = await TestFolder.make();
+    await using cluster = await makeCluster(folder);
+    const stanza = await TestStanza.make(folder, cluster, {
+      repositories: [{}, { cipherPass: "secret" }, {}],
+      global: { "compress-type": "zst" },
+    });
+    await stanza.must("walferry", ["stanza-create"]);
+    await archiveWith(cluster, stanza, "walferry");
+    await stanza.must("walferry", ["--repo=1,2", "--type=full", "backup"]);
+    await grow(cluster);
+    await stanza.must("pgbackrest", ["--repo=2", "--type=full", "backup"]);
+    await grow(cluster);
+    const output = await stanza.must("walferry", ["--repo=all", "--type=incr", "backup"]);
+    assertIncludes(output, "repo3: no prior backup exists, incr backup has been changed to full");
+    await grow(cluster);
+    await stanza.must("walferry", ["--repo=all", "--type=incr", "backup"]);
+    const dump = normalized(await cluster.dump());
+    await sameInfo(stanza);
+    for (const repo of ["1", "2", "3"]) {
+      const report = await stanza.must("pgbackrest", [`--repo=${repo}`, "--output=text", "--verbose", "verify"]);
+      assertIncludes(report, "status: ok");
+      assertEquals(/(missing|checksum invalid|size invalid|other): [1-9]/.test(report), false, report);
+      for (const program of ["walferry", "pgbackrest"] as const) {
+        const immediate = [`--repo=${repo}`, "--type=immediate", "--target-action=promote"];
+        assertEquals(await restoredDump(folder, stanza, program, immediate), dump, `repo${repo} by ${program}`);
+      }
+    }
+  },
+);
