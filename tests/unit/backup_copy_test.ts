@@ -1,6 +1,7 @@
 /** The worker's side of copying, run in this thread over real files. */
-import { type CopyRequest, type CopyResult, type CopySetup, start } from "../../src/backup/copy_job.ts";
-import { orderCopies, planBackup } from "../../src/backup/planner.ts";
+import { start } from "../../src/backup/copy_job.ts";
+import type { CopyRequest, CopyResult, CopySetup } from "../../src/backup/copy_request.ts";
+import { orderJobs, planBackup } from "../../src/backup/planner.ts";
 import type { ManifestFile } from "../../src/format/manifest.ts";
 import { pipeline } from "../../src/stream/byte_stream.ts";
 import { decryptFilter } from "../../src/stream/cipher.ts";
@@ -21,6 +22,7 @@ function setupOf(base: string, targets: Partial<CopySetup["targets"][number]>[])
       directory: "backup/main/L",
       compress: { type: "none" },
       cipherPass: undefined,
+      bundleFraming: "normal" as const,
       ...target,
     })),
     pgPath: `${base}/pg`,
@@ -36,13 +38,14 @@ async function copy(
   request: Partial<CopyRequest> & { name: string; sizeBytes: number },
 ): Promise<CopyResult> {
   const run = await start(setup);
-  return await run({
+  const files = [{
     path: `${setup.pgPath}/${request.name.slice("pg_data/".length)}`,
-    source: "file",
+    source: "file" as const,
     firstBlock: undefined,
     targets: setup.targets.map(({ key }) => ({ key })),
     ...request,
-  }, () => {});
+  }];
+  return (await run({ files, bundleId: undefined }, () => {})).files[0]!;
 }
 
 type Copied = Extract<CopyResult, { status: "copied" }>;
@@ -180,7 +183,7 @@ Deno.test("copies begin with the largest file, and tablespaces take turns", () =
     file("pg_tblspc/2/z", 1),
   ];
   const plan = planBackup(files, new Map([[1, { checksumPage: true, prior: undefined, delta: false }]]));
-  assertEquals(orderCopies(plan.copies).map((one) => one.file.name), [
+  assertEquals(orderJobs(plan.copies, Infinity).map(({ copies }) => copies.map((one) => one.file.name).join()), [
     "pg_data/b",
     "pg_tblspc/1/y",
     "pg_tblspc/2/z",
