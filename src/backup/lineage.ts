@@ -5,6 +5,7 @@
 import type { BackupInfo, BackupInfoEntry } from "../format/backup_info.ts";
 import type { Manifest } from "../format/manifest.ts";
 import type { Log } from "../report/log.ts";
+import type { BundleConfig } from "../repository/config.ts";
 import type { Repository } from "../repository/repository.ts";
 import { generateCipherPass } from "../stream/cipher.ts";
 import type { CompressSetting } from "../stream/compress_type.ts";
@@ -22,6 +23,8 @@ export interface Lineage {
   readonly checksumPage: boolean;
   /** Files of earlier backups get a second name in this one. May differ within a set: nobody depends on the links. */
   readonly hardlink: boolean;
+  /** Small files are stored together in this backup; absent = each alone. May differ within a set: each entry says where its bytes are. */
+  readonly bundle: BundleConfig | undefined;
   /** Passphrase for the files, the same in a whole set; absent in a repository without encryption. */
   readonly cipherPass: string | undefined;
 }
@@ -46,7 +49,8 @@ export interface LineageRequest {
 export async function chooseLineage(request: LineageRequest): Promise<Lineage> {
   const { options, repository, info, tell, checksumPage } = request;
   const entry = priorOf(info, options.type);
-  const hardlink = repository.config.hardlink && repository.storage.features.hardlinks;
+  const { bundle } = repository.config;
+  const hardlink = bundle === undefined && repository.config.hardlink && repository.storage.features.hardlinks;
   if (entry === undefined) {
     if (options.type !== "full") {
       tell.warn(`no prior backup exists, ${options.type} backup has been changed to full`);
@@ -57,6 +61,7 @@ export async function chooseLineage(request: LineageRequest): Promise<Lineage> {
       compress: options.compress,
       checksumPage,
       hardlink,
+      bundle,
       cipherPass: repository.config.cipher.type === "none" ? undefined : generateCipherPass(),
     };
   }
@@ -68,6 +73,7 @@ export async function chooseLineage(request: LineageRequest): Promise<Lineage> {
     compress: compressOf(prior, request),
     checksumPage: checksumPageOf(prior, request),
     hardlink,
+    bundle,
     cipherPass: prior.cipherPass,
   };
 }

@@ -171,7 +171,6 @@ async function archivePush(
 }
 
 const WITHOUT_EFFECT = [
-  ["bundle", "files are stored one by one"],
   ["block", "whole files are stored"],
 ] as const;
 

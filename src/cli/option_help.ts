@@ -146,9 +146,9 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "repo-block-size-map": "block size by size of a file.",
   "repo-block-size-super": "super block size.",
   "repo-block-size-super-full": "super block size of full backups.",
-  "repo-bundle": "store small files together. This version stores them one by one.",
+  "repo-bundle": "store small files of a backup together: fewer files, and fewer requests to an object store.",
   "repo-bundle-limit": "largest file that is bundled.",
-  "repo-bundle-size": "size of a bundle.",
+  "repo-bundle-size": "size of a bundle: the sum of its files before compression.",
   "repo-cipher-pass": "passphrase of an encrypted repository.",
   "repo-cipher-type": "encryption of a repository: none or aes-256-cbc.",
   "repo-hardlink":

@@ -119,6 +119,12 @@ function repository(config: Configuration, key: number): RepositoryConfig {
     cipher,
     symlink: config.optionalBoolean("repo-symlink", key) ?? true,
     hardlink: config.optionalBoolean("repo-hardlink", key) ?? false,
+    bundle: config.optionalBoolean("repo-bundle", key)
+      ? {
+        sizeBytes: config.number("repo-bundle-size", key),
+        limitBytes: config.number("repo-bundle-limit", key),
+      }
+      : undefined,
     retention: {
       fullType: config.optionalString("repo-retention-full-type", key) === "time" ? "time" : "count",
       full: config.optionalNumber("repo-retention-full", key),

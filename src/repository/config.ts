@@ -21,6 +21,14 @@ export interface RetentionConfig {
 /** What a repository is for (`repoN-role`): WAL, backups with the WAL that makes them consistent, or both. */
 export type RepositoryRole = "all" | "wal" | "backup";
 
+/** `repoN-bundle`: small files of a backup are stored together. Bytes. */
+export interface BundleConfig {
+  /** A bundle is full when the files in it have this size together. */
+  readonly sizeBytes: number;
+  /** Largest file that goes into a bundle. */
+  readonly limitBytes: number;
+}
+
 /** One configured repository (`repoN-...`). */
 export interface RepositoryConfig {
   /** The N of `repoN`. Ascending keys are the order of use. */
@@ -33,4 +41,6 @@ export interface RepositoryConfig {
   readonly symlink: boolean;
   /** Unchanged files get a second name in a differential or incremental backup where the store can (`repoN-hardlink`). */
   readonly hardlink: boolean;
+  /** Absent = every file is stored alone. */
+  readonly bundle?: BundleConfig;
 }

@@ -28,19 +28,19 @@ async function verified(stanza: TestStanza): Promise<void> {
   assertEquals(/(missing|checksum invalid|size invalid|other): [1-9]/.test(report), false, report);
 }
 
-/** `every`: each link of the chain is restored, not only the end. */
+/** `bundle`: who stores small files together. `every`: each link of the chain is restored, not only the end. */
 const VARIANTS = [
-  { compressType: "gz", cipherPass: undefined, bundle: "n", every: true },
-  { compressType: "none", cipherPass: undefined, bundle: "y", every: false },
-  { compressType: "zst", cipherPass: "correct horse battery staple", bundle: "y", every: true },
-  { compressType: "lz4", cipherPass: "correct horse battery staple", bundle: "n", every: false },
+  { compressType: "gz", cipherPass: undefined, bundle: "nobody", every: true },
+  { compressType: "none", cipherPass: undefined, bundle: "both", every: false },
+  { compressType: "zst", cipherPass: "correct horse battery staple", bundle: "both", every: true },
+  { compressType: "lz4", cipherPass: "correct horse battery staple", bundle: "pgbackrest", every: false },
 ] as const;
 
 for (const { compressType, cipherPass, bundle, every } of VARIANTS) {
   const name = `${compressType}, ${cipherPass === undefined ? "plain" : "encrypted"}`;
   testWith(
     NEEDS,
-    `a chain of backups made by both in turns (${name}, bundles of the original: ${bundle})`,
+    `a chain of backups made by both in turns (${name}, bundles: ${bundle})`,
     async () => {
       await using folder = await TestFolder.make();
       await using cluster = await makeCluster(folder);
@@ -68,7 +68,7 @@ for (const { compressType, cipherPass, bundle, every } of VARIANTS) {
       for (const [program, type] of steps) {
         // Data that no dump could be equal without.
         await grow(cluster);
-        const bundles = program === "pgbackrest" ? [`--repo1-bundle=${bundle}`] : [];
+        const bundles = bundle === "both" || bundle === program ? ["--repo1-bundle=y"] : [];
         const output = await stanza.must(program, [`--type=${type}`, ...bundles, "backup"]);
         assertEquals(output.includes("enabling delta"), false, output);
         assertIncludes(output, `${type} backup size = `);
@@ -208,3 +208,59 @@ testWith(
     assertEquals(missing, [], "what the original recognises as unchanged is recognised here too");
   },
 );
+
+testWith(
+  NEEDS,
+  "several repositories with different pasts: one reading, and each restores by itself with either program",
+  async () => {
+    await using folder = await TestFolder.make();
+    await using cluster = await makeCluster(folder);
+    const stanza = await TestStanza.make(folder, cluster, {
+      repositories: [{}, { cipherPass: "secret" }, {}],
+      global: { "compress-type": "zst" },
+    });
+    await stanza.must("walferry", ["stanza-create"]);
+    await archiveWith(cluster, stanza, "walferry");
+    await stanza.must("walferry", ["--repo=1,2", "--type=full", "backup"]);
+    await grow(cluster);
+    await stanza.must("pgbackrest", ["--repo=2", "--type=full", "backup"]);
+    await grow(cluster);
+    const output = await stanza.must("walferry", ["--repo=all", "--type=incr", "backup"]);
+    assertIncludes(output, "repo3: no prior backup exists, incr backup has been changed to full");
+    await grow(cluster);
+    await stanza.must("walferry", ["--repo=all", "--type=incr", "backup"]);
+    const dump = normalized(await cluster.dump());
+    await sameInfo(stanza);
+    for (const repo of ["1", "2", "3"]) {
+      const report = await stanza.must("pgbackrest", [`--repo=${repo}`, "--output=text", "--verbose", "verify"]);
+      assertIncludes(report, "status: ok");
+      assertEquals(/(missing|checksum invalid|size invalid|other): [1-9]/.test(report), false, report);
+      for (const program of ["walferry", "pgbackrest"] as const) {
+        const immediate = [`--repo=${repo}`, "--type=immediate", "--target-action=promote"];
+        assertEquals(await restoredDump(folder, stanza, program, immediate), dump, `repo${repo} by ${program}`);
+      }
+    }
+  },
+);
+
+testWith(NEEDS, "bundles of a set that the original framed in its own way for blocks are read by it", async () => {
+  await using folder = await TestFolder.make();
+  await using cluster = await makeCluster(folder);
+  const stanza = await TestStanza.make(folder, cluster, {
+    repositories: [{ cipherPass: "secret", options: { bundle: "y" } }],
+    global: { "compress-type": "gz" },
+  });
+  await stanza.must("walferry", ["stanza-create"]);
+  await archiveWith(cluster, stanza, "walferry");
+  await stanza.must("pgbackrest", ["--type=full", "--beta", "--repo1-block=y", "backup"]);
+  await grow(cluster);
+  await stanza.must("walferry", ["--type=incr", "backup"]);
+  await sameInfo(stanza);
+  await verified(stanza);
+  const immediate = ["--type=immediate", "--target-action=promote"];
+  assertEquals(await restoredDump(folder, stanza, "pgbackrest", immediate), normalized(await cluster.dump()));
+  await grow(cluster);
+  await stanza.must("pgbackrest", ["--type=incr", "--beta", "--repo1-block=y", "backup"]);
+  await verified(stanza);
+  assertEquals(await restoredDump(folder, stanza, "pgbackrest", immediate), normalized(await cluster.dump()));
+});
