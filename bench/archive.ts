@@ -43,6 +43,8 @@ await steadyState();
 await recoveries();
 await requests();
 await longRun();
+await deadRepository();
+await fullQueue();
 
 /** A data directory that looks like a running cluster, and one segment of real WAL. */
 interface Scene {
@@ -331,6 +333,68 @@ async function longRun(): Promise<void> {
     console.log(`(e) 500 wait, the store hangs, ${(round + 1) * 5} s: ${await usage(hanging)}`);
   }
   await endOf(hanging);
+}
+
+/** A quorum of one: the second repository is there, and is not. */
+async function deadRepository(): Promise<void> {
+  const times: Record<"alive" | "dead", number[]> = { alive: [], dead: [] };
+  for (let round = 0; round < 3; round++) {
+    for (const state of ["alive", "dead"] as const) {
+      const stanza = await TestStanza.make(folder, large.cluster, {
+        name: `quorum${round}${state}`,
+        repositories: [{}, {}],
+        global: { ...GLOBAL, "archive-push-quorum": "1" },
+      });
+      await stanza.must("walferry", ["--no-online", "stanza-create"]);
+      if (state === "dead") await runAs(["mv", stanza.repositories[1]!, `${stanza.repositories[1]}.away`]);
+      const list = names(100, large.segmentBytes);
+      await makeReady(large, list);
+      times[state].push(
+        await loop(large, await archiveCommand(stanza, "walferry"), list, (name) => `pg_wal/${name}`, ARCHIVED),
+      );
+      await endOf(stanza);
+    }
+  }
+  const [alive, dead] = [median(times.alive), median(times.dead)];
+  console.log(
+    `(f) quorum 1 of 2 posix, 100 x 16 MiB: both there ${alive.toFixed(1)} ms, one dead ${dead.toFixed(1)} ms, ratio ${
+      (dead / alive).toFixed(2)
+    }`,
+  );
+}
+
+/** Segments out of a queue that holds very many. */
+async function fullQueue(): Promise<void> {
+  for (const count of [1000, 10_000, 50_000]) {
+    const stanza = await makeStanza(small, {});
+    const command = await restoreCommand(stanza, "walferry");
+    const list = names(count, small.segmentBytes);
+    const spool = `${folder.path}/s${stanzas}/spool/archive/main`;
+    const identity = /\[ "\$i" = (\d+) \]/.exec(command)![1];
+    await Deno.writeTextFile(`${folder.path}/names`, `${list.join("\n")}\n`);
+    await runAs([
+      "sh",
+      "-c",
+      `mkdir -p ${spool}/in && echo ${identity} > ${spool}/in-system-id && cd ${spool}/in && xargs -n 1000 sh -c 'for n; do echo x > $n; done' x < ${folder.path}/names`,
+    ]);
+    const times: number[] = [];
+    for (const name of list.slice(0, 300)) {
+      const own = command.replaceAll("%f", name).replaceAll("%p", "pg_wal/RECOVERYXLOG");
+      const { success, stdout } = await new Deno.Command("sh", {
+        args: [
+          "-c",
+          `s=$(date +%s%N); sh -c ${quote(own)}; r=$?; e=$(date +%s%N); echo $(( (e - s) / 1000 )); exit $r`,
+        ],
+        cwd: small.cluster.path,
+      }).output();
+      if (!success) throw new Error(`${name} was not served`);
+      times.push(Number(new TextDecoder().decode(stdout)) / 1000);
+    }
+    times.sort((a, b) => a - b);
+    console.log(
+      `(g) ${count} segments in the queue: median ${times[150]!.toFixed(1)} ms, p99 ${times[297]!.toFixed(1)} ms`,
+    );
+  }
 }
 
 async function usage(stanza: TestStanza): Promise<string> {
