@@ -3,9 +3,9 @@
  * that follow (get_filler.ts). What is not in the queue is fetched at once, by the same strict rules as without a queue: only that search
  * says "absent".
  */
-import { isWalferryError } from "../errors.ts";
+import { isWalferryError, toWalferryError } from "../errors.ts";
 import { isWalSegmentName, nextSegmentName } from "../format/wal_name.ts";
-import { readControlFile } from "../postgres/control_file.ts";
+import { type ControlData, readControlFile } from "../postgres/control_file.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { acquireLocks } from "../process/locks.ts";
 import { assertStartable, type GetResult, getWal } from "./get.ts";
@@ -45,16 +45,33 @@ export async function getWalAsync(
     : await getWal(options, context);
   // A standby that has all there is asks for the next one again and again: behind an absent one there is nothing to fetch.
   if (result.state === "absent") return result;
-  const next = nextSegmentName(walName, control.walSegmentBytes);
+  try {
+    fetchAhead(queue, result, control, options, start, context);
+  } catch (error) {
+    // The segment is delivered: what cannot be fetched ahead is fetched when it is asked for.
+    context.log.warn(`unable to fetch WAL ahead: ${toWalferryError(error).text}`);
+  }
+  return result;
+}
+
+/** Has the segments that follow fetched by the background process. */
+function fetchAhead(
+  queue: GetQueue,
+  result: AsyncGetResult,
+  control: ControlData,
+  options: ArchiveGetAsyncOptions,
+  start: (firstSegment: string) => void,
+  context: CommandContext,
+): void {
+  const next = nextSegmentName(options.walName, control.walSegmentBytes);
   const wanted = wantedSegments(next, options.queueMaxBytes, control.walSegmentBytes);
   const there = queue.segments().filter((name) => wanted.includes(name)).length;
-  if (there > wanted.length / 2) return result;
+  if (there > wanted.length / 2) return;
+  queue.make();
   if (!isBusy(options, context)) {
-    queue.make();
     queue.announce({ first: next, end: nextSegmentName(wanted.at(-1)!, control.walSegmentBytes) });
     start(next);
   } else if (result.state === "found") queue.want(next);
-  return result;
 }
 
 /** Waits for a segment that the background process is fetching or about to fetch. Whether it came is seen afterwards. */
