@@ -14,6 +14,8 @@ export const REPO: readonly CommandName[] = [
   "expire",
   "info",
   "manifest",
+  "pin",
+  "unpin",
   "repo-gc",
   "repo-sync",
   "repo-get",

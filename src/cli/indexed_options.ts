@@ -115,6 +115,16 @@ export const REPOSITORY_OPTIONS: readonly OptionDeclaration[] = [
     max: 9999999,
     oldNames: [`retention-${name}`],
   })),
+  ...(["daily", "weekly", "monthly", "yearly"] as const).map((name): OptionDeclaration => ({
+    name: `repo-retention-keep-${name}`,
+    type: "integer",
+    group: "repo",
+    home: "global",
+    commands: RETENTION,
+    min: 1,
+    max: 9999,
+    own: true,
+  })),
   {
     name: "repo-retention-archive-type",
     type: "string-id",

@@ -16,6 +16,8 @@ export const COMMAND_HELP: Readonly<Record<CommandName, string>> = {
   "help": "get help",
   "info": "show backups and archived WAL",
   "manifest": "show what a backup consists of and where its bytes are",
+  "pin": "keep a backup, with what it needs, whatever the retention says",
+  "unpin": "leave a backup to the retention again",
   "repo-gc": "abort uploads that were begun long ago and never finished",
   "repo-sync": "give one repository the backups and the WAL that another one has and it has not",
   "repo-get": "get a file from a repository",
@@ -240,6 +242,13 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "repo-azure-account": "storage account.",
   "repo-symlink": "make the link latest and the tablespace links in a repository.",
   "repo-target-time": "read a versioned object store as it was at this time. This version refuses it.",
+  "plan": "tell why each backup and each range of WAL stays or goes, and remove nothing.",
+  "reason": "why the backup is pinned; shown by info.",
+  "repo-retention-keep-daily":
+    "keep the newest full backup of each of so many of the last days that have one, whatever the other retention says.",
+  "repo-retention-keep-weekly": "as keep-daily, for weeks (Monday to Sunday).",
+  "repo-retention-keep-monthly": "as keep-daily, for months.",
+  "repo-retention-keep-yearly": "as keep-daily, for years.",
   "from": "repository to copy from, by its number.",
   "to": "repository to copy to, by its number.",
   "repo-role":

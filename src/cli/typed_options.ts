@@ -17,6 +17,7 @@ import type {
   ExpireOptions,
   InfoOptions,
   ManifestOptions,
+  PinOptions,
   RepoGcOptions,
   RepoGetOptions,
   RepoLsOptions,
@@ -132,6 +133,12 @@ function repository(config: Configuration, key: number): RepositoryConfig {
       archiveType: (config.optionalString("repo-retention-archive-type", key) ?? "full") as BackupType,
       archive: config.optionalNumber("repo-retention-archive", key),
       historyDays: config.optionalNumber("repo-retention-history", key),
+      keep: {
+        daily: config.optionalNumber("repo-retention-keep-daily", key),
+        weekly: config.optionalNumber("repo-retention-keep-weekly", key),
+        monthly: config.optionalNumber("repo-retention-keep-monthly", key),
+        yearly: config.optionalNumber("repo-retention-keep-yearly", key),
+      },
     },
   };
 }
@@ -368,7 +375,8 @@ export function expireOptions(config: Configuration): ExpireOptions {
     set: config.command === "expire" ? config.optionalString("set") : undefined,
     oldest: config.boolean("oldest"),
     archiveExpireBefore: config.optionalString("archive-expire-before"),
-    dryRun: config.boolean("dry-run"),
+    plan: config.command === "expire" && config.boolean("plan"),
+    dryRun: config.boolean("dry-run") || (config.command === "expire" && config.boolean("plan")),
     lockPath: config.string("lock-path"),
   };
 }
@@ -526,6 +534,17 @@ export function annotateOptions(config: Configuration): AnnotateOptions {
     repositories: repositories(config),
     set: config.string("set"),
     annotations: config.option("annotation") === undefined ? config.missing("annotation") : config.hash("annotation"),
+    lockPath: config.string("lock-path"),
+  };
+}
+
+/** Options of pin and unpin. */
+export function pinOptions(config: Configuration): PinOptions {
+  return {
+    stanza: stanzaOf(config),
+    repositories: repositories(config),
+    set: config.string("set"),
+    reason: config.command === "unpin" ? undefined : config.optionalString("reason") ?? "pinned",
     lockPath: config.string("lock-path"),
   };
 }

@@ -6,6 +6,14 @@ export type CipherConfig =
   | { readonly type: "none" }
   | { readonly type: "aes-256-cbc"; readonly passphrase: string };
 
+/** `repoN-retention-keep-*`: for how many of the last days, weeks, months and years with a full backup the newest one of each stays. */
+export interface KeepConfig {
+  readonly daily?: number;
+  readonly weekly?: number;
+  readonly monthly?: number;
+  readonly yearly?: number;
+}
+
 /** `repoN-retention-*`. An absent number is "not configured". */
 export interface RetentionConfig {
   readonly fullType: "count" | "time";
@@ -16,6 +24,7 @@ export interface RetentionConfig {
   readonly archive?: number;
   /** Days that manifests of expired backups stay in `backup.history`; absent = for ever, 0 = none. */
   readonly historyDays?: number;
+  readonly keep: KeepConfig;
 }
 
 /** What a repository is for (`repoN-role`): WAL, backups with the WAL that makes them consistent, or both. */

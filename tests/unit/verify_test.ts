@@ -76,7 +76,7 @@ function facts(
     historyId: 1,
     isCurrent: true,
     backupInfo: { backups } as BackupInfo,
-    retention: { fullType: "count", archiveType: "full" },
+    retention: { fullType: "count", archiveType: "full", keep: {} },
     spans: spans.map(([timeline, first, last]) => ({ timeline, first, last, firstStoredTime: 0 })),
     forks: new Map(),
     segmentBytes: 16 * MIB,
@@ -100,7 +100,7 @@ Deno.test("a backup needs its range, and behind the oldest that keeps it WAL mus
     "20260103-000000F: 1/12-12",
     "all: 1/3-20",
   ]);
-  const retention = { fullType: "count", archiveType: "full", full: 9, archive: 2 } as const;
+  const retention = { fullType: "count", archiveType: "full", keep: {}, full: 9, archive: 2 } as const;
   assertEquals(continuousFrom({ ...some, retention }), segment(1, 7));
   assertEquals(shown({ ...some, set: "20260102-000000F" }), ["20260102-000000F: 1/7-8"]);
   // An offline backup needs nothing, and takes nothing from what the others need.
