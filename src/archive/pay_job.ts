@@ -44,6 +44,13 @@ export async function payDebt(
   options: ArchivePushOptions,
   signal: AbortSignal,
 ): Promise<PaidDebt> {
+  const control = options.cluster === undefined
+    ? undefined
+    : readControlFile(options.cluster.path, options.pgVersionForce);
+  const debtor = set.repositories.find((repository) => repository.key === key);
+  if (debtor === undefined) throw new WalferryError("Assert", `repo${key} is not configured`);
+  // First of all: whatever comes of this debt tells the caller that the repository answers.
+  const target = await targetIn(debtor, options, control, signal);
   let debt: Debt | undefined;
   try {
     debt = ledger.get(key, walName);
@@ -53,12 +60,6 @@ export async function payDebt(
     throw error;
   }
   if (debt === undefined) return { state: "gone" };
-  const control = options.cluster === undefined
-    ? undefined
-    : readControlFile(options.cluster.path, options.pgVersionForce);
-  const debtor = set.repositories.find((repository) => repository.key === key);
-  if (debtor === undefined) throw new WalferryError("Assert", `repo${key} is not configured`);
-  const target = await targetIn(debtor, options, control, signal);
 
   const local = await readIfSame(`${pgWalPath}/${walName}`, debt.checksum, options, control);
   if (local !== undefined) {
@@ -141,7 +142,7 @@ async function copyTo(
   signal: AbortSignal,
 ): Promise<void> {
   if (!isWalSegmentOrPartialName(walName)) {
-    if (await copyPlainFile(from, walName, to, signal)) return;
+    if (await copyPlainFile(from, walName, to, signal, checksum) !== undefined) return;
     throw new WalferryError("FileMissing", `${from.repository.name} does not have '${walName}'`);
   }
   const there = await findSegments(to.repository, to.stanza, to.archiveId, walName, signal);

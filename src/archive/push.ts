@@ -6,6 +6,7 @@
 import { WalferryError } from "../errors.ts";
 import type { Clock } from "../process/clock.ts";
 import type { CommandContext } from "../process/command_context.ts";
+import { readLockState } from "../process/locks.ts";
 import { type ControlData, readControlFile } from "../postgres/control_file.ts";
 import type { Repository } from "../repository/repository.ts";
 import {
@@ -61,9 +62,13 @@ export async function pushWal(options: ArchivePushOptions, context: CommandConte
   const chosen = set.repositories.filter(({ key }) => keys.includes(key));
   const checked = await checkChosen(chosen, options, control, quorum, pushing);
   for (const news of await pushFile(path, checked, options, quorum, pushing)) context.log.warn(news);
-  const canPay = !quorum.isAll && options.cluster !== undefined &&
-    quorum.ledger.keys().some((key) => quorum.health.mayTry(key));
+  const canPay = options.cluster !== undefined && quorum.isPayable && !isSomebodyPaying(options);
   return { state: "pushed", payIn: canPay ? path.slice(0, path.lastIndexOf("/")) : undefined };
+}
+
+/** Whoever holds the lock pays, or will have to end first. */
+function isSomebodyPaying({ lockPath, stanza, repositories }: ArchivePushOptions): boolean {
+  return readLockState(lockPath, stanza, "archive", repositories.map(({ key }) => key)).held;
 }
 
 /** What pushing a file needs of the outside world. */
