@@ -254,7 +254,7 @@ testWith(NEEDS, "bundles of a set that the original framed in its own way for bl
   await archiveWith(cluster, stanza, "walferry");
   await stanza.must("pgbackrest", ["--type=full", "--beta", "--repo1-block=y", "backup"]);
   await grow(cluster);
-  await stanza.must("walferry", ["--type=incr", "backup"]);
+  assertIncludes(await stanza.must("walferry", ["--type=incr", "backup"]), "only pgbackrest can restore it");
   await sameInfo(stanza);
   await verified(stanza);
   const immediate = ["--type=immediate", "--target-action=promote"];
