@@ -88,10 +88,18 @@ async function copyFile(destinations: Destinations, request: CopyRequest, advanc
   // What was too large for memory is read again. It may have changed in between: this reading says what is stored.
   const content = whole === undefined ? file.content() : streamOf(whole);
   const copied = await store(destinations, { ...request, targets }, file, content, advance);
-  const stored = copied.stored.map((one): StoredFile =>
-    one.status === "stored" ? { ...one, damaged: damaged.get(one.key) } : one
-  );
+  const stored = copied.stored.map((one): StoredFile => {
+    if (one.status !== "stored") return one;
+    // The server emptied a file that was too large to be held: its member is there, and nobody is led to it.
+    if (copied.sizeBytes === 0 && one.bundleOffset !== undefined) return emptyMember(one.key);
+    return { ...one, damaged: damaged.get(one.key) };
+  });
   return { ...copied, stored: [...settled.values(), ...stored] };
+}
+
+/** Beside bundles an empty file has no stored bytes. */
+function emptyMember(key: number): StoredFile {
+  return { key, status: "stored", sizeBytes: 0, checksum: undefined };
 }
 
 /** A file that the server emptied since it was listed. */
@@ -115,7 +123,7 @@ async function settle(
   for (const { key, unchangedChecksum, resumed, bundled } of request.targets) {
     // In a bundle nothing is stored of it.
     if (bundled && found?.sizeBytes === 0) {
-      settled.set(key, { key, status: "stored", sizeBytes: 0, checksum: undefined });
+      settled.set(key, emptyMember(key));
     } else if (unchangedChecksum !== undefined && isThis(unchangedChecksum)) {
       settled.set(key, { key, status: "unchanged" });
     } else if (resumed !== undefined && (found === undefined || isThis(resumed.checksum))) {

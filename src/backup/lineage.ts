@@ -50,7 +50,13 @@ export async function chooseLineage(request: LineageRequest): Promise<Lineage> {
   const { options, repository, info, tell, checksumPage } = request;
   const entry = priorOf(info, options.type);
   const { bundle } = repository.config;
-  const hardlink = bundle === undefined && repository.config.hardlink && repository.storage.features.hardlinks;
+  const { hardlinks } = repository.storage.features;
+  const hardlink = bundle === undefined && repository.config.hardlink && hardlinks;
+  if (repository.config.hardlink && !hardlinks) {
+    tell.warn(
+      `repo${repository.key}-hardlink=y has no effect: a ${repository.storage.type} repository has no hard links`,
+    );
+  }
   if (entry === undefined) {
     if (options.type !== "full") {
       tell.warn(`no prior backup exists, ${options.type} backup has been changed to full`);
@@ -67,6 +73,12 @@ export async function chooseLineage(request: LineageRequest): Promise<Lineage> {
   }
   const prior = await repository.loadManifest(options.stanza, entry.label, info.cipherPass);
   tell.info(`last backup label = ${prior.label}, version = ${prior.backrestVersion}`);
+  if (prior.files.some(({ blockMapBytes }) => blockMapBytes !== undefined)) {
+    tell.warn(
+      `backup ${prior.label} holds block incremental files: this backup will refer to them, and only pgbackrest can restore it\n` +
+        "HINT: use --type=full for a backup that walferry can restore.",
+    );
+  }
   return {
     type: options.type,
     prior,

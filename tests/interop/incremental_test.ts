@@ -254,7 +254,7 @@ testWith(NEEDS, "bundles of a set that the original framed in its own way for bl
   await archiveWith(cluster, stanza, "walferry");
   await stanza.must("pgbackrest", ["--type=full", "--beta", "--repo1-block=y", "backup"]);
   await grow(cluster);
-  await stanza.must("walferry", ["--type=incr", "backup"]);
+  assertIncludes(await stanza.must("walferry", ["--type=incr", "backup"]), "only pgbackrest can restore it");
   await sameInfo(stanza);
   await verified(stanza);
   const immediate = ["--type=immediate", "--target-action=promote"];
@@ -264,3 +264,58 @@ testWith(NEEDS, "bundles of a set that the original framed in its own way for bl
   await verified(stanza);
   assertEquals(await restoredDump(folder, stanza, "pgbackrest", immediate), normalized(await cluster.dump()));
 });
+
+testWith(
+  NEEDS,
+  "a chain taken while the server writes, shrinks and drops is consistent in every repository",
+  async () => {
+    await using folder = await TestFolder.make();
+    await using cluster = await makeCluster(folder);
+    const stanza = await TestStanza.make(folder, cluster, {
+      repositories: [{}, { cipherPass: "secret", options: { bundle: "y" } }],
+      global: { "compress-type": "zst", "process-max": "2", "archive-timeout": "60s" },
+    });
+    await stanza.must("walferry", ["stanza-create"]);
+    await archiveWith(cluster, stanza, "walferry");
+    await cluster.sql("create table busy as select g id, repeat(md5(g::text), 10) v from generate_series(1, 30000) g");
+    let isDone = false;
+    const load = (async () => {
+      for (let round = 0; !isDone; round++) {
+        await cluster.sql(`update busy set v = md5(v || ${round}) where id % 7 = ${round % 7};
+        create table brief_${round} as select g, md5(g::text) v from generate_series(1, 3000) g;
+        drop table if exists "brief_${round - 2}";
+        delete from busy where id > 25000; insert into busy select g, md5(g::text) from generate_series(25001, 27000) g;`);
+        await cluster.sql("vacuum busy");
+        await cluster.sql("checkpoint");
+      }
+    })();
+    try {
+      for (const type of ["full", "incr", "diff", "incr"]) {
+        const delta = type === "diff" ? ["--delta"] : [];
+        await stanza.must("walferry", ["--repo=all", `--type=${type}`, ...delta, "backup"]);
+      }
+    } finally {
+      isDone = true;
+      await load;
+    }
+    await grow(cluster);
+    await sameInfo(stanza);
+    const dump = normalized(await cluster.dump());
+    for (const repo of ["1", "2"]) {
+      const report = await stanza.must("pgbackrest", [`--repo=${repo}`, "--output=text", "--verbose", "verify"]);
+      assertIncludes(report, "status: ok");
+      const own = (await stanza.must("pgbackrest", ["--output=json", `--repo=${repo}`, "info"])).match(
+        /\d{8}-\d{6}F[_0-9DI-]*/g,
+      )!;
+      // Recovery from each link to the end of the archive; it begins at pages that were written while they were copied.
+      for (const [index, label] of [...new Set(own)].sort().entries()) {
+        const program = index % 2 === 0 ? "pgbackrest" : "walferry";
+        assertEquals(
+          await restoredDump(folder, stanza, program, [`--repo=${repo}`, `--set=${label}`]),
+          dump,
+          `${label} repo${repo}`,
+        );
+      }
+    }
+  },
+);

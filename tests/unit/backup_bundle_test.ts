@@ -176,6 +176,16 @@ Deno.test("members lie one behind the other; what is gone, emptied or unchanged 
   assertEquals(Deno.readTextFileSync(`${base}/repo2/L/bundle/7`), "firstsamelast");
 });
 
+Deno.test("a large file that the server emptied has no place in the bundle either", async () => {
+  using directory = temporaryDirectory();
+  writeFile(`${directory.path}/pg/a`, "");
+  const [result] = await runJob(directory.path, [{ name: "a", sizeBytes: 3_000_000 }], `${directory.path}/repo2`);
+  assertEquals(
+    result!.status === "copied" && [result!.sizeBytes, result!.stored],
+    [0, [1, 2].map((key) => ({ key, status: "stored" as const, sizeBytes: 0, checksum: undefined }))],
+  );
+});
+
 Deno.test("a bundle without members is not there", async () => {
   using directory = temporaryDirectory();
   Deno.mkdirSync(`${directory.path}/pg`);
