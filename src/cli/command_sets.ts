@@ -11,6 +11,7 @@ export const REPO: readonly CommandName[] = [
   "backup",
   "check",
   "config-check",
+  "drill",
   "expire",
   "info",
   "manifest",
@@ -32,6 +33,7 @@ export const PG: readonly CommandName[] = [
   "backup",
   "check",
   "config-check",
+  "drill",
   "restore",
   "restore-command",
   ...STANZA_COMMANDS,
@@ -42,6 +44,7 @@ export const PGDB: readonly CommandName[] = [
   "backup",
   "check",
   "config-check",
+  "drill",
   "restore-command",
   ...STANZA_COMMANDS,
 ];

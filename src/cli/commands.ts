@@ -10,6 +10,7 @@ export const COMMAND_NAMES = [
   "completion",
   "config-check",
   "demo",
+  "drill",
   "expire",
   "help",
   "info",
@@ -66,6 +67,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandDeclaration>> = {
     allowRoot: true,
   },
   "demo": { parameters: [], stanza: "none", logLevel: "debug", allowRoot: true, bare: true },
+  "drill": { parameters: [], stanza: "required", logFile: true, logLevel: "info" },
   "expire": { parameters: [], stanza: "required", logFile: true, logLevel: "info" },
   "help": {
     parameters: ["command", "option"],

@@ -42,6 +42,17 @@ export async function dispatch(
         pgBin: config.optionalString("pg-bin"),
         searchPath: invocation.environment["PATH"] ?? "",
       }, context);
+    case "drill": {
+      const { drillRestoreCommandText } = await import("./restore_command.ts");
+      return await (await import("../commands/drill.ts")).drill(
+        typed.drillOptions(
+          config,
+          invocation.environment,
+          (dataPath, spoolPath) => drillRestoreCommandText(config, dataPath, spoolPath),
+        ),
+        context,
+      );
+    }
     case "expire":
       warnOfRetention(config, context);
       return await (await import("../commands/expire.ts")).expire(typed.expireOptions(config), context);
