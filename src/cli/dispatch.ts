@@ -62,6 +62,13 @@ export async function dispatch(
       return await (await import("../commands/info.ts")).info(typed.infoOptions(config), context);
     case "manifest":
       return await (await import("../commands/manifest.ts")).manifest(typed.manifestOptions(config), context);
+    case "metrics": {
+      const { metricsOptions } = await import("./metrics_scopes.ts");
+      return await (await import("../commands/metrics.ts")).metrics(
+        metricsOptions(config, invocation, context),
+        context,
+      );
+    }
     case "repo-gc":
       return await (await import("../commands/repo_gc.ts")).repoGc(typed.repoGcOptions(config), context);
     case "repo-sync":

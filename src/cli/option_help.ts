@@ -17,6 +17,7 @@ export const COMMAND_HELP: Readonly<Record<CommandName, string>> = {
   "help": "get help",
   "info": "show backups and archived WAL",
   "manifest": "show what a backup consists of and where its bytes are",
+  "metrics": "tell monitoring how archiving and backups are, as OpenMetrics text, once or over HTTP",
   "repo-gc": "abort uploads that were begun long ago and never finished",
   "repo-sync": "give one repository the backups and the WAL that another one has and it has not",
   "repo-get": "get a file from a repository",
@@ -109,6 +110,8 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "keep": "demo, drill: leave the directory behind.",
   "link-all": "restore: make all links again.",
   "link-map": "restore: where a link leads, or that a directory or file becomes a link: path=destination.",
+  "listen":
+    "metrics: serve them at http://ADDR:PORT/metrics until the command is told to end; without it they are printed once.",
   "lock-path": "directory of lock and stop files. Shared with pgbackrest, so that both keep out of each other's way.",
   "log-format": "text, or json: one object per line.",
   "log-level-console": "messages on standard output: off, error, warn, info, detail, debug, trace.",
@@ -118,6 +121,8 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "log-subprocess": "log files for pgBackRest's child processes.",
   "log-timestamp": "time on console lines.",
   "manifest-save-threshold": "bytes copied between two saves of the list by which an aborted backup is resumed.",
+  "metrics-max-age":
+    "metrics with listen: how old what is known of the repositories may be; 0 = they are read for every request.",
   "max-rate": "bytes per second that go to and come from each repository, all threads together. Default: no limit.",
   "repo-max-rate": "as max-rate, for this repository.",
   "neutral-umask": "set the umask to 0000, so that modes in a repository are exact.",

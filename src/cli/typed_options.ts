@@ -17,7 +17,9 @@ import type {
   CheckOptions,
   ExpireOptions,
   InfoOptions,
+  ListenAddress,
   ManifestOptions,
+  MetricsScope,
   RepoGcOptions,
   RepoGetOptions,
   RepoLsOptions,
@@ -441,6 +443,34 @@ export function infoOptions(config: Configuration): InfoOptions {
     lockPath: config.string("lock-path"),
     spoolPath: config.string("spool-path"),
   };
+}
+
+/** One stanza of metrics. */
+export function metricsScope(config: Configuration): MetricsScope {
+  return {
+    info: {
+      stanza: config.stanza,
+      repositories: repositories(config),
+      output: "text",
+      detailLevel: "full",
+      lockPath: config.string("lock-path"),
+      spoolPath: config.string("spool-path"),
+    },
+    clusterPath: config.optionalString("pg-path", 1),
+    pgVersionForce: config.optionalString("pg-version-force"),
+  };
+}
+
+/** `9854`, `:9854`, `127.0.0.1:9854`, `[::1]:9854`. */
+export function listenAddress(text: string): ListenAddress {
+  const match = /^(?:(?:\[([0-9A-Fa-f:.]+)\]|([^:\[\]]*)):)?(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65535) {
+    throw new WalferryError("OptionInvalidValue", `'${text}' is not valid for 'listen' option`, {
+      hint: "an address and a port are expected, such as 127.0.0.1:9854 or [::1]:9854; :9854 is every address.",
+    });
+  }
+  return { hostname: match[1] ?? (match[2] || "0.0.0.0"), port };
 }
 
 /** Options of check. */
