@@ -11,6 +11,7 @@
 export const ERROR_CODES = {
   // walferry's own, from the numbers below 25, which pgBackRest does not use.
   RepositoryDamaged: 10,
+  DrillFailed: 11,
   Assert: 25,
   Checksum: 26,
   Config: 27,

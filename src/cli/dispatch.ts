@@ -45,6 +45,17 @@ export async function dispatch(
         pgBin: config.optionalString("pg-bin"),
         searchPath: invocation.environment["PATH"] ?? "",
       }, context);
+    case "drill": {
+      const { drillRestoreCommandText } = await import("./restore_command.ts");
+      return await (await import("../commands/drill.ts")).drill(
+        typed.drillOptions(
+          config,
+          invocation.environment,
+          (dataPath, spoolPath) => drillRestoreCommandText(config, dataPath, spoolPath),
+        ),
+        context,
+      );
+    }
     case "expire":
       warnOfRetention(config, context);
       return await (await import("../commands/expire.ts")).expire(typed.expireOptions(config), context);
@@ -54,6 +65,13 @@ export async function dispatch(
       return await (await import("../commands/info.ts")).info(typed.infoOptions(config), context);
     case "manifest":
       return await (await import("../commands/manifest.ts")).manifest(typed.manifestOptions(config), context);
+    case "metrics": {
+      const { metricsOptions } = await import("./metrics_scopes.ts");
+      return await (await import("../commands/metrics.ts")).metrics(
+        metricsOptions(config, invocation, context),
+        context,
+      );
+    }
     case "repo-gc":
       return await (await import("../commands/repo_gc.ts")).repoGc(typed.repoGcOptions(config), context);
     case "repo-sync":

@@ -12,12 +12,14 @@ export const COMMAND_HELP: Readonly<Record<CommandName, string>> = {
   "completion": "print a completion script for bash, zsh or fish",
   "config-check": "show each effective option and where it came from",
   "demo": "run the whole story on a throw-away cluster",
+  "drill": "prove a backup: restore it beside the cluster, recover, check, clean up",
   "expire": "remove backups and WAL that the retention no longer keeps",
   "help": "get help",
   "info": "show backups and archived WAL",
   "manifest": "show what a backup consists of and where its bytes are",
   "pin": "keep a backup, with what it needs, whatever the retention says",
   "unpin": "leave a backup to the retention again",
+  "metrics": "tell monitoring how archiving and backups are, as OpenMetrics text, once or over HTTP",
   "repo-gc": "abort uploads that were begun long ago and never finished",
   "repo-sync": "give one repository the backups and the WAL that another one has and it has not",
   "repo-get": "get a file from a repository",
@@ -42,6 +44,7 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "allow-root":
     "let the command run as root. Files that root writes into a repository may be out of reach for the account that archives.",
   "apply": "set it in the running cluster with ALTER SYSTEM; asks first on a terminal.",
+  "amcheck": "drill: check all tables and indexes of the restored cluster with pg_amcheck.",
   "annotation":
     "note on a backup, key=value; repeat it for several. Shown by info. With annotate an empty value removes the note.",
   "archive-async":
@@ -68,6 +71,7 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "backup-standby": "back up from a standby: y, prefer or n. This version backs up from the primary.",
   "beta": "beta features of pgBackRest.",
   "buffer-size": "size of one read or write.",
+  "checksums": "drill: verify every page checksum of the restored cluster with pg_checksums.",
   "checksum-page": "validate page checksums of relation files. Default: as the cluster has them.",
   "cipher-pass": "repo-get, repo-put: passphrase of the file, instead of the one that its path tells.",
   "cmd": "program written into restore_command. Default: this one.",
@@ -86,8 +90,15 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
     "restore: keep files whose checksum is right already; backup: compare contents with the prior backup, not sizes and times.",
   "detail-level": "info: full, or progress for the state of running commands only.",
   "dry-run": "expire, repo-gc: say what would be removed, remove nothing.",
+  "drill-option":
+    "drill: setting of the restored cluster, name=value; repeat it for several. Its own settings are not used, and no library is preloaded unless it is named here.",
+  "drill-path":
+    "drill: existing directory below which the scratch directory is made. Default: beside pg1-path, else /var/tmp.",
+  "dump": "drill: read every row of the restored cluster with pg_dumpall, to nowhere.",
   "exclude":
     "path below the data directory that backups leave out; with a slash at the end only its contents. Repeat it for several.",
+  "expect":
+    "drill: result that the query must have, columns by |, rows by line ends; one for each query, in their order, * = any.",
   "expire-auto": "expire after a successful backup.",
   "filter": "only names that match this regular expression.",
   "force":
@@ -98,9 +109,11 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
     "longest silence of a store or socket, and for commands other than the archive's the time that a failing request is tried again.",
   "job-retry": "retries of a failed job.",
   "job-retry-interval": "wait between retries of a job.",
-  "keep": "demo: leave its directory behind.",
+  "keep": "demo, drill: leave the directory behind.",
   "link-all": "restore: make all links again.",
   "link-map": "restore: where a link leads, or that a directory or file becomes a link: path=destination.",
+  "listen":
+    "metrics: serve them at http://ADDR:PORT/metrics until the command is told to end; without it they are printed once.",
   "lock-path": "directory of lock and stop files. Shared with pgbackrest, so that both keep out of each other's way.",
   "log-format": "text, or json: one object per line.",
   "log-level-console": "messages on standard output: off, error, warn, info, detail, debug, trace.",
@@ -110,6 +123,8 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "log-subprocess": "log files for pgBackRest's child processes.",
   "log-timestamp": "time on console lines.",
   "manifest-save-threshold": "bytes copied between two saves of the list by which an aborted backup is resumed.",
+  "metrics-max-age":
+    "metrics with listen: how old what is known of the repositories may be; 0 = they are read for every request.",
   "max-rate": "bytes per second that go to and come from each repository, all threads together. Default: no limit.",
   "repo-max-rate": "as max-rate, for this repository.",
   "neutral-umask": "set the umask to 0000, so that modes in a repository are exact.",
@@ -118,7 +133,8 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "online": "the cluster is running; --no-online for one that is stopped.",
   "output": "form of the output: text, json; version also num.",
   "page-header-check": "take a page with an empty header for a new page; n for encrypted pages of forks.",
-  "pg-bin": "demo: directory of the PostgreSQL programs to use.",
+  "pg-bin":
+    "demo, drill: directory of the PostgreSQL programs to use. Default: those that are found, of the right release.",
   "pg-database": "database to connect to.",
   "pg-host": "host of a remote cluster. This version runs on the host of the cluster.",
   "pg-host-ca-file": "CA of pgBackRest's TLS server.",
@@ -140,6 +156,8 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "priority": "nice value of pgBackRest's processes.",
   "process-max": "worker threads that compress and copy.",
   "protocol-timeout": "timeout of pgBackRest's remote protocol.",
+  "query": "drill: statement that must succeed in the restored cluster; repeat it for several.",
+  "query-database": "drill: database of the queries. Default: pg1-database.",
   "recovery-option": "restore: setting for recovery, name=value; repeat it for several.",
   "repo": "the repository to use, by number; backup takes several (1,2) or all, and reads the database once for them.",
   "repo-block": "block incremental backup. This version stores whole files.",
@@ -264,10 +282,10 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "stop-auto": "does nothing since PostgreSQL 9.6.",
   "tablespace-map": "restore: where a tablespace goes, name or oid=path; repeat it for several.",
   "tablespace-map-all": "restore: directory below which all tablespaces go.",
-  "target": "restore: the recovery target.",
+  "target": "restore, drill: the recovery target.",
   "target-action": "restore: what PostgreSQL does at the target: pause, promote, shutdown.",
-  "target-exclusive": "restore: stop before the target.",
-  "target-timeline": "restore: current, latest or a timeline number.",
+  "target-exclusive": "restore, drill: stop before the target.",
+  "target-timeline": "restore, drill: current, latest or a timeline number.",
   "tcp-keep-alive-count": "TCP keep-alive count.",
   "tcp-keep-alive-idle": "TCP keep-alive idle time.",
   "tcp-keep-alive-interval": "TCP keep-alive interval.",
@@ -280,7 +298,7 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "tls-server-key-file": "key of pgBackRest's server.",
   "tls-server-port": "port of pgBackRest's server.",
   "type":
-    "backup: full, diff, incr; restore: default, immediate, time, xid, lsn, name, standby, preserve, none; info: only backups of this type.",
+    "backup: full, diff, incr; restore: default, immediate, time, xid, lsn, name, standby, preserve, none; drill: default, immediate, time, xid, lsn, name; info: only backups of this type.",
   "verbose": "verify: with every finding and every continuous span of WAL.",
   "verify-exit":
     "exit code of verify when something is missing or damaged: strict = 10; compat = 0, as pgBackRest. compat is the default under the name pgbackrest.",

@@ -164,7 +164,7 @@ function writeOutput(content: string | Uint8Array): void {
 async function openProgress(
   command: CommandName,
 ): Promise<{ progress: CommandContext["progress"]; aroundTerminal?: LogOptions["aroundTerminal"] }> {
-  const isLong = command === "backup" || command === "restore" || command === "verify";
+  const isLong = command === "backup" || command === "drill" || command === "restore" || command === "verify";
   if (!isLong || !Deno.stderr.isTerminal()) return { progress: silentProgress };
   const { createProgressBar } = await import("../report/progress_bar.ts");
   return createProgressBar();
@@ -182,7 +182,7 @@ function logOptions(
     config.string(option) as LogLevel
   );
   // A program that reads the answer must find nothing else on standard output.
-  const alone = command === "verify" && config.string("output") === "json";
+  const alone = (command === "verify" || command === "drill") && config.string("output") === "json";
   return {
     console: alone ? "off" : console!,
     stderr: alone ? moreTalkative(console!, stderr!) : stderr!,

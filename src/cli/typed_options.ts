@@ -7,6 +7,7 @@ import type {
   PushServiceOptions,
 } from "../archive/options.ts";
 import type { BackupOptions, BackupType } from "../backup/options.ts";
+import type { DrillOptions, DrillType } from "../drill/options.ts";
 import { isWalferryError, WalferryError } from "../errors.ts";
 import type { ClusterConfig } from "../postgres/config.ts";
 import type { StartStopOptions } from "../process/options.ts";
@@ -16,7 +17,9 @@ import type {
   CheckOptions,
   ExpireOptions,
   InfoOptions,
+  ListenAddress,
   ManifestOptions,
+  MetricsScope,
   PinOptions,
   RepoGcOptions,
   RepoGetOptions,
@@ -366,6 +369,63 @@ function expiring(config: Configuration): RepositoryConfig[] {
   return [...named, ...allRepositories(config).filter(({ role }) => role === "wal")];
 }
 
+/**
+ * Options of drill.
+ * @param restoreCommand text of `restore_command` for a data directory and a spool
+ */
+export function drillOptions(
+  config: Configuration,
+  environment: Readonly<Record<string, string>>,
+  restoreCommand: DrillOptions["restoreCommand"],
+): DrillOptions {
+  const type = config.string("type") as DrillType;
+  return {
+    stanza: stanzaOf(config),
+    repositories: repositories(config),
+    set: config.string("set"),
+    type,
+    typeChosen: config.isSet("type"),
+    target: ["time", "xid", "lsn", "name"].includes(type) ? config.string("target") : undefined,
+    targetExclusive: config.boolean("target-exclusive"),
+    targetTimeline: config.optionalString("target-timeline"),
+    drillPath: config.optionalString("drill-path"),
+    // A host that only verifies has no cluster.
+    clusterPaths: config.indexes("pg").flatMap((key) => config.optionalString("pg-path", key) ?? []),
+    repositoryPaths: config.indexes("repo").flatMap((key) =>
+      ["posix", "cifs"].includes(config.string("repo-type", key)) ? [config.string("repo-path", key)] : []
+    ),
+    pgBin: config.optionalString("pg-bin"),
+    pgUser: config.optionalString("pg-user", 1),
+    settings: config.hash("drill-option"),
+    checksums: config.boolean("checksums"),
+    amcheck: config.boolean("amcheck"),
+    dump: config.boolean("dump"),
+    queries: drillQueries(config.list("query"), config.list("expect")),
+    queryDatabase: config.optionalString("query-database") ?? config.optionalString("pg-database", 1) ?? "postgres",
+    dbTimeoutMs: config.number("db-timeout"),
+    keep: config.boolean("keep"),
+    output: config.string("output") === "json" ? "json" : "text",
+    environment,
+    restoreCommand,
+    processMax: config.number("process-max"),
+    bufferBytes: config.number("buffer-size"),
+    lockPath: config.string("lock-path"),
+    pgVersionForce: config.optionalString("pg-version-force"),
+  };
+}
+
+/** An expected result that belongs to another statement than the user means would prove nothing. */
+function drillQueries(queries: readonly string[], expected: readonly string[]): DrillOptions["queries"] {
+  if (expected.length > 0 && expected.length !== queries.length) {
+    throw new WalferryError(
+      "OptionInvalid",
+      `there are ${queries.length} of option 'query' but ${expected.length} of option 'expect'`,
+      { hint: "each query needs an expect, in the same order; --expect='*' is for one whose result does not matter." },
+    );
+  }
+  return queries.map((sql, at) => ({ sql, expected: expected[at] === "*" ? undefined : expected[at] }));
+}
+
 /** Options of expire. Also used behind a backup, with the options of the backup's own sections. */
 export function expireOptions(config: Configuration): ExpireOptions {
   return {
@@ -397,6 +457,34 @@ export function infoOptions(config: Configuration): InfoOptions {
     lockPath: config.string("lock-path"),
     spoolPath: config.string("spool-path"),
   };
+}
+
+/** One stanza of metrics. */
+export function metricsScope(config: Configuration): MetricsScope {
+  return {
+    info: {
+      stanza: config.stanza,
+      repositories: repositories(config),
+      output: "text",
+      detailLevel: "full",
+      lockPath: config.string("lock-path"),
+      spoolPath: config.string("spool-path"),
+    },
+    clusterPath: config.optionalString("pg-path", 1),
+    pgVersionForce: config.optionalString("pg-version-force"),
+  };
+}
+
+/** `9854`, `:9854`, `127.0.0.1:9854`, `[::1]:9854`. */
+export function listenAddress(text: string): ListenAddress {
+  const match = /^(?:(?:\[([0-9A-Fa-f:.]+)\]|([^:\[\]]*)):)?(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65535) {
+    throw new WalferryError("OptionInvalidValue", `'${text}' is not valid for 'listen' option`, {
+      hint: "an address and a port are expected, such as 127.0.0.1:9854 or [::1]:9854; :9854 is every address.",
+    });
+  }
+  return { hostname: match[1] ?? (match[2] || "0.0.0.0"), port };
 }
 
 /** Options of check. */

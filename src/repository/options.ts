@@ -42,6 +42,28 @@ export interface InfoOptions {
   readonly spoolPath: string;
 }
 
+/** One stanza (or all that the repositories have) of `metrics`. */
+export interface MetricsScope {
+  readonly info: InfoOptions;
+  /** Data directory of the stanza's first cluster. */
+  readonly clusterPath?: string;
+  readonly pgVersionForce?: string;
+}
+
+/** Where a server listens. */
+export interface ListenAddress {
+  readonly hostname: string;
+  readonly port: number;
+}
+
+export interface MetricsOptions {
+  readonly scopes: readonly MetricsScope[];
+  /** Absent = to standard output, once. */
+  readonly listen?: ListenAddress;
+  /** How old what is known of the repositories may be, milliseconds. */
+  readonly maxAgeMs: number;
+}
+
 export interface ExpireOptions {
   readonly stanza: string;
   readonly repositories: readonly RepositoryConfig[];

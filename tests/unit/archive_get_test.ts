@@ -16,6 +16,7 @@ const CONFIG: RepositoryConfig = {
   storage: { type: "memory", path: "m" },
   cipher: { type: "none" },
   retention: { fullType: "count", archiveType: "full", keep: {} },
+  hardlink: false,
   symlink: false,
 };
 const NEVER = new AbortController().signal;
