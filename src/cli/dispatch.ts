@@ -72,6 +72,8 @@ export async function dispatch(
         context,
       );
     }
+    case "rekey":
+      return await (await import("../commands/rekey.ts")).rekey(typed.rekeyOptions(config), context);
     case "repo-gc":
       return await (await import("../commands/repo_gc.ts")).repoGc(typed.repoGcOptions(config), context);
     case "repo-sync":
