@@ -147,11 +147,21 @@ testWith(NEEDS, "a drill goes to a moment, and to the end of a backup without on
     reportOf(moment)["last-transaction"] <=
       Number(await cluster.sql(`select extract(epoch from '${target}'::timestamptz)`)),
   );
+  // Without a zone it is the time of the place that the drill is held in.
+  const tokyo = await cluster.sql(
+    `select to_char('${target}'::timestamptz at time zone 'Asia/Tokyo', 'YYYY-MM-DD HH24:MI:SS.US')`,
+  );
+  const there = await place.stanza.walferry(
+    [`--drill-path=${place.drills}`, "--type=time", `--target=${tokyo}`, ...query, "--expect=1500", "drill"],
+    { env: { TZ: "Asia/Tokyo" } },
+  );
+  assertEquals(there.code, 0, there.stdout + there.stderr);
   const immediate = await drill(place, "--type=immediate", ...query, "--expect=1000");
   assertEquals(immediate.code, 0, immediate.stdout + immediate.stderr);
   const unreachable = await drill(place, "--type=time", "--target=2100-01-01 00:00:00+00", "--output=json");
   assertEquals(unreachable.code, 11, unreachable.stdout + unreachable.stderr);
   assertIncludes(reportOf(unreachable).error.message, "recovery ended before configured recovery target was reached");
+  assertEquals(reportOf(unreachable).result, "failed");
   await assertNothingLeft(place);
 });
 
