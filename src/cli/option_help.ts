@@ -24,6 +24,7 @@ export const COMMAND_HELP: Readonly<Record<CommandName, string>> = {
   "repo-ls": "list files in a repository",
   "repo-put": "put a file into a repository",
   "repo-rm": "remove files from a repository",
+  "report": "write a page of HTML about backups and WAL, for people",
   "restore": "restore a cluster",
   "restore-command":
     "print the restore_command for this stanza; with archive-async=y one that starts no program for what was fetched ahead",
@@ -107,6 +108,7 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
     "shell command that is run when a command fails, with the result as JSON on its standard input. It cannot change the exit code.",
   "hook-success": "as hook-failure, when a command succeeds.",
   "hook-timeout": "longest time of a hook.",
+  "html": "report: file to write the page to; - = standard output.",
   "io-timeout":
     "longest silence of a store or socket, and for commands other than the archive's the time that a failing request is tried again.",
   "job-retry": "retries of a failed job.",

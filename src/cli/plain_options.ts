@@ -118,6 +118,7 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
     allowed: ["none", "json"],
     own: true,
   },
+  { name: "html", type: "string", home: "command line", commands: ["report"], own: true },
   { name: "amcheck", type: "boolean", home: "command line", commands: ["drill"], default: "n", own: true },
   {
     name: "checksums",
@@ -300,6 +301,7 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
       "check",
       "info",
       "metrics",
+      "report",
       "repo-sync",
       "restore",
       "restore-command",

@@ -48,7 +48,8 @@ export function metricsText(
   return renderOpenMetrics(metricFamilies(sights, context.clock.nowMs()));
 }
 
-function lagOf({ clusterPath, pgVersionForce }: MetricsScope, { log }: CommandContext): StanzaSight["lag"] {
+/** How far archiving of the stanza's cluster is, where that is on this host. */
+export function lagOf({ clusterPath, pgVersionForce }: MetricsScope, { log }: CommandContext): StanzaSight["lag"] {
   if (clusterPath === undefined) return undefined;
   try {
     return readArchiveLag(clusterPath, pgVersionForce);
