@@ -8,6 +8,7 @@ import { type ControlData, INVALID_CHECKPOINT, readControlFile } from "../postgr
 import type { Clock } from "../process/clock.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { askEnough } from "../repository/ask_enough.ts";
+import { DebtLedger } from "../repository/debts.ts";
 import { HealthBoard } from "../repository/health.ts";
 import type { Repository } from "../repository/repository.ts";
 import {
@@ -17,11 +18,12 @@ import {
   type RepositoryFailure,
   RepositorySet,
 } from "../repository/repository_set.ts";
-import { fetchVerified, giveName, isDamage, isLocal } from "./deliver.ts";
+import { fetchVerified, isDamage, isLocal } from "./deliver.ts";
 import { firstGood } from "./first_good.ts";
 import { askForCandidates, type Candidate, type Locate } from "./get_candidates.ts";
 import { mendCopy } from "./mend_copy.ts";
 import type { ArchiveGetOptions } from "./options.ts";
+import { removeIfThere } from "./temporary_file.ts";
 import { resolveWalPath } from "./wal_path.ts";
 
 /** How long one repository may take to deliver until the next one is asked as well, in milliseconds. */
@@ -92,6 +94,20 @@ export async function getWalFrom(
       {
         hint: "the other repositories do not have it; recovery must not end before this one has answered.\n" +
           "a repository that is lost for good must be left out: remove it from the configuration, or name another one with --repo.",
+      },
+    );
+  }
+  // Asked of some repositories only, one may be owed what another one has.
+  const ledger = new DebtLedger(options.spoolPath, options.stanza);
+  const owed = set.repositories.filter(({ key }) => ledger.owes(key, options.walName));
+  if (owed.length > 0) {
+    throw new WalferryError(
+      "RepoInvalid",
+      `${options.walName} was archived, but not to ${owed.map(({ name }) => name).join(", ")}, which is still owed it`,
+      {
+        hint:
+          "ask the other repositories too (without --repo), or run repo-sync; recovery must not end before this segment.\n" +
+          `if it is lost for good, remove '${ledger.pathOf(owed[0]!.key, options.walName)}'.`,
       },
     );
   }
@@ -175,9 +191,11 @@ async function deliver(
     warn(describeFailure(failure));
     failures.push(failure);
   }
-  const winner = result.winner?.source;
-  if (winner === undefined) return { winner, damaged: [] };
-  giveName(temporaryOf(winner), destination);
+  if (result.winner === undefined) return { winner: undefined, damaged: [] };
+  const { source: winner, value: temporary } = result.winner;
+  temporary.giveName(destination);
+  // One that hangs has not tidied up, and one that was second by a moment has nobody who wants it.
+  for (const candidate of candidates) if (candidate !== winner) removeIfThere(temporaryOf(candidate));
   for (const { repository } of result.overtaken) {
     if (repository !== winner.repository) {
       health.failed(repository.key, `it was slow to deliver; ${winner.repository.name} was faster`);

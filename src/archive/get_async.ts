@@ -3,9 +3,9 @@
  * that follow (get_filler.ts). What is not in the queue is fetched at once, by the same strict rules as without a queue: only that search
  * says "absent".
  */
-import { isWalferryError } from "../errors.ts";
+import { isWalferryError, toWalferryError } from "../errors.ts";
 import { isWalSegmentName, nextSegmentName } from "../format/wal_name.ts";
-import { readControlFile } from "../postgres/control_file.ts";
+import { type ControlData, readControlFile } from "../postgres/control_file.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { acquireLocks } from "../process/locks.ts";
 import { assertStartable, type GetResult, getWal } from "./get.ts";
@@ -14,7 +14,11 @@ import type { ArchiveGetAsyncOptions } from "./options.ts";
 import { resolveWalPath } from "./wal_path.ts";
 
 /** Pause between looks at a segment that is on its way, in milliseconds. */
-const LOOK_EVERY = 20;
+const LOOK_EVERY = 5;
+/** So many looks later it is seen whether anybody fetches at all: a process that was just started has its lock by then. */
+const DEAD_EVERY = 100;
+/** One of which nothing more came for so many milliseconds is not waited for: another repository may have it. */
+const STALLED_MS = 2000;
 
 /** What came of it; `queue` = it was fetched ahead. */
 export type AsyncGetResult = GetResult | { readonly state: "found in queue" };
@@ -34,30 +38,89 @@ export async function getWalAsync(
   const control = readControlFile(options.cluster.path, options.pgVersionForce);
   assertStartable(options.cluster.path, control);
   const queue = new GetQueue(options.spoolPath, options.stanza);
-  const { walName } = options;
-  const deadline = context.clock.monotonicMs() + options.timeoutMs;
-  while (queue.isFetching(walName) && isBusy(options, context) && context.clock.monotonicMs() < deadline) {
-    await context.clock.sleep(LOOK_EVERY, context.signal);
-  }
-  const result = queue.take(walName, destination, control)
-    ? { state: "found in queue" as const }
-    : await getWal(options, context);
+  const result = await takeFromQueue(queue, destination, control, options, context) ?? await getWal(options, context);
   // A standby that has all there is asks for the next one again and again: behind an absent one there is nothing to fetch.
   if (result.state === "absent") return result;
-  const next = nextSegmentName(walName, control.walSegmentBytes);
-  const wanted = wantedSegments(next, options.queueMaxBytes, control.walSegmentBytes);
-  const there = queue.segments().filter((name) => wanted.includes(name)).length;
-  if (there > wanted.length / 2) return result;
-  if (!isBusy(options, context)) start(next);
-  else if (result.state === "found") queue.want(next);
+  try {
+    fetchAhead(queue, result, control, options, start, context);
+  } catch (error) {
+    // A full spool or lock path, no more processes: PostgreSQL has its segment, and an error now would end the recovery.
+    context.log.warn(`unable to fetch ahead: ${toWalferryError(error).text}`);
+  }
   return result;
 }
 
+/** @returns `undefined` when it is not there, or the queue cannot be used */
+async function takeFromQueue(
+  queue: GetQueue,
+  destination: string,
+  control: ControlData,
+  options: ArchiveGetAsyncOptions,
+  context: CommandContext,
+): Promise<AsyncGetResult | undefined> {
+  const { signal, log } = context;
+  try {
+    await awaitFetch(queue, options, context);
+    signal.throwIfAborted();
+    return queue.take(options.walName, destination, control) ? { state: "found in queue" } : undefined;
+  } catch (error) {
+    signal.throwIfAborted();
+    log.warn(`unable to use the queue: ${toWalferryError(error).text}`);
+    return undefined;
+  }
+}
+
+/**
+ * Waits for a segment that the background process is fetching or about to fetch, as long as more of it comes: what a killed process left does
+ * not grow, and what is not begun in time is fetched past everything that is fetched ahead.
+ */
+async function awaitFetch(
+  queue: GetQueue,
+  options: ArchiveGetAsyncOptions,
+  { clock, signal, execId }: CommandContext,
+): Promise<void> {
+  const { walName, timeoutMs } = options;
+  const deadline = clock.monotonicMs() + timeoutMs;
+  let before: number | undefined;
+  let grownMs = clock.monotonicMs();
+  for (let round = 0; !queue.has(walName); round++) {
+    const bytes = queue.fetchedBytes(walName);
+    if (bytes === undefined && !queue.isAnnounced(walName)) return;
+    const nowMs = clock.monotonicMs();
+    if (bytes !== before) grownMs = nowMs;
+    if (nowMs - grownMs > STALLED_MS || nowMs > deadline) return;
+    before = bytes;
+    // It may have died, or have been killed before it began.
+    if (round % DEAD_EVERY === DEAD_EVERY - 1 && !isBusy(options, execId)) return queue.announce(undefined);
+    await clock.sleep(LOOK_EVERY, signal);
+  }
+}
+
+/** Starts the process that fills the queue, or tells the one that runs where to go on, when less than half of it is there. */
+function fetchAhead(
+  queue: GetQueue,
+  { state }: AsyncGetResult,
+  { walSegmentBytes }: ControlData,
+  options: ArchiveGetAsyncOptions,
+  start: (firstSegment: string) => void,
+  { execId }: CommandContext,
+): void {
+  const next = nextSegmentName(options.walName, walSegmentBytes);
+  const wanted = wantedSegments(next, options.queueMaxBytes, walSegmentBytes);
+  const there = queue.segments().filter((name) => wanted.includes(name)).length;
+  if (there > wanted.length / 2) return;
+  queue.make();
+  if (!isBusy(options, execId)) {
+    queue.announce({ first: next, end: nextSegmentName(wanted.at(-1)!, walSegmentBytes) });
+    start(next);
+  } else if (state === "found") queue.want(next);
+}
+
 /** Whether a background process holds the lock. */
-function isBusy(options: ArchiveGetAsyncOptions, context: CommandContext): boolean {
+function isBusy(options: ArchiveGetAsyncOptions, execId: string): boolean {
   try {
     const keys = options.repositories.map(({ key }) => key);
-    acquireLocks(options.lockPath, options.stanza, "archive", keys, context.execId)[Symbol.dispose]();
+    acquireLocks(options.lockPath, options.stanza, "archive", keys, execId)[Symbol.dispose]();
     return false;
   } catch (error) {
     if (isWalferryError(error, "LockAcquire")) return true;

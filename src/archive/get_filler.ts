@@ -12,6 +12,7 @@ import { WorkerPool } from "../process/worker_pool.ts";
 import type { FetchedSegment, FetchRequest } from "./get_job.ts";
 import { GetQueue, wantedSegments } from "./get_queue.ts";
 import type { ArchiveGetAsyncOptions } from "./options.ts";
+import { PushSpool } from "./spool.ts";
 
 /** It looks what was taken after so many milliseconds: while there is something to do, and while there is not. */
 const LOOK_EVERY_BUSY = 50;
@@ -35,6 +36,7 @@ class QueueFiller {
   readonly #segmentBytes: number;
   readonly #queue: GetQueue;
   readonly #context: CommandContext;
+  readonly #pushes: PushSpool;
   /** Segments that the queue shall hold, oldest first. */
   #window: string[];
   /** Segments that were fetched: one that is no longer there was taken. */
@@ -48,6 +50,7 @@ class QueueFiller {
     this.#segmentBytes = segmentBytes;
     this.#queue = queue;
     this.#context = context;
+    this.#pushes = new PushSpool(options.spoolPath, options.stanza);
     this.#window = this.#from(options.walName);
   }
 
@@ -61,7 +64,9 @@ class QueueFiller {
     await using pool = new WorkerPool<FetchRequest, FetchedSegment>("wal-get", setup, this.#options.processMax);
     const stop = () => pool.close(signal.reason);
     signal.addEventListener("abort", stop, { once: true });
+    using _announced = { [Symbol.dispose]: () => this.#queue.announce(undefined) };
     this.#tidy();
+    this.#pushes.forgetWanted();
     const first = this.#missing()[0];
     if (first !== undefined) log.info(`get WAL file(s) from archive: ${first}...${this.#window.at(-1)}`);
     const stays = this.#options.lingerMs > 0 && this.#isRecovering();
@@ -84,6 +89,8 @@ class QueueFiller {
     if (isStopped(lockPath, stanza) || isStopped(lockPath, undefined)) return "the stanza is stopped";
     if (isOutdated?.()) return "the program or its configuration was changed";
     if (!this.#isRecovering()) return "the recovery has ended";
+    // A standby that archives (archive_mode=always), or another cluster of this stanza on this host.
+    if (this.#pushes.isWanted) return "WAL waits to be archived";
     return this.#running.size === 0 && idleMs > lingerMs ? "nothing to do" : undefined;
   }
 
@@ -95,7 +102,7 @@ class QueueFiller {
 
   /** Removes what is not wanted. */
   #tidy(): void {
-    this.#queue.keepOnly(new Set([...this.#window, ...this.#running]));
+    this.#queue.keepOnly(new Set([...this.#window, ...this.#running]), this.#running);
     for (const name of this.#queue.segments()) this.#fetched.add(name);
   }
 
@@ -122,8 +129,21 @@ class QueueFiller {
     return end === undefined ? missing : missing.filter((name) => name < end);
   }
 
+  /** Lets whoever needs a segment of the window wait for it. */
+  #announce(): void {
+    const [first] = this.#window;
+    const behind = nextSegmentName(this.#window.at(-1)!, this.#segmentBytes);
+    const end = this.#end !== undefined && this.#end < behind ? this.#end : behind;
+    if (this.#announced === `${first} ${end}`) return;
+    this.#announced = `${first} ${end}`;
+    this.#queue.announce({ first: first!, end });
+  }
+
+  #announced = "";
+
   /** Begins as many fetches as there is room for. @returns how many */
   #begin(pool: WorkerPool<FetchRequest, FetchedSegment>): number {
+    this.#announce();
     const names = this.#missing().slice(0, this.#options.processMax - this.#running.size);
     for (const name of names) {
       this.#running.add(name);

@@ -6,11 +6,15 @@ import { WalferryError } from "../errors.ts";
 import { isWalSegmentName, nextSegmentName } from "../format/wal_name.ts";
 import type { ControlData } from "../postgres/control_file.ts";
 import { readWalHeader, WAL_HEADER_BYTES } from "../postgres/wal_header.ts";
+import { writeFully } from "../report/write_fully.ts";
 import { openForRead, readFully } from "../stream/sources.ts";
+import { removeIfThere, TemporaryFile } from "./temporary_file.ts";
 
 /** Ending of a file that is being fetched. */
 const FETCHING = ".pgbackrest.tmp";
 const PATH_MODE = 0o750;
+/** Chunk of a copy between file systems in bytes. */
+const COPY_BYTES = 1024 * 1024;
 
 /** So many segments are fetched ahead at least, however small the queue is. */
 const SEGMENTS_MIN = 2;
@@ -27,12 +31,15 @@ export class GetQueue {
   readonly path: string;
   /** Names the cluster whose segments are queued, beside the queue. */
   readonly identityPath: string;
+  /** Names what {@link announce} told. */
+  readonly #windowPath: string;
   /** Names the segment that is wanted next, when that is not the one that follows. */
   readonly #wantedPath: string;
 
   constructor(spoolPath: string, stanza: string) {
     this.path = `${spoolPath}/archive/${stanza}/in`;
     this.identityPath = `${spoolPath}/archive/${stanza}/in-system-id`;
+    this.#windowPath = `${spoolPath}/archive/${stanza}/in-window`;
     this.#wantedPath = `${spoolPath}/archive/${stanza}/in-wanted`;
   }
 
@@ -42,6 +49,22 @@ export class GetQueue {
     if (readText(this.identityPath)?.trim() === String(systemId)) return;
     this.keepOnly(new Set());
     writeWhole(this.identityPath, `${systemId}\n`);
+  }
+
+  /** Tells which segments are in the queue or will be soon: from the first to before the end. Nothing = none. */
+  announce(window: { readonly first: string; readonly end: string } | undefined): void {
+    if (window !== undefined) return writeWhole(this.#windowPath, `${window.first} ${window.end}`);
+    try {
+      Deno.removeSync(this.#windowPath);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+
+  /** Whether the process that fills the queue has announced a segment. It may have died since. */
+  isAnnounced(walName: string): boolean {
+    const [first, end] = readText(this.#windowPath)?.split(" ") ?? [];
+    return first !== undefined && end !== undefined && first <= walName && walName < end;
   }
 
   /** Tells the process that fills the queue where to go on. */
@@ -78,19 +101,34 @@ export class GetQueue {
     return this.#names().filter(isWalSegmentName);
   }
 
-  isFetching(walName: string): boolean {
+  /** Whether a segment is there whole. */
+  has(walName: string): boolean {
+    return this.#sizeOf(this.pathOf(walName)) !== undefined;
+  }
+
+  /** How much of a segment has come that is on its way, in bytes; `undefined` = it is not on its way. */
+  fetchedBytes(walName: string): number | undefined {
+    return this.#sizeOf(`${this.pathOf(walName)}${FETCHING}`);
+  }
+
+  #sizeOf(path: string): number | undefined {
     try {
-      Deno.lstatSync(`${this.pathOf(walName)}${FETCHING}`);
-      return true;
+      return Deno.lstatSync(path).size;
     } catch (error) {
-      if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return false;
+      if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
       throw error;
     }
   }
 
-  /** Removes everything but these segments. */
-  keepOnly(wanted: ReadonlySet<string>): void {
-    for (const name of this.#names()) if (!wanted.has(name)) this.remove(name);
+  /**
+   * Removes everything but these segments.
+   * @param fetching segments that are on their way right now
+   */
+  keepOnly(wanted: ReadonlySet<string>, fetching: ReadonlySet<string> = new Set()): void {
+    for (const name of this.#names()) {
+      const isOnItsWay = name.endsWith(FETCHING) && fetching.has(name.split(".", 1)[0]!);
+      if (!wanted.has(name) && !isOnItsWay) this.remove(name);
+    }
   }
 
   remove(name: string): void {
@@ -115,8 +153,7 @@ export class GetQueue {
         this.remove(walName);
         return false;
       }
-      move(path, destination);
-      return true;
+      return move(path, destination);
     } catch (error) {
       if (error instanceof WalferryError && error.kind === "FileMissing") return false;
       throw error;
@@ -153,6 +190,7 @@ function writeWhole(path: string, text: string): void {
     Deno.writeTextFileSync(temporary, text, { mode: 0o640 });
     Deno.renameSync(temporary, path);
   } catch (error) {
+    removeIfThere(temporary);
     throw new WalferryError("FileWrite", `unable to write '${path}': ${(error as Error).message}`, { cause: error });
   }
 }
@@ -171,20 +209,47 @@ function isOfCluster(path: string, control: ControlData): boolean {
   }
 }
 
-/** A rename where both are on one file system, else a copy that gets its name when it is whole. */
-function move(path: string, destination: string): void {
+/**
+ * A rename where both are on one file system, else a copy that gets its name when it is whole.
+ * @returns false when the file went away meanwhile: the process that fills the queue throws away what is no longer wanted
+ */
+function move(path: string, destination: string): boolean {
+  try {
+    // EXDEV: the spool is on another file system.
+    if (!renamed(path, destination)) copy(path, destination);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw new WalferryError("FileMove", `unable to move '${path}' to '${destination}': ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}
+
+/** @returns false when the two are not on one file system */
+function renamed(path: string, destination: string): boolean {
   try {
     Deno.renameSync(path, destination);
+    return true;
   } catch (error) {
-    // EXDEV: the spool is on another file system.
-    if ((error as { code?: string }).code !== "EXDEV") {
-      throw new WalferryError("FileMove", `unable to move '${path}' to '${destination}': ${(error as Error).message}`, {
-        cause: error,
-      });
-    }
-    const temporary = `${destination}${FETCHING}`;
-    Deno.copyFileSync(path, temporary);
-    Deno.renameSync(temporary, destination);
-    Deno.removeSync(path);
+    if ((error as { code?: string }).code === "EXDEV") return false;
+    throw error;
   }
+}
+
+function copy(path: string, destination: string): void {
+  const { temporary, file } = TemporaryFile.make(`${destination}${FETCHING}`);
+  try {
+    using to = file;
+    using from = Deno.openSync(path, { read: true });
+    const buffer = new Uint8Array(COPY_BYTES);
+    for (let count = from.readSync(buffer); count !== null; count = from.readSync(buffer)) {
+      writeFully(to, buffer.subarray(0, count));
+    }
+  } catch (error) {
+    temporary.remove();
+    throw error;
+  }
+  temporary.giveName(destination);
+  Deno.removeSync(path);
 }

@@ -18,23 +18,48 @@ export class Healer implements AsyncDisposable {
   readonly #pool: WorkerPool<PayRequest, PaidDebt>;
   /** Debts that nobody could pay, and when it is worth another look (monotonic milliseconds). */
   readonly #hopeless = new Map<string, number>();
+  readonly #goesOn: () => boolean;
 
-  constructor(options: PushServiceOptions, quorum: Quorum, context: CommandContext) {
+  /** @param goesOn asked before each file */
+  constructor(options: PushServiceOptions, quorum: Quorum, context: CommandContext, goesOn: () => boolean) {
     this.#options = options;
     this.#quorum = quorum;
     this.#context = context;
+    this.#goesOn = goesOn;
     const setup: PushServiceOptions = { ...options, isOutdated: undefined };
     this.#pool = new WorkerPool("wal-pay", setup, Math.max(1, Math.ceil(options.processMax / 2)));
   }
 
-  /** Pays until the signal aborts. */
+  /** Pays until the signal aborts. Never fails: what stands in the way is told, and pushing goes on. */
   async run(signal: AbortSignal): Promise<void> {
-    const stop = () => this.#pool.close(signal.reason);
-    signal.addEventListener("abort", stop, { once: true });
+    using _stop = this.#endWith(signal);
+    let lastTrouble = "";
     while (!signal.aborted) {
-      const done = await this.round();
+      let done = 0;
+      try {
+        done = await this.#round();
+      } catch (error) {
+        const { text } = toWalferryError(error);
+        if (text !== lastTrouble) this.#context.log.warn(`unable to give repositories what they are owed: ${text}`);
+        lastTrouble = text;
+      }
       if (done === 0) await this.#context.clock.sleep(LOOK_EVERY, signal).catch(() => undefined);
     }
+  }
+
+  /** Pays what can be paid now. */
+  async payAll(): Promise<void> {
+    const { signal } = this.#context;
+    using _stop = this.#endWith(signal);
+    while (this.#goesOn() && await this.#round() > 0) signal.throwIfAborted();
+    signal.throwIfAborted();
+  }
+
+  /** What runs ends with the signal. */
+  #endWith(signal: AbortSignal): Disposable {
+    const stop = () => this.#pool.close(signal.reason);
+    signal.addEventListener("abort", stop, { once: true });
+    return { [Symbol.dispose]: () => signal.removeEventListener("abort", stop) };
   }
 
   /** Whether repositories are owed something that may still be paid. */
@@ -43,7 +68,7 @@ export class Healer implements AsyncDisposable {
   }
 
   /** Tries every repository that is owed something and may be tried now. @returns how many debts were paid */
-  async round(): Promise<number> {
+  async #round(): Promise<number> {
     const due = this.#owed().filter(({ key, names }) => names.length > 0 && this.#quorum.health.takeTry(key));
     const paid = await Promise.all(due.map(({ key, names }) => this.#pay(key, names)));
     return paid.reduce((sum, count) => sum + count, 0);
@@ -68,7 +93,7 @@ export class Healer implements AsyncDisposable {
     let failed = false;
     const lane = async () => {
       for (const name of queue) {
-        if (failed) return;
+        if (failed || !this.#goesOn()) return;
         failed = !await this.#payOne(key, name, () => paid++) || failed;
       }
     };

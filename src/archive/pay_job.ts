@@ -32,8 +32,8 @@ export type PaidDebt =
 export async function start(options: ArchivePushOptions): Promise<(request: PayRequest) => Promise<PaidDebt>> {
   const set = await RepositorySet.open(options.repositories);
   const ledger = new DebtLedger(options.spoolPath, options.stanza);
-  const { signal } = new AbortController();
-  return async (request) => await payDebt(request, set, ledger, options, signal);
+  // A signal for each: what listens to one that lives as long as the process is never let go.
+  return async (request) => await payDebt(request, set, ledger, options, new AbortController().signal);
 }
 
 /** @throws WalferryError what keeps the repository from taking the file */
@@ -44,6 +44,13 @@ export async function payDebt(
   options: ArchivePushOptions,
   signal: AbortSignal,
 ): Promise<PaidDebt> {
+  const control = options.cluster === undefined
+    ? undefined
+    : readControlFile(options.cluster.path, options.pgVersionForce);
+  const debtor = set.repositories.find((repository) => repository.key === key);
+  if (debtor === undefined) throw new WalferryError("Assert", `repo${key} is not configured`);
+  // First of all: whatever comes of this debt tells the caller that the repository answers.
+  const target = await targetIn(debtor, options, control, signal);
   let debt: Debt | undefined;
   try {
     debt = ledger.get(key, walName);
@@ -53,12 +60,6 @@ export async function payDebt(
     throw error;
   }
   if (debt === undefined) return { state: "gone" };
-  const control = options.cluster === undefined
-    ? undefined
-    : readControlFile(options.cluster.path, options.pgVersionForce);
-  const debtor = set.repositories.find((repository) => repository.key === key);
-  if (debtor === undefined) throw new WalferryError("Assert", `repo${key} is not configured`);
-  const target = await targetIn(debtor, options, control, signal);
 
   const local = await readIfSame(`${pgWalPath}/${walName}`, debt.checksum, options, control);
   if (local !== undefined) {
@@ -141,7 +142,7 @@ async function copyTo(
   signal: AbortSignal,
 ): Promise<void> {
   if (!isWalSegmentOrPartialName(walName)) {
-    if (await copyPlainFile(from, walName, to, signal)) return;
+    if (await copyPlainFile(from, walName, to, signal, checksum) !== undefined) return;
     throw new WalferryError("FileMissing", `${from.repository.name} does not have '${walName}'`);
   }
   const there = await findSegments(to.repository, to.stanza, to.archiveId, walName, signal);

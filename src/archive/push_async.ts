@@ -8,13 +8,17 @@ import type { CommandContext } from "../process/command_context.ts";
 import { acquireLocks } from "../process/locks.ts";
 import { assertNotStopped } from "../process/stop_file.ts";
 import type { ArchivePushAsyncOptions } from "./options.ts";
-import { GLOBAL, PushSpool, spooledError } from "./spool.ts";
+import { GLOBAL, modifiedIfThere, PushSpool, spooledError } from "./spool.ts";
 import { resolveWalPath } from "./wal_path.ts";
 
 /** Pauses between looks at the spool in milliseconds: first, growth, longest. */
 const LOOK_FIRST = 5;
 const LOOK_GROWTH = 1.5;
 const LOOK_MAX = 200;
+/** Whoever holds the lock and does not push is asked to give way after so many milliseconds, again and again. */
+const ASK_EVERY = 1000;
+/** After so many milliseconds without an answer a background process is started again where none runs. */
+const START_AGAIN = 5000;
 
 /**
  * Waits until the background process has pushed one file.
@@ -33,15 +37,24 @@ export async function awaitPush(
   const { systemId } = readControlFile(options.cluster.path, options.pgVersionForce);
   const spool = new PushSpool(options.spoolPath, options.stanza);
   const deadline = context.clock.monotonicMs() + options.timeoutMs;
-  let started = false;
+  let started: number | undefined;
+  let askedMs = context.clock.monotonicMs();
   let pauseMs = LOOK_FIRST;
   for (let round = 1;; round++) {
     const status = spool.belongsTo(systemId) ? freshStatus(spool, name, path) : undefined;
     if (status?.kind === "ok") return status.warning;
     // In the first round what is written may be the last attempt's: the next one gets its chance.
     if (status?.kind === "error" && round > 1) throw spooledError(status);
-    if (!started) started = startIfNeeded(options, spool, name, path, start, context);
-    if (context.clock.monotonicMs() > deadline) {
+    const nowMs = context.clock.monotonicMs();
+    // One that was started and said nothing may have been killed before it could.
+    if (started === undefined || nowMs - started > START_AGAIN) {
+      if (startIfNeeded(options, spool, systemId, name, path, start, context)) started = nowMs;
+      else if (nowMs - askedMs > ASK_EVERY) {
+        askedMs = nowMs;
+        spool.want();
+      }
+    }
+    if (nowMs > deadline) {
       throw new WalferryError(
         "ArchiveTimeout",
         `unable to push WAL file '${name}' to the archive asynchronously after ${options.timeoutMs / 1000} second(s)`,
@@ -62,18 +75,14 @@ function freshStatus(spool: PushSpool, name: string, path: string) {
 
 /** Whether an answer was given before the file got its content. */
 export function isOlder(answerMs: number, path: string): boolean {
-  try {
-    return answerMs < (Deno.statSync(path).mtime?.getTime() ?? 0);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
+  return answerMs < (modifiedIfThere(path) ?? 0);
 }
 
 /** Whoever holds the lock is pushing. */
 function startIfNeeded(
   options: ArchivePushAsyncOptions,
   spool: PushSpool,
+  systemId: bigint,
   name: string,
   path: string,
   start: (pgWalPath: string) => void,
@@ -87,7 +96,8 @@ function startIfNeeded(
       options.repositories.map(({ key }) => key),
       context.execId,
     );
-    spool.make();
+    // A spool that cannot be written to is told at once: the background process would have no way to tell it.
+    spool.claim(systemId);
     for (const old of [`${name}.error`, `${GLOBAL}.error`]) spool.remove(old);
   } catch (error) {
     if (isWalferryError(error, "LockAcquire")) return false;

@@ -4,19 +4,20 @@
  * Beside it repositories are given what they are owed.
  */
 import { toWalferryError, WalferryError } from "../errors.ts";
-import { readControlFile } from "../postgres/control_file.ts";
+import { type ControlData, readControlFile } from "../postgres/control_file.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { acquireLocks } from "../process/locks.ts";
 import { assertNotStopped, isStopped } from "../process/stop_file.ts";
 import { WorkerPool } from "../process/worker_pool.ts";
 import { readReady } from "./archive_status.ts";
+import { GetQueue } from "./get_queue.ts";
 import { Healer } from "./healer.ts";
 import type { PushServiceOptions } from "./options.ts";
 import { isOlder } from "./push_async.ts";
 import type { PushedFile, PushRequest } from "./push_job.ts";
 import { dropWal } from "./queue_limit.ts";
 import { Quorum } from "./quorum.ts";
-import { GLOBAL, PushSpool } from "./spool.ts";
+import { GLOBAL, modifiedIfThere, PushSpool } from "./spool.ts";
 
 /** Besides being woken it looks by itself after so many milliseconds; where nothing can wake it, more often. */
 const LOOK_EVERY = 5000;
@@ -40,7 +41,7 @@ export async function servePushes(options: PushServiceOptions, context: CommandC
   try {
     const control = readControlFile(options.cluster.path, options.pgVersionForce);
     spool.claim(control.systemId);
-    await new PushService(options, control.walSegmentBytes, spool, context).run();
+    await new PushService(options, control, spool, context).run();
   } catch (error) {
     const failure = toWalferryError(error);
     if (failure.kind !== "Term") spool.writeError(GLOBAL, failure);
@@ -50,20 +51,29 @@ export async function servePushes(options: PushServiceOptions, context: CommandC
 
 /** Without `archive-async`: pays what can be paid now. Whoever pushes the next file starts it again when there is more. */
 async function payAll(options: PushServiceOptions, context: CommandContext): Promise<void> {
-  await using healer = new Healer(options, new Quorum(options, context.clock), context);
-  while (await healer.round() > 0) context.signal.throwIfAborted();
+  const spool = new PushSpool(options.spoolPath, options.stanza);
+  const goesOn = () => reasonToEnd(options) === undefined && !spool.isWanted;
+  spool.forgetWanted();
+  await using healer = new Healer(options, new Quorum(options, context.clock), context, goesOn);
+  await healer.payAll();
+}
+
+/** Why a process must not go on, whatever waits: the next command of PostgreSQL starts another where that is right. */
+function reasonToEnd({ lockPath, stanza, isOutdated }: PushServiceOptions): string | undefined {
+  if (isStopped(lockPath, stanza) || isStopped(lockPath, undefined)) return "the stanza is stopped";
+  return isOutdated?.() ? "the program or its configuration was changed" : undefined;
 }
 
 class PushService {
   readonly #options: PushServiceOptions;
-  readonly #segmentBytes: number;
+  readonly #control: ControlData;
   readonly #spool: PushSpool;
   readonly #context: CommandContext;
   readonly #quorum: Quorum;
 
-  constructor(options: PushServiceOptions, segmentBytes: number, spool: PushSpool, context: CommandContext) {
+  constructor(options: PushServiceOptions, control: ControlData, spool: PushSpool, context: CommandContext) {
     this.#options = options;
-    this.#segmentBytes = segmentBytes;
+    this.#control = control;
     this.#spool = spool;
     this.#context = context;
     this.#quorum = new Quorum(options, context.clock);
@@ -72,9 +82,16 @@ class PushService {
   /** Pushes and heals until it is told to end or there is nothing more to do. */
   async run(): Promise<void> {
     if (this.#quorum.isAll && this.#quorum.ledger.keys().length === 0) return await this.#push(undefined);
-    await using healer = new Healer(this.#options, this.#quorum, this.#context);
+    const goesOn = () => reasonToEnd(this.#options) === undefined;
+    await using healer = new Healer(this.#options, this.#quorum, this.#context, goesOn);
+    if (this.#options.lingerMs === 0) {
+      await this.#push(undefined);
+      return await healer.payAll();
+    }
     const ended = new AbortController();
-    const healing = healer.run(AbortSignal.any([this.#context.signal, ended.signal]));
+    const end = () => ended.abort(this.#context.signal.reason);
+    this.#context.signal.addEventListener("abort", end, { once: true });
+    const healing = healer.run(ended.signal);
     try {
       await this.#push(healer);
     } finally {
@@ -90,6 +107,8 @@ class PushService {
     const stop = () => pool.close(signal.reason);
     signal.addEventListener("abort", stop, { once: true });
     using watcher = new ReadyWatcher(`${this.#options.walPath}/archive_status`, (message) => log.warn(message));
+    // What an earlier process was asked says nothing to this one.
+    this.#givesWay();
     // Leftovers of an earlier process say nothing of this one.
     for (const name of this.#spool.names()) if (!name.endsWith(".ok")) this.#spool.remove(name);
     let lastWorkMs = clock.monotonicMs();
@@ -99,11 +118,16 @@ class PushService {
       const seen = watcher.seen;
       const told = this.#reasonToEnd();
       if (told !== undefined) return log.info(`end: ${told}`);
+      this.#spool.forgetWanted();
       const work = this.#scan();
+      // What waits is pushed also for a cluster that is stopped, when somebody asks for it; but nobody waits there for better times.
+      const isAlone = !exists(`${this.#options.cluster.path}/postmaster.pid`);
       if (work.length > 0) {
         const failed = await this.#pushAll(pool, work);
         lastWorkMs = clock.monotonicMs();
         if (this.#options.lingerMs === 0) return;
+        if (failed && isAlone) return log.info("end: the cluster is stopped");
+        if (this.#givesWay()) return log.info("end: the recovery fetches WAL");
         if (!failed) {
           retryMs = RETRY_FIRST;
           continue;
@@ -111,6 +135,8 @@ class PushService {
         await clock.sleep(retryMs, signal);
         retryMs = Math.min(retryMs * 2, RETRY_MAX);
       } else {
+        if (isAlone) return log.info("end: the cluster is stopped");
+        if (this.#givesWay()) return log.info("end: the recovery fetches WAL");
         if (healer?.hasWork) lastWorkMs = clock.monotonicMs();
         const leftMs = this.#options.lingerMs - (clock.monotonicMs() - lastWorkMs);
         if (leftMs <= 0) return log.info("end: nothing to do");
@@ -119,13 +145,21 @@ class PushService {
     }
   }
 
-  /** Why it must not go on, whatever waits: the next command of PostgreSQL starts another where that is right. */
   #reasonToEnd(): string | undefined {
-    const { lockPath, stanza, cluster, isOutdated } = this.#options;
-    if (isStopped(lockPath, stanza) || isStopped(lockPath, undefined)) return "the stanza is stopped";
-    if (!exists(`${cluster.path}/postmaster.pid`)) return "the cluster is stopped";
-    if (isOutdated?.()) return "the program or its configuration was changed";
+    const reason = reasonToEnd(this.#options);
+    if (reason !== undefined) return reason;
+    const { cluster, pgVersionForce } = this.#options;
+    // Upgraded or put in its place: the answers in the spool are said to be of the old one.
+    if (readControlFile(cluster.path, pgVersionForce).systemId !== this.#control.systemId) {
+      return "another cluster is in its place";
+    }
     return undefined;
+  }
+
+  /** A cluster that recovers and archives needs the lock for both; whoever fills the queue of archive-get gives way when WAL waits. */
+  #givesWay(): boolean {
+    const { spoolPath, stanza } = this.#options;
+    return new GetQueue(spoolPath, stanza).takeWanted() !== undefined;
   }
 
   /** Files to push, oldest first. Answers that PostgreSQL has taken, and those of other files of the same name, are removed. */
@@ -141,17 +175,22 @@ class PushService {
       else done.add(name);
     }
     const { queueMaxBytes } = this.#options;
-    const waiting = [...ready].filter((name) => !done.has(name)).sort();
-    if (queueMaxBytes === undefined || ready.size * this.#segmentBytes <= queueMaxBytes) return waiting;
+    const waiting = inArchiverOrder([...ready].filter((name) => !done.has(name)));
+    if (queueMaxBytes === undefined || ready.size * this.#control.walSegmentBytes <= queueMaxBytes) return waiting;
     for (const name of waiting) {
+      const writtenMs = this.#writtenMs(name);
       const warning = dropWal(name, this.#options);
       this.#context.log.warn(warning.split("\n", 1)[0]!);
-      this.#spool.writeOk(name, warning);
+      this.#spool.writeOk(name, writtenMs, warning);
     }
     return [];
   }
 
-  /** Pushes files; after the first failure no further one is begun. @returns whether one failed */
+  #writtenMs(name: string): number {
+    return modifiedIfThere(`${this.#options.walPath}/${name}`) ?? 0;
+  }
+
+  /** Pushes files; after the first failure, or when it must not go on, no further one is begun. @returns whether one failed */
   async #pushAll(pool: WorkerPool<PushRequest, PushedFile>, work: readonly string[]): Promise<boolean> {
     const { log, signal } = this.#context;
     log.info(`push ${work.length} WAL file(s) to archive: ${work[0]}${work.length > 1 ? `...${work.at(-1)}` : ""}`);
@@ -159,13 +198,15 @@ class PushService {
     let failed = false;
     const lane = async () => {
       for (const name of queue) {
-        if (failed) return;
+        if (failed || reasonToEnd(this.#options) !== undefined) return;
         try {
+          // Before it is read: when it is written to meanwhile, the answer is older than the file.
+          const writtenMs = this.#writtenMs(name);
           const request = { path: `${this.#options.walPath}/${name}`, chosen: this.#quorum.chosen(false) };
           const { result, worker } = await pool.run(request);
           log.detail(`pushed WAL file '${name}' to the archive`, worker);
           for (const message of [...result.news, ...result.warnings]) log.warn(message);
-          this.#spool.writeOk(name, result.warnings.length === 0 ? undefined : result.warnings.join("\n"));
+          this.#spool.writeOk(name, writtenMs, result.warnings.length === 0 ? undefined : result.warnings.join("\n"));
         } catch (error) {
           signal.throwIfAborted();
           failed = true;
@@ -188,23 +229,28 @@ class PushService {
 /** Hears of files that PostgreSQL makes ready. */
 class ReadyWatcher implements Disposable {
   readonly #watcher: Deno.FsWatcher | undefined;
-  readonly lookEveryMs: number;
+  lookEveryMs: number;
   /** Counts what was heard. */
   seen = 0;
   #wake: PromiseWithResolvers<void> | undefined;
 
   /** @param warn hears why nothing can be heard; then it is looked more often instead */
   constructor(path: string, warn: (message: string) => void) {
-    try {
-      this.#watcher = Deno.watchFs(path, { recursive: false });
-    } catch (error) {
-      // The kernel's watches can be used up by others.
+    this.lookEveryMs = LOOK_EVERY_UNWATCHED;
+    // The kernel's watches can be used up by others.
+    const isDeaf = (error: unknown) => {
+      this.lookEveryMs = LOOK_EVERY_UNWATCHED;
       warn(
         `unable to watch path '${path}': ${(error as Error).message}: looking there every ${LOOK_EVERY_UNWATCHED} ms`,
       );
+    };
+    try {
+      this.#watcher = Deno.watchFs(path, { recursive: false });
+      this.lookEveryMs = LOOK_EVERY;
+      this.#listen(this.#watcher).catch(isDeaf);
+    } catch (error) {
+      isDeaf(error);
     }
-    this.lookEveryMs = this.#watcher === undefined ? LOOK_EVERY_UNWATCHED : LOOK_EVERY;
-    if (this.#watcher !== undefined) void this.#listen(this.#watcher);
   }
 
   async #listen(watcher: Deno.FsWatcher): Promise<void> {
@@ -231,6 +277,12 @@ class ReadyWatcher implements Disposable {
   [Symbol.dispose](): void {
     this.#watcher?.close();
   }
+}
+
+/** The archiver asks for history files first, so that no segment that cannot be archived keeps a new timeline from being known. */
+function inArchiverOrder(names: readonly string[]): string[] {
+  const isHistory = (name: string) => name.endsWith(".history");
+  return [...names.filter(isHistory).sort(), ...names.filter((name) => !isHistory(name)).sort()];
 }
 
 function exists(path: string): boolean {

@@ -42,6 +42,11 @@ export class Quorum {
     return this.needed >= this.#keys.length;
   }
 
+  /** Whether a repository is owed something and may be tried now. Also where all must hold a file by now: debts outlive the setting. */
+  get isPayable(): boolean {
+    return this.ledger.keys().some((key) => this.#keys.includes(key) && this.health.mayTry(key));
+  }
+
   /**
    * Keys of the repositories to send a file to: those known to be away are left out as long as the others are enough.
    * @param probes whether one whose pause is over is tried with this file (where nobody else does)

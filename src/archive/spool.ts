@@ -20,10 +20,13 @@ export class PushSpool {
   readonly path: string;
   /** Names the cluster that the spool belongs to, beside the queue: what another cluster left must never count. */
   readonly identityPath: string;
+  /** Is there while a command waits for the lock of a process that does not push. */
+  readonly #wantedPath: string;
 
   constructor(spoolPath: string, stanza: string) {
     this.path = `${spoolPath}/archive/${stanza}/out`;
     this.identityPath = `${spoolPath}/archive/${stanza}/system-id`;
+    this.#wantedPath = `${spoolPath}/archive/${stanza}/out-wanted`;
   }
 
   /** Makes the directory. @throws WalferryError `PathCreate` */
@@ -51,6 +54,21 @@ export class PushSpool {
     writeWhole(this.identityPath, `${systemId}\n`);
   }
 
+  /** Asks whoever holds the lock and does not push to give way. @throws WalferryError `FileWrite` */
+  want(): void {
+    writeWhole(this.#wantedPath, "");
+  }
+
+  /** Whether a command waits for the lock. */
+  get isWanted(): boolean {
+    return modifiedIfThere(this.#wantedPath) !== undefined;
+  }
+
+  /** What was asked for is done, or was asked of somebody else. */
+  forgetWanted(): void {
+    removeIfThere(this.#wantedPath);
+  }
+
   /** Names of all files, with their endings. */
   names(): string[] {
     try {
@@ -66,9 +84,10 @@ export class PushSpool {
   /** What is said of a WAL file (or of `GLOBAL`); `undefined` = nothing. @throws WalferryError `Format` */
   status(walName: string): SpoolStatus | undefined {
     const okPath = `${this.path}/${walName}.ok`;
-    const ok = readIfThere(okPath);
-    if (ok !== undefined) {
-      const modifiedMs = Deno.statSync(okPath).mtime?.getTime() ?? 0;
+    const modifiedMs = modifiedIfThere(okPath);
+    // Looked at before it is read: one that is replaced in between then seems older than it is, never newer.
+    const ok = modifiedMs === undefined ? undefined : readIfThere(okPath);
+    if (modifiedMs !== undefined && ok !== undefined) {
       if (ok === "") return { kind: "ok", warning: undefined, modifiedMs };
       const { code, message } = parse(okPath, ok);
       // Somebody renamed an error to let the archiver go on without this file.
@@ -82,8 +101,11 @@ export class PushSpool {
     return text === undefined ? undefined : { kind: "error", ...parse(path, text) };
   }
 
-  writeOk(walName: string, warning?: string): void {
-    writeWhole(`${this.path}/${walName}.ok`, warning === undefined ? "" : `0\n${warning}`);
+  /**
+   * @param writtenMs when the WAL file was written: an answer is never older than what it is about, also where the clock was set back
+   */
+  writeOk(walName: string, writtenMs: number, warning?: string): void {
+    writeWhole(`${this.path}/${walName}.ok`, warning === undefined ? "" : `0\n${warning}`, writtenMs);
     this.remove(`${walName}.error`);
   }
 
@@ -93,14 +115,7 @@ export class PushSpool {
 
   /** Removes a file by its whole name. Absent is no error. */
   remove(name: string): void {
-    try {
-      Deno.removeSync(`${this.path}/${name}`);
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return;
-      throw new WalferryError("FileRemove", `unable to remove '${this.path}/${name}': ${(error as Error).message}`, {
-        cause: error,
-      });
-    }
+    removeIfThere(`${this.path}/${name}`);
   }
 }
 
@@ -118,6 +133,26 @@ function parse(path: string, text: string): { code: number; message: string } {
   return { code: Number(match[1]), message: match[2]!.trimEnd() };
 }
 
+/** @throws WalferryError `FileRemove` */
+function removeIfThere(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return;
+    throw new WalferryError("FileRemove", `unable to remove '${path}': ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** When a file was written, milliseconds since the epoch; `undefined` = it is not there. */
+export function modifiedIfThere(path: string): number | undefined {
+  try {
+    return Deno.statSync(path).mtime?.getTime() ?? 0;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
 function readIfThere(path: string): string | undefined {
   try {
     return Deno.readTextFileSync(path);
@@ -130,10 +165,14 @@ function readIfThere(path: string): string | undefined {
 }
 
 /** Seen whole or not at all. It need not survive a crash of the host: a lost answer only costs a second push. */
-function writeWhole(path: string, text: string): void {
+function writeWhole(path: string, text: string, notOlderThanMs = 0): void {
   const temporary = `${path}.pgbackrest.tmp`;
   try {
     Deno.writeTextFileSync(temporary, text, { mode: FILE_MODE });
+    if ((modifiedIfThere(temporary) ?? 0) < notOlderThanMs) {
+      const time = new Date(notOlderThanMs);
+      Deno.utimeSync(temporary, time, time);
+    }
     Deno.renameSync(temporary, path);
   } catch (error) {
     throw new WalferryError("FileWrite", `unable to write '${path}': ${(error as Error).message}`, { cause: error });

@@ -72,7 +72,7 @@ function manifestOf(
   stopped: BackupStop | undefined,
 ): Manifest {
   const { options, control, started, scan } = facts;
-  const { type, prior, compress, checksumPage, hardlink, cipherPass } = facts.lineage;
+  const { type, prior, compress, checksumPage, hardlink, bundle, cipherPass } = facts.lineage;
   return {
     backrestVersion: BACKREST_VERSION,
     label: facts.label,
@@ -86,7 +86,7 @@ function manifestOf(
     lsnStop: stopped?.lsn,
     archiveStart: started?.walSegment,
     archiveStop: stopped?.walSegment,
-    bundle: false,
+    bundle: bundle !== undefined,
     // How bundles and blocks are framed is said once for a whole set: files of earlier backups are read by these words.
     bundleRaw: prior?.bundleRaw ?? false,
     blockIncremental: prior?.blockIncremental ?? false,

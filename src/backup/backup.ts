@@ -21,7 +21,7 @@ import { list } from "./listed.ts";
 import { ManifestSaver } from "./manifest_saver.ts";
 import type { BackupOptions, BackupType } from "./options.ts";
 import { gatherParticipants, type Participant } from "./participants.ts";
-import { orderCopies } from "./planner.ts";
+import { orderJobs } from "./planner.ts";
 import {
   type Archived,
   type BackupRun,
@@ -60,10 +60,18 @@ export async function runBackup(run: BackupRun): Promise<BackupReport> {
   const opened = await open(run, cluster);
   const started = await start(run, opened);
   const listed = await list(run, opened, started);
-  const copied = await copy(run, opened, listed);
-  const stopped = await stop(opened, listed);
-  const archived = await archive(run, opened, started, listed, stopped);
-  return await complete(run, opened, listed, copied, stopped, archived);
+  const saver = new ManifestSaver(opened.participants, listed, options.manifestSaveBytes, context);
+  try {
+    const copied = await copy(run, opened, listed, saver);
+    const stopped = await stop(opened, listed);
+    const archived = await archive(run, opened, started, listed, stopped);
+    saver.close();
+    return await complete(run, opened, listed, copied, stopped, archived);
+  } catch (error) {
+    // What was done so far need not be done again.
+    if (options.resume) await saver.save();
+    throw error;
+  }
 }
 
 async function open(
@@ -124,12 +132,16 @@ async function copy(
   { options, context, onProgress }: BackupRun,
   opened: Opened,
   listed: Listed,
+  saver: ManifestSaver,
 ): Promise<readonly CopiedFile[]> {
   const { cluster, participants } = opened;
   const primaryPath = cluster.config.path;
   let lastPingMs = context.clock.monotonicMs();
-  const saver = new ManifestSaver(participants, listed, options.manifestSaveBytes, context);
-  const copying = copyFiles(orderCopies(listed.plan.copies), {
+  // A job fills a bundle in every repository that has some: the smallest size asked for says when it is full.
+  const bundleBytes = Math.min(
+    ...[...listed.facts.values()].map(({ lineage }) => lineage.bundle?.sizeBytes ?? Infinity),
+  );
+  const files = await copyFiles(orderJobs(listed.plan.copies, bundleBytes), {
     setup: {
       targets: participants.live.map((participant) => {
         const { repository } = participant;
@@ -140,6 +152,7 @@ async function copy(
           directory: repository.backupPath(options.stanza, label),
           compress: lineage.compress,
           cipherPass: lineage.cipherPass,
+          bundleFraming: lineage.prior?.bundleRaw ? "raw" : "normal",
         };
       }),
       pgPath: primaryPath,
@@ -161,15 +174,8 @@ async function copy(
     onProgress,
     onFailure: (failure) => participants.drop([failure]),
   }, context);
-  try {
-    const files = await copying;
-    await cluster.assertStillPrimary();
-    return files;
-  } catch (error) {
-    // What was done so far need not be done again.
-    if (options.resume) await saver.save();
-    throw error;
-  }
+  await cluster.assertStillPrimary();
+  return files;
 }
 
 /** Absolute path of a file in the cluster: tablespaces are reached through their links in the data directory. */

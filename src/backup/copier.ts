@@ -10,8 +10,8 @@ import { isDistant } from "../../backends/config.ts";
 import { LIGHT_AT_ONCE, WorkerPool } from "../process/worker_pool.ts";
 import { formatPercent, formatSize } from "../report/units.ts";
 import type { RepositoryFailure } from "../repository/repository_set.ts";
-import type { CopyRequest, CopyResult, CopySetup, StoredFile } from "./copy_job.ts";
-import { CONTROL_NAME, type CopyDecision } from "./planner.ts";
+import type { CopyJobRequest, CopyJobResult, CopyRequest, CopyResult, CopySetup, StoredFile } from "./copy_request.ts";
+import { CONTROL_NAME, type CopyDecision, type CopyJob } from "./planner.ts";
 
 /** Pause before the attempts behind the first two (`job-retry-interval`), and how many attempts there are in all. */
 const RETRY_PAUSES_MS = [0, 15_000];
@@ -57,20 +57,20 @@ export interface CopyRun {
 /**
  * Copies files with a bounded number of workers.
  *
- * @param copies in the order in which they are begun
+ * @param jobs in the order in which they are begun
  * @returns what is stored, in no order; files that the server removed meanwhile are not among them
  * @throws WalferryError what reading the cluster threw (after retries), what `onFailure` threw, the signal's reason
  */
 export async function copyFiles(
-  copies: readonly CopyDecision[],
+  jobs: readonly CopyJob[],
   run: CopyRun,
   context: CommandContext,
 ): Promise<CopiedFile[]> {
-  return await new Copier(copies, run, context).run();
+  return await new Copier(jobs, run, context).run();
 }
 
 class Copier {
-  readonly #copies: readonly CopyDecision[];
+  readonly #jobs: readonly CopyJob[];
   readonly #run: CopyRun;
   readonly #context: CommandContext;
   readonly #live: Set<number>;
@@ -80,21 +80,21 @@ class Copier {
   readonly #isDistant: boolean;
   #finishedBytes = 0;
 
-  constructor(copies: readonly CopyDecision[], run: CopyRun, context: CommandContext) {
-    this.#copies = copies;
+  constructor(jobs: readonly CopyJob[], run: CopyRun, context: CommandContext) {
+    this.#jobs = jobs;
     this.#run = run;
     this.#context = context;
     this.#live = new Set(run.setup.targets.map((target) => target.key));
     this.#isDistant = run.setup.targets.some(({ storage }) => isDistant(storage));
-    this.#totalBytes = copies.reduce((total, copy) => total + copy.file.sizeBytes, 0);
+    this.#totalBytes = jobs.reduce((total, job) => total + sizeOf(job.copies), 0);
   }
 
   async run(): Promise<CopiedFile[]> {
     const { signal, progress } = this.#context;
-    await using pool = new WorkerPool<CopyRequest, CopyResult>(
+    await using pool = new WorkerPool<CopyJobRequest, CopyJobResult>(
       "backup-copy",
       this.#run.setup,
-      Math.min(this.#run.processMax, Math.max(1, this.#copies.length)),
+      Math.min(this.#run.processMax, Math.max(1, this.#jobs.length)),
       (bytes) => progress.advance(bytes),
     );
     const stop = () => pool.close(signal.reason);
@@ -103,6 +103,7 @@ class Copier {
     try {
       signal.throwIfAborted();
       await this.#copyAll(pool);
+      signal.throwIfAborted();
     } finally {
       progress.stop();
       signal.removeEventListener("abort", stop);
@@ -111,14 +112,14 @@ class Copier {
   }
 
   /** A lane for each job that may run at once; the first error stops the other lanes when they have ended what they are at. */
-  async #copyAll(pool: WorkerPool<CopyRequest, CopyResult>): Promise<void> {
-    const queue = this.#copies.values();
+  async #copyAll(pool: WorkerPool<CopyJobRequest, CopyJobResult>): Promise<void> {
+    const queue = this.#jobs.values();
     let failed: { readonly error: unknown } | undefined;
     const lane = async () => {
-      for (const copy of queue) {
+      for (const job of queue) {
         if (failed !== undefined) return;
         try {
-          await this.#copyOne(pool, copy);
+          await this.#runJob(pool, job);
           await this.#run.stillValid();
         } catch (error) {
           failed ??= { error };
@@ -130,62 +131,82 @@ class Copier {
     if (failed !== undefined) throw (failed as { readonly error: unknown }).error;
   }
 
-  async #copyOne(pool: WorkerPool<CopyRequest, CopyResult>, copy: CopyDecision): Promise<void> {
-    const { setup, pathOf } = this.#run;
-    const { name, sizeBytes } = copy.file;
-    const isControl = name === CONTROL_NAME;
+  async #runJob(pool: WorkerPool<CopyJobRequest, CopyJobResult>, job: CopyJob): Promise<void> {
     for (let attempt = 0;; attempt++) {
       const last = attempt === RETRY_PAUSES_MS.length;
-      const targets = [...copy.targets].filter(([key]) => this.#live.has(key));
-      // Only a repository that is left out by now needed it.
-      if (targets.length === 0) return this.#advance(copy);
-      const request: CopyRequest = {
-        name,
-        path: pathOf(name),
-        source: isControl ? "control" : "file",
-        sizeBytes,
-        firstBlock: targets.some(([, { checkPages }]) => checkPages) ? firstBlockOf(name, setup.pageBytes) : undefined,
-        targets: targets.map(([key, { unchanged, resumed }]) => ({
-          key,
-          unchangedChecksum: unchanged?.checksum,
-          resumed: resumed && { checksum: resumed.entry.checksum!, compare: resumed.compare },
-        })),
-      };
+      // What only a repository needed that is left out by now is not copied.
+      const copies = job.copies.filter(({ targets }) => [...targets.keys()].some((key) => this.#live.has(key)));
+      if (copies.length === 0) return this.#advance(sizeOf(job.copies));
+      const files = copies.map((copy) => this.#requestOf(copy));
+      const what = files.length === 1 ? `'${files[0]!.path}'` : `bundle ${job.bundleId}`;
       try {
-        const { result, worker } = await pool.run(request, this.#isDistant && sizeBytes <= LIGHT_BYTES);
-        if (this.#take(copy, request, result, worker, last)) return;
+        const isLight = this.#isDistant && files.length === 1 && files[0]!.sizeBytes <= LIGHT_BYTES;
+        const { result, worker } = await pool.run({ files, bundleId: job.bundleId }, isLight);
+        if (this.#settle(result, last)) {
+          for (const [index, copy] of copies.entries()) {
+            this.#take(copy, files[index]!, result.files[index]!, job.bundleId, worker);
+          }
+          return;
+        }
       } catch (error) {
         this.#context.signal.throwIfAborted();
         if (last || isWalferryError(error, ...LASTING)) throw error;
-        this.#context.log.detail(`copy of '${request.path}' is tried again: ${(error as Error).message}`);
+        this.#context.log.detail(`copy of ${what} is tried again: ${(error as Error).message}`);
       }
       await this.#context.clock.sleep(RETRY_PAUSES_MS[attempt]!, this.#context.signal);
     }
   }
 
+  #requestOf({ file: { name, sizeBytes }, targets }: CopyDecision): CopyRequest {
+    const { setup, pathOf } = this.#run;
+    const live = [...targets].filter(([key]) => this.#live.has(key));
+    return {
+      name,
+      path: pathOf(name),
+      source: name === CONTROL_NAME ? "control" : "file",
+      sizeBytes,
+      firstBlock: live.some(([, { checkPages }]) => checkPages) ? firstBlockOf(name, setup.pageBytes) : undefined,
+      targets: live.map(([key, { bundled, unchanged, resumed }]) => ({
+        key,
+        bundled,
+        unchangedChecksum: unchanged?.checksum,
+        resumed: resumed && { checksum: resumed.entry.checksum!, compare: resumed.compare },
+      })),
+    };
+  }
+
   /** Whether this result is final; the alternative is another attempt for all repositories, so that all hold the same content. */
-  #take(copy: CopyDecision, request: CopyRequest, result: CopyResult, worker: number, last: boolean): boolean {
-    if (result.status === "missing") {
-      if (request.source === "control") {
-        throw new WalferryError("FileMissing", `unable to open missing file '${request.path}' for read`);
+  #settle({ files }: CopyJobResult, last: boolean): boolean {
+    const failures = new Map<number, WalferryError>();
+    for (const result of files) {
+      for (const one of result.status === "missing" ? [] : result.stored) {
+        if (one.status !== "failed" || !this.#live.has(one.key) || failures.has(one.key)) continue;
+        const error = deserializeError(one.error);
+        if (!last && !isWalferryError(error, ...LASTING)) return false;
+        failures.set(one.key, error);
       }
-      this.#advance(copy);
-      this.#context.log.detail(`skip file removed by database ${request.path}`, worker);
-      return true;
     }
-    for (const one of result.stored) {
-      if (one.status !== "failed" || !this.#live.has(one.key)) continue;
-      const error = deserializeError(one.error);
-      if (!last && !isWalferryError(error, ...LASTING)) return false;
-      this.#drop(one.key, error);
-    }
-    this.#advance(copy);
-    this.#record(copy, request, result, worker);
+    for (const [key, error] of failures) this.#drop(key, error);
     return true;
   }
 
-  #advance(copy: CopyDecision): void {
-    this.#finishedBytes += copy.file.sizeBytes;
+  #take(
+    copy: CopyDecision,
+    request: CopyRequest,
+    result: CopyResult,
+    bundleId: number | undefined,
+    worker: number,
+  ): void {
+    this.#advance(copy.file.sizeBytes);
+    if (result.status === "copied") return this.#record(copy, request, result, bundleId, worker);
+    if (request.source === "control") {
+      throw new WalferryError("FileMissing", `unable to open missing file '${request.path}' for read`);
+    }
+    this.#context.log.detail(`skip file removed by database ${request.path}`, worker);
+  }
+
+  #advance(sizeBytes: number): void {
+    this.#finishedBytes += sizeBytes;
     this.#run.onProgress(this.#finishedBytes, this.#totalBytes);
   }
 
@@ -194,19 +215,25 @@ class Copier {
     this.#run.onFailure({ key, error });
   }
 
-  #record(copy: CopyDecision, request: CopyRequest, result: Copied, worker: number): void {
+  #record(
+    copy: CopyDecision,
+    request: CopyRequest,
+    result: Copied,
+    bundleId: number | undefined,
+    worker: number,
+  ): void {
     const entries = new Map<number, ManifestFile>();
     for (const stored of result.stored) {
-      const entry = entryOf(copy, result, stored);
+      const entry = entryOf(copy, result, stored, bundleId);
       if (entry !== undefined) entries.set(stored.key, entry);
     }
     const copied = { decision: copy, entries };
     this.#files.push(copied);
     this.#run.onCopied(copied);
-    this.#tell(copy, request, result, worker);
+    this.#tell(copy, request, result, bundleId, worker);
   }
 
-  #tell(copy: CopyDecision, request: CopyRequest, result: Copied, worker: number): void {
+  #tell(copy: CopyDecision, request: CopyRequest, result: Copied, bundleId: number | undefined, worker: number): void {
     const { log } = this.#context;
     const listedBytes = copy.file.sizeBytes;
     const size = result.sizeBytes === listedBytes
@@ -230,7 +257,9 @@ class Copier {
           "is known to be corrupted.",
       );
     }
-    log.detail(`${what} ${request.path} (${size}, ${percent})${checksum}`, worker);
+    const member = result.stored.find((one) => one.status === "stored" && one.bundleOffset !== undefined);
+    const place = member?.status === "stored" ? `bundle ${bundleId}/${member.bundleOffset}, ` : "";
+    log.detail(`${what} ${request.path} (${place}${size}, ${percent})${checksum}`, worker);
     if (result.pages !== undefined && !result.pages.valid) log.warn(describePages(request.path, result));
   }
 }
@@ -238,7 +267,12 @@ class Copier {
 type Copied = Extract<CopyResult, { status: "copied" }>;
 
 /** What the manifest of one repository says of a file; `undefined` when it is not there. */
-function entryOf(copy: CopyDecision, result: Copied, stored: StoredFile): ManifestFile | undefined {
+function entryOf(
+  copy: CopyDecision,
+  result: Copied,
+  stored: StoredFile,
+  bundleId: number | undefined,
+): ManifestFile | undefined {
   const target = copy.targets.get(stored.key)!;
   if (stored.status === "failed") return undefined;
   if (stored.status === "unchanged") return target.unchanged;
@@ -256,7 +290,13 @@ function entryOf(copy: CopyDecision, result: Copied, stored: StoredFile): Manife
     checksumPageErrors: pages?.errors,
     repoSizeBytes: stored.sizeBytes,
     repoChecksum: stored.checksum,
+    bundleId: stored.bundleOffset === undefined ? undefined : bundleId,
+    bundleOffset: stored.bundleOffset,
   };
+}
+
+function sizeOf(copies: readonly CopyDecision[]): number {
+  return copies.reduce((total, { file }) => total + file.sizeBytes, 0);
 }
 
 function describePages(path: string, { sizeBytes, pages: checked }: Copied): string {

@@ -42,7 +42,7 @@ export async function beginDirectory(
 
 /** Every file has a name in the directory of this backup. */
 function isWhole({ lineage }: BackupFacts): boolean {
-  return lineage.type === "full" || lineage.hardlink;
+  return lineage.hardlink || (lineage.type === "full" && lineage.bundle === undefined);
 }
 
 /** Stores `backup_label` and `tablespace_map` as the server gave them. */
@@ -127,8 +127,9 @@ async function assertSameRepository({ repository, info }: Participant, facts: Ba
 async function syncDirectories(repository: Repository, facts: BackupFacts, manifest: Manifest): Promise<void> {
   if (!repository.storage.features.directories) return;
   const directories = new Set<string>();
-  const stored = manifest.files.filter(({ reference }) => isWhole(facts) || reference === undefined);
-  for (const { name } of [...stored, ...manifest.paths]) {
+  const stored = manifest.files.filter(({ reference }) => isWhole(facts) || reference === undefined)
+    .map(({ name, bundleId }) => (bundleId === undefined ? name : `bundle/${bundleId}`));
+  for (const name of [...stored, ...manifest.paths.map((path) => path.name)]) {
     for (let path = name; path.includes("/");) {
       path = path.slice(0, path.lastIndexOf("/"));
       directories.add(path);

@@ -5,6 +5,7 @@
 import type { BackupInfo, BackupInfoEntry } from "../format/backup_info.ts";
 import type { Manifest } from "../format/manifest.ts";
 import type { Log } from "../report/log.ts";
+import type { BundleConfig } from "../repository/config.ts";
 import type { Repository } from "../repository/repository.ts";
 import { generateCipherPass } from "../stream/cipher.ts";
 import type { CompressSetting } from "../stream/compress_type.ts";
@@ -22,6 +23,8 @@ export interface Lineage {
   readonly checksumPage: boolean;
   /** Files of earlier backups get a second name in this one. May differ within a set: nobody depends on the links. */
   readonly hardlink: boolean;
+  /** Small files are stored together in this backup; absent = each alone. May differ within a set: each entry says where its bytes are. */
+  readonly bundle: BundleConfig | undefined;
   /** Passphrase for the files, the same in a whole set; absent in a repository without encryption. */
   readonly cipherPass: string | undefined;
 }
@@ -46,7 +49,14 @@ export interface LineageRequest {
 export async function chooseLineage(request: LineageRequest): Promise<Lineage> {
   const { options, repository, info, tell, checksumPage } = request;
   const entry = priorOf(info, options.type);
-  const hardlink = repository.config.hardlink && repository.storage.features.hardlinks;
+  const { bundle } = repository.config;
+  const { hardlinks } = repository.storage.features;
+  const hardlink = bundle === undefined && repository.config.hardlink && hardlinks;
+  if (repository.config.hardlink && !hardlinks) {
+    tell.warn(
+      `repo${repository.key}-hardlink=y has no effect: a ${repository.storage.type} repository has no hard links`,
+    );
+  }
   if (entry === undefined) {
     if (options.type !== "full") {
       tell.warn(`no prior backup exists, ${options.type} backup has been changed to full`);
@@ -57,17 +67,25 @@ export async function chooseLineage(request: LineageRequest): Promise<Lineage> {
       compress: options.compress,
       checksumPage,
       hardlink,
+      bundle,
       cipherPass: repository.config.cipher.type === "none" ? undefined : generateCipherPass(),
     };
   }
   const prior = await repository.loadManifest(options.stanza, entry.label, info.cipherPass);
   tell.info(`last backup label = ${prior.label}, version = ${prior.backrestVersion}`);
+  if (prior.files.some(({ blockMapBytes }) => blockMapBytes !== undefined)) {
+    tell.warn(
+      `backup ${prior.label} holds block incremental files: this backup will refer to them, and only pgbackrest can restore it\n` +
+        "HINT: use --type=full for a backup that walferry can restore.",
+    );
+  }
   return {
     type: options.type,
     prior,
     compress: compressOf(prior, request),
     checksumPage: checksumPageOf(prior, request),
     hardlink,
+    bundle,
     cipherPass: prior.cipherPass,
   };
 }

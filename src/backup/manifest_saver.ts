@@ -22,6 +22,7 @@ export class ManifestSaver {
   readonly #copied: CopiedFile[] = [];
   #unsavedBytes = 0;
   #saving: Promise<void> | undefined;
+  #isClosed = false;
 
   /** @param thresholdBytes bytes copied between two saves at least */
   constructor(participants: Participants, listed: Listed, thresholdBytes: number, context: CommandContext) {
@@ -47,7 +48,7 @@ export class ManifestSaver {
   /** Saves what is new. A repository that does not take it stays in the backup: only resuming would be the worse for it. */
   async save(): Promise<void> {
     await this.#saving;
-    if (this.#unsavedBytes === 0) return;
+    if (this.#unsavedBytes === 0 || this.#isClosed) return;
     this.#unsavedBytes = 0;
     this.#saving = this.#saveAll();
     try {
@@ -55,6 +56,11 @@ export class ManifestSaver {
     } finally {
       this.#saving = undefined;
     }
+  }
+
+  /** No more saves: from here on the copy of the manifest is that of a complete backup, which must not be replaced. */
+  close(): void {
+    this.#isClosed = true;
   }
 
   async #saveAll(): Promise<void> {

@@ -15,6 +15,8 @@ export const REPO: readonly CommandName[] = [
   "expire",
   "info",
   "manifest",
+  "pin",
+  "unpin",
   "metrics",
   "repo-gc",
   "repo-sync",

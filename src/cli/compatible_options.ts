@@ -98,10 +98,6 @@ export const COMPATIBLE_CLUSTER_OPTIONS: readonly OptionDeclaration[] = hostOpti
 
 /** Of repositories. */
 export const COMPATIBLE_REPOSITORY_OPTIONS: readonly OptionDeclaration[] = [
-  ...ofRepository(["backup"], { option: "repo-bundle", values: ["y"] }, [
-    { name: "repo-bundle-limit", type: "size", min: 8 * KIB, max: PIB },
-    { name: "repo-bundle-size", type: "size", min: MIB, max: PIB },
-  ]),
   ...ofRepository(["backup"], { option: "repo-block", values: ["y"] }, [
     { name: "repo-block-age-map", type: "hash" },
     { name: "repo-block-checksum-size-map", type: "hash" },

@@ -17,6 +17,9 @@ export async function dispatch(
   switch (config.command) {
     case "annotate":
       return await (await import("../commands/annotate.ts")).annotate(typed.annotateOptions(config), context);
+    case "pin":
+    case "unpin":
+      return await (await import("../commands/pin.ts")).pin(typed.pinOptions(config), context);
     case "archive-command":
       return await serverSetting("archive_command", config, invocation, context);
     case "archive-get":
@@ -196,7 +199,6 @@ async function archivePush(
 }
 
 const WITHOUT_EFFECT = [
-  ["bundle", "files are stored one by one"],
   ["block", "whole files are stored"],
 ] as const;
 

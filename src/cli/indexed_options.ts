@@ -1,7 +1,7 @@
 /** Options of clusters and repositories, which carry a number. Names, types, defaults and ranges: behaviour spec §1.8. */
 import { BACKUP, PG, PGDB, REPO, RETENTION } from "./command_sets.ts";
 import type { OptionDeclaration } from "./option_declaration.ts";
-import { PIB } from "./option_units.ts";
+import { KIB, MIB, PIB } from "./option_units.ts";
 
 /** Options of clusters: `pg1-path` ... */
 export const CLUSTER_OPTIONS: readonly OptionDeclaration[] = [
@@ -115,6 +115,16 @@ export const REPOSITORY_OPTIONS: readonly OptionDeclaration[] = [
     max: 9999999,
     oldNames: [`retention-${name}`],
   })),
+  ...(["daily", "weekly", "monthly", "yearly"] as const).map((name): OptionDeclaration => ({
+    name: `repo-retention-keep-${name}`,
+    type: "integer",
+    group: "repo",
+    home: "global",
+    commands: RETENTION,
+    min: 1,
+    max: 9999,
+    own: true,
+  })),
   {
     name: "repo-retention-archive-type",
     type: "string-id",
@@ -146,6 +156,19 @@ export const REPOSITORY_OPTIONS: readonly OptionDeclaration[] = [
   },
   { name: "repo-host", type: "string", group: "repo", home: "global", commands: REPO, oldNames: ["backup-host"] },
   { name: "repo-bundle", type: "boolean", group: "repo", home: "global", commands: BACKUP, default: "n" },
+  ...([["limit", "2MiB", 8 * KIB], ["size", "20MiB", MIB]] as const).map((
+    [name, standard, min],
+  ): OptionDeclaration => ({
+    name: `repo-bundle-${name}`,
+    type: "size",
+    group: "repo",
+    home: "global",
+    commands: BACKUP,
+    default: standard,
+    min,
+    max: PIB,
+    depends: { option: "repo-bundle", values: ["y"] },
+  })),
   {
     name: "repo-hardlink",
     type: "boolean",

@@ -41,6 +41,8 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
     commands: ["expire", "repo-gc", "repo-sync"],
     default: "n",
   },
+  { name: "plan", type: "boolean", home: "command line", commands: ["expire"], default: "n", own: true },
+  { name: "reason", type: "string", home: "command line", commands: ["pin"], own: true },
   { name: "from", type: "string", home: "command line", commands: ["repo-sync"], own: true },
   { name: "to", type: "string", home: "command line", commands: ["repo-sync"], own: true },
   {
@@ -90,7 +92,7 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
     name: "set",
     type: "string",
     home: "command line",
-    commands: ["annotate", "drill", "expire", "info", "manifest", "repo-sync", "restore", "verify"],
+    commands: ["annotate", "drill", "expire", "info", "manifest", "pin", "repo-sync", "restore", "unpin", "verify"],
     defaults: { drill: "latest", manifest: "latest", restore: "latest" },
   },
   { name: "cipher-pass", type: "string", home: "command line", commands: ["repo-get", "repo-put"], ...SHOWN_SECRET },

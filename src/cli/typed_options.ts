@@ -20,6 +20,7 @@ import type {
   ListenAddress,
   ManifestOptions,
   MetricsScope,
+  PinOptions,
   RepoGcOptions,
   RepoGetOptions,
   RepoLsOptions,
@@ -122,6 +123,12 @@ function repository(config: Configuration, key: number): RepositoryConfig {
     cipher,
     symlink: config.optionalBoolean("repo-symlink", key) ?? true,
     hardlink: config.optionalBoolean("repo-hardlink", key) ?? false,
+    bundle: config.optionalBoolean("repo-bundle", key)
+      ? {
+        sizeBytes: config.number("repo-bundle-size", key),
+        limitBytes: config.number("repo-bundle-limit", key),
+      }
+      : undefined,
     retention: {
       fullType: config.optionalString("repo-retention-full-type", key) === "time" ? "time" : "count",
       full: config.optionalNumber("repo-retention-full", key),
@@ -129,6 +136,12 @@ function repository(config: Configuration, key: number): RepositoryConfig {
       archiveType: (config.optionalString("repo-retention-archive-type", key) ?? "full") as BackupType,
       archive: config.optionalNumber("repo-retention-archive", key),
       historyDays: config.optionalNumber("repo-retention-history", key),
+      keep: {
+        daily: config.optionalNumber("repo-retention-keep-daily", key),
+        weekly: config.optionalNumber("repo-retention-keep-weekly", key),
+        monthly: config.optionalNumber("repo-retention-keep-monthly", key),
+        yearly: config.optionalNumber("repo-retention-keep-yearly", key),
+      },
     },
   };
 }
@@ -422,7 +435,8 @@ export function expireOptions(config: Configuration): ExpireOptions {
     set: config.command === "expire" ? config.optionalString("set") : undefined,
     oldest: config.boolean("oldest"),
     archiveExpireBefore: config.optionalString("archive-expire-before"),
-    dryRun: config.boolean("dry-run"),
+    plan: config.command === "expire" && config.boolean("plan"),
+    dryRun: config.boolean("dry-run") || (config.command === "expire" && config.boolean("plan")),
     lockPath: config.string("lock-path"),
   };
 }
@@ -608,6 +622,17 @@ export function annotateOptions(config: Configuration): AnnotateOptions {
     repositories: repositories(config),
     set: config.string("set"),
     annotations: config.option("annotation") === undefined ? config.missing("annotation") : config.hash("annotation"),
+    lockPath: config.string("lock-path"),
+  };
+}
+
+/** Options of pin and unpin. */
+export function pinOptions(config: Configuration): PinOptions {
+  return {
+    stanza: stanzaOf(config),
+    repositories: repositories(config),
+    set: config.string("set"),
+    reason: config.command === "unpin" ? undefined : config.optionalString("reason") ?? "pinned",
     lockPath: config.string("lock-path"),
   };
 }

@@ -45,9 +45,9 @@ async function copyWal(
     atOnce: processMax,
     dryRun,
     signal,
-    onCopied: (name) => {
+    onCopied: (name, checksum) => {
       log.detail(`${dryRun ? "would copy" : "copied"} WAL file '${name}' from ${source.name} to ${target.name}`);
-      if (!dryRun) ledger.settle(target.key, name);
+      if (checksum !== undefined) ledger.settleContent(target.key, name, checksum);
     },
   });
   log.info(

@@ -1,4 +1,5 @@
 /** What this host knows about the archive beyond what the repositories hold: who is away, what they are owed, what was dropped. */
+import { isWalferryError } from "../errors.ts";
 import type { Clock } from "../process/clock.ts";
 import { formatDuration, formatLocalTime, formatSize } from "../report/units.ts";
 import { DebtLedger, type DebtSummary } from "./debts.ts";
@@ -9,10 +10,12 @@ export interface ArchiveState {
   readonly debts: readonly DebtSummary[];
   readonly outages: readonly { readonly key: number; readonly outage: Outage }[];
   readonly holes: readonly ArchiveHole[];
+  /** Why the spool could not be read: another account may ask than the one that archives. */
+  readonly unknownBecause?: string;
 }
 
 /**
- * Reads the spool. @throws WalferryError `PathOpen`, `FileOpen`
+ * Reads the spool.
  * @param backupStarts as for `openHoles`
  */
 export function readArchiveState(
@@ -23,25 +26,33 @@ export function readArchiveState(
   clock: Clock,
 ): ArchiveState {
   const health = new HealthBoard(spoolPath, stanza, clock, "push");
-  return {
-    debts: new DebtLedger(spoolPath, stanza).summaries().filter(({ key }) => keys.includes(key)),
-    outages: keys.flatMap((key) => {
-      const outage = health.outage(key);
-      return outage === undefined ? [] : [{ key, outage }];
-    }),
-    holes: openHoles(new DroppedWal(spoolPath, stanza).names(), backupStarts),
-  };
+  const outages = keys.flatMap((key) => {
+    const outage = health.outage(key);
+    return outage === undefined ? [] : [{ key, outage }];
+  });
+  try {
+    return {
+      debts: new DebtLedger(spoolPath, stanza).summaries().filter(({ key }) => keys.includes(key)),
+      outages,
+      holes: openHoles(new DroppedWal(spoolPath, stanza).names(), backupStarts),
+    };
+  } catch (error) {
+    if (!isWalferryError(error, "PathOpen") && !isWalferryError(error, "FileOpen")) throw error;
+    return { debts: [], outages, holes: [], unknownBecause: error.text };
+  }
 }
 
 /** A line for each repository that is behind or away, and for each hole; none when all is well. */
-export function describeArchiveState({ debts, outages, holes }: ArchiveState, nowMs: number): string[] {
+export function describeArchiveState({ debts, outages, holes, unknownBecause }: ArchiveState, nowMs: number): string[] {
   const keys = [...new Set([...debts, ...outages].map(({ key }) => key))].sort((a, b) => a - b);
   const repositories = keys.map((key) => {
     const debt = debts.find((candidate) => candidate.key === key);
     const outage = outages.find((candidate) => candidate.key === key)?.outage;
-    const behind = debt === undefined
-      ? []
-      : [`${debt.count} WAL file(s) (${formatSize(debt.sizeBytes)}) behind since ${formatLocalTime(debt.oldestMs)}`];
+    const behind = debt === undefined ? [] : [
+      `${debt.count} WAL file(s) (${formatSize(debt.sizeBytes)}) behind${
+        Number.isFinite(debt.oldestMs) ? ` since ${formatLocalTime(debt.oldestMs)}` : ""
+      }`,
+    ];
     const away = outage === undefined ? [] : [
       outage.nextTryMs <= nowMs ? "next try is due" : `next try in ${formatDuration(outage.nextTryMs - nowMs)}`,
     ];
@@ -50,6 +61,7 @@ export function describeArchiveState({ debts, outages, holes }: ArchiveState, no
     return `repo${key}: ${[...behind, ...since, ...away].join(", ")}${reason}`;
   });
   return [
+    ...(unknownBecause === undefined ? [] : [`what repositories are owed is not known: ${unknownBecause}`]),
     ...repositories,
     ...holes.map(({ first, last, count }) =>
       `hole in the archive: ${

@@ -3,7 +3,7 @@ import { toWalferryError, WalferryError } from "../errors.ts";
 import { walDirectory } from "../format/wal_name.ts";
 import { pipeline } from "../stream/byte_stream.ts";
 import { decompressFilter } from "../stream/compress.ts";
-import { Sha1Meter } from "../stream/hash.ts";
+import { sha1Hex, Sha1Meter } from "../stream/hash.ts";
 import { collect, drain, streamOf } from "../stream/sources.ts";
 import { encryption, type Repository } from "./repository.ts";
 import type { ArchivedSegment } from "./wal_archive.ts";
@@ -50,17 +50,32 @@ export async function copySegment(
   await to.repository.storage.write(path, pipeline(again(), ...encrypt), { signal });
 }
 
-/** Copies a file that is stored under its own name (history, backup label). @returns false when the source does not have it */
-export async function copyPlainFile(from: WalPlace, name: string, to: WalPlace, signal: AbortSignal): Promise<boolean> {
+/**
+ * Copies a file that is stored under its own name (history, backup label).
+ * @param checksum SHA-1 of its content, where it is known
+ * @returns SHA-1 of its content, `undefined` when the source does not have it
+ * @throws WalferryError `Checksum`
+ */
+export async function copyPlainFile(
+  from: WalPlace,
+  name: string,
+  to: WalPlace,
+  signal: AbortSignal,
+  checksum?: string,
+): Promise<string | undefined> {
   const stored = await from.repository.readWith(placeOf(from, name, name), from.passphrase, signal);
-  if (stored === undefined) return false;
+  if (stored === undefined) return undefined;
   const bytes = await collect(stored, IN_MEMORY_BYTES);
+  const found = sha1Hex(bytes);
+  if (checksum !== undefined && found !== checksum) {
+    throw damaged(from, placeOf(from, name, name), `its checksum is ${found}`);
+  }
   await to.repository.storage.write(
     placeOf(to, name, name),
     pipeline(streamOf(bytes), ...encryption(to.passphrase)),
     { signal },
   );
-  return true;
+  return found;
 }
 
 async function read({ repository, passphrase }: WalPlace, path: string, signal: AbortSignal) {

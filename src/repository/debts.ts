@@ -62,6 +62,30 @@ export class DebtLedger {
     this.#of(key).remove(walName);
   }
 
+  /** As {@link settle}, when it is this content that is owed: another cluster's file may have the same name. @throws WalferryError */
+  settleContent(key: number, walName: string, checksum: string): void {
+    if (this.#getIfReadable(key, walName)?.checksum === checksum) this.settle(key, walName);
+  }
+
+  /** Where a debt is noted. */
+  pathOf(key: number, walName: string): string {
+    return `${this.#of(key).path}/${walName}`;
+  }
+
+  /** Whether a repository is owed a file. An account that may not look there has noted nothing there. */
+  owes(key: number, walName: string): boolean {
+    try {
+      Deno.lstatSync(this.pathOf(key, walName));
+      return true;
+    } catch (error) {
+      const { NotFound, NotADirectory, PermissionDenied } = Deno.errors;
+      if (error instanceof NotFound || error instanceof NotADirectory || error instanceof PermissionDenied) {
+        return false;
+      }
+      throw error;
+    }
+  }
+
   /** Keys of repositories that are owed something. */
   keys(): number[] {
     return this.#open("debt").names()

@@ -6,9 +6,9 @@ import type { Clock } from "../process/clock.ts";
 import { stateRoot } from "./spool_files.ts";
 
 /** Pauses after a failure in milliseconds: first, growth, longest. */
-const PAUSE_FIRST = 5000;
+const PAUSE_FIRST = 2000;
 const PAUSE_GROWTH = 2;
-const PAUSE_MAX = 300_000;
+const PAUSE_MAX = 60_000;
 /** Longest reason that is kept, in characters. */
 const REASON_MAX = 500;
 const FILE_MODE = 0o640;
@@ -40,15 +40,12 @@ export class HealthBoard {
   outage(key: number): Outage | undefined {
     const own = this.#own.get(key);
     if (own !== undefined) return own;
-    let text: string;
     try {
-      text = Deno.readTextFileSync(this.#file(key));
-    } catch (error) {
-      // What cannot be read is not known, and a repository of which nothing is known is tried.
-      if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied) return undefined;
-      throw error;
+      return parse(Deno.readTextFileSync(this.#file(key)));
+    } catch {
+      // What cannot be read is not known, and a repository of which nothing is known is tried: a spool in trouble must not end a recovery.
+      return undefined;
     }
-    return parse(text);
   }
 
   /** Whether it may be asked now: nothing bad is known, or the pause is over. */
@@ -90,11 +87,7 @@ export class HealthBoard {
   answered(key: number): boolean {
     const wasAway = this.outage(key) !== undefined;
     this.#own.delete(key);
-    try {
-      if (wasAway) Deno.removeSync(this.#file(key));
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound) && !(error instanceof Deno.errors.PermissionDenied)) throw error;
-    }
+    if (wasAway) removeIfPossible(this.#file(key));
     return wasAway;
   }
 
@@ -112,7 +105,17 @@ export class HealthBoard {
     } catch {
       // Never worth a failure: without a spool each process finds out by itself.
       this.#own.set(key, outage);
+      removeIfPossible(temporary);
     }
+  }
+}
+
+/** What stays because of a spool in trouble is looked at again, and costs no more than a try. */
+function removeIfPossible(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
   }
 }
 

@@ -78,6 +78,8 @@ export interface ExpireOptions {
   readonly set?: string;
   readonly oldest: boolean;
   readonly archiveExpireBefore?: string;
+  /** Tell why each backup and each range of WAL stays or goes; `dryRun` is set then. */
+  readonly plan: boolean;
   readonly dryRun: boolean;
   readonly lockPath: string;
 }
@@ -134,6 +136,15 @@ export interface AnnotateOptions {
   readonly set: string;
   /** An empty value removes the note. */
   readonly annotations: ReadonlyMap<string, string>;
+  readonly lockPath: string;
+}
+
+/** `pin`; without a reason, `unpin`. */
+export interface PinOptions {
+  readonly stanza: string;
+  readonly repositories: readonly RepositoryConfig[];
+  readonly set: string;
+  readonly reason: string | undefined;
   readonly lockPath: string;
 }
 

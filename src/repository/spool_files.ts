@@ -35,10 +35,16 @@ export class SpoolDirectory {
     }
     const temporary = `${this.path}/${name}.${crypto.randomUUID().slice(0, 8)}${TEMPORARY}`;
     using file = Deno.openSync(temporary, { write: true, createNew: true, mode: FILE_MODE });
-    const bytes = new TextEncoder().encode(text);
-    for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
-    file.syncSync();
-    Deno.renameSync(temporary, `${this.path}/${name}`);
+    try {
+      const bytes = new TextEncoder().encode(text);
+      for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
+      file.syncSync();
+      Deno.renameSync(temporary, `${this.path}/${name}`);
+    } catch (error) {
+      // It is tried again and again while a disk is full: nothing may pile up.
+      Deno.removeSync(temporary);
+      throw error;
+    }
     syncPath(this.path);
   }
 

@@ -70,10 +70,19 @@ export async function syncBackup(options: SyncBackupOptions): Promise<SyncedBack
     sizeBytes += stored;
   });
   signal.throwIfAborted();
-  await to.completeManifest(stanza, manifest, toInfo.cipherPass);
-  toInfo.backups = [...toInfo.backups.filter((entry) => entry.label !== label), entryOfManifest(manifest)]
+  // Copying may have taken hours, and the lock is this host's: what others added or expired meanwhile stays so.
+  const nowInfo = await to.loadBackupInfo(stanza);
+  if (source.prior !== undefined && !nowInfo.backups.some((entry) => entry.label === source.prior)) {
+    throw new WalferryError(
+      "BackupSetInvalid",
+      `backup ${source.prior}, which ${label} builds on, was expired meanwhile`,
+    );
+  }
+  await to.completeManifest(stanza, manifest, nowInfo.cipherPass);
+  nowInfo.backups = [...nowInfo.backups.filter((entry) => entry.label !== label), entryOfManifest(manifest)]
     .sort((a, b) => (a.label < b.label ? -1 : 1));
-  await to.saveBackupInfo(stanza, toInfo);
+  await to.saveBackupInfo(stanza, nowInfo);
+  toInfo.backups = nowInfo.backups;
   return { files: manifest.files.length, sizeBytes };
 }
 

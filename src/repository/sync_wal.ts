@@ -3,7 +3,7 @@ import type { ArchiveHistoryEntry, ArchiveInfo } from "../format/archive_info.ts
 import { inLanes } from "../process/lanes.ts";
 import { copyPlainFile, copySegment, type WalPlace } from "./copy_wal.ts";
 import type { Repository } from "./repository.ts";
-import { type ArchivedSegment, archivedSegments, archiveIdOf } from "./wal_archive.ts";
+import { type ArchivedSegment, archivedSegments, archiveIdOf, findSegments } from "./wal_archive.ts";
 
 /** History and backup label files, which are stored under their own names. */
 const PLAIN_NAME = /^[0-9A-F]{8}\.history$|^[0-9A-F]{24}\.[0-9A-F]{8}\.backup$/;
@@ -24,8 +24,8 @@ export interface SyncWalOptions {
   readonly atOnce: number;
   readonly dryRun: boolean;
   readonly signal: AbortSignal;
-  /** Hears of each file that was (or would be) copied. */
-  readonly onCopied: (name: string) => void;
+  /** Hears of each file that was (or would be) copied; of one that was, the SHA-1 of its content. */
+  readonly onCopied: (name: string, checksum: string | undefined) => void;
 }
 
 /** Compares every archive id of clusters that both repositories know; oldest first. @throws WalferryError what keeps either from answering */
@@ -46,8 +46,8 @@ export async function syncWal(options: SyncWalOptions): Promise<SyncedWal> {
       const missing = await compare(source, target, directory, conflicts, signal);
       await inLanes(missing, options.atOnce, async (file) => {
         signal.throwIfAborted();
-        if (!options.dryRun) await file.copy(signal);
-        options.onCopied(file.name);
+        const checksum = options.dryRun ? undefined : await file.copy(signal);
+        options.onCopied(file.name, checksum);
         copied++;
         copiedBytes += file.sizeBytes;
       });
@@ -76,7 +76,8 @@ async function walDirectories({ repository, stanza, archiveId }: WalPlace, signa
 interface MissingFile {
   readonly name: string;
   readonly sizeBytes: number;
-  copy(signal: AbortSignal): Promise<void>;
+  /** @returns SHA-1 of its content */
+  copy(signal: AbortSignal): Promise<string | undefined>;
 }
 
 async function compare(
@@ -89,30 +90,48 @@ async function compare(
   const missing: MissingFile[] = [];
   if (directory !== "") {
     const [there, here] = await Promise.all([segmentsIn(to, directory, signal), segmentsIn(from, directory, signal)]);
-    for (const [walName, segment] of here) {
-      const same = there.get(walName);
-      if (same === undefined) {
-        const copy = (own: AbortSignal) => copySegment(from, segment, to, own);
+    for (const [walName, forms] of here) {
+      const segment = forms[0]!;
+      const others = there.get(walName) ?? [];
+      if ([...forms, ...others].some(({ checksum }) => checksum !== segment.checksum)) conflicts.push(walName);
+      else if (others.length === 0) {
+        const copy = (own: AbortSignal) => copyIfMissing(from, segment, to, own);
         missing.push({ name: walName, sizeBytes: segment.sizeBytes, copy });
-      } else if (same.checksum !== segment.checksum) conflicts.push(walName);
+      }
     }
   }
   const [there, here] = await Promise.all([plainFilesIn(to, directory, signal), plainFilesIn(from, directory, signal)]);
   for (const [name, sizeBytes] of here) {
     if (there.has(name)) continue;
-    missing.push({ name, sizeBytes, copy: async (own) => void await copyPlainFile(from, name, to, own) });
+    missing.push({ name, sizeBytes, copy: (own) => copyPlainFile(from, name, to, own) });
   }
   return missing.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
+/** It may have been archived since the listing, with another compression: a second form under another name would be a duplicate. */
+async function copyIfMissing(
+  from: WalPlace,
+  segment: ArchivedSegment,
+  to: WalPlace,
+  signal: AbortSignal,
+): Promise<string> {
+  const { repository, stanza, archiveId } = to;
+  const there = await findSegments(repository, stanza, archiveId, segment.walName, signal);
+  if (there.length === 0) await copySegment(from, segment, to, signal);
+  return there[0]?.checksum ?? segment.checksum;
+}
+
+/** Stored forms by name. More than one is an anomaly. */
 async function segmentsIn(
   { repository, stanza, archiveId }: WalPlace,
   directory: string,
   signal: AbortSignal,
-): Promise<Map<string, ArchivedSegment>> {
-  const found = new Map<string, ArchivedSegment>();
+): Promise<Map<string, ArchivedSegment[]>> {
+  const found = new Map<string, ArchivedSegment[]>();
   for await (const segment of archivedSegments(repository, stanza, archiveId, directory, signal)) {
-    found.set(segment.walName, segment);
+    const forms = found.get(segment.walName);
+    if (forms === undefined) found.set(segment.walName, [segment]);
+    else forms.push(segment);
   }
   return found;
 }

@@ -36,6 +36,8 @@ const SEGMENT_BYTES_DEFAULT = 16 * 1024 * 1024;
 const HEADER_TRIES = 5;
 /** Largest timeline history or backup label file that is read, in bytes. */
 const SMALL_FILE_BYTES_MAX = 1024 * 1024;
+/** Small files that are read at once: hides the way to an object store. */
+const READ_TOGETHER = 16;
 /** Segments arrive out of order when several are pushed at once: a hole in front of one that is younger than this may still be filled. */
 const ARRIVING_MS = 60_000;
 /** So long a hole is waited for. */
@@ -76,6 +78,7 @@ export class ArchiveCheck {
   readonly #historyFiles = new Set<number>();
   /** Segments that were listed and were gone when they were to be read. */
   readonly #vanished: string[] = [];
+  #waitUntilMs: number | undefined;
   /** Stored bytes of all segments. */
   storedBytes = 0;
 
@@ -126,10 +129,10 @@ export class ArchiveCheck {
       before = segment;
       if (!segment.partial) builder.add(segment.name, segment.storedTime);
     }
-    if (readSmallFiles) {
-      for (const entry of labelFiles) {
-        await this.#readLabelFile(`${root}/${entry.name}`, entry.name);
-      }
+    if (!readSmallFiles) return;
+    for (let from = 0; from < labelFiles.length; from += READ_TOGETHER) {
+      const some = labelFiles.slice(from, from + READ_TOGETHER);
+      await Promise.all(some.map(({ name }) => this.#readLabelFile(`${root}/${name}`, name)));
     }
   }
 
@@ -154,7 +157,8 @@ export class ArchiveCheck {
 
   async #readLabelFile(path: string, name: string): Promise<void> {
     await this.#readSmall(path, (text) => {
-      if (text.includes("START WAL LOCATION: ") && text.includes(`(file ${name.slice(0, 24)})`)) return;
+      const isIt = text.startsWith("START WAL LOCATION: ") && text.includes(`(file ${name.slice(0, 24)})`);
+      if (isIt && text.includes("\nSTOP TIME: ")) return;
       throw new WalferryError("Format", `it is not the backup label of segment ${name.slice(0, 24)}`);
     });
   }
@@ -166,7 +170,10 @@ export class ArchiveCheck {
       const stream = await repository.readWith(path, cipherPass);
       // Expired since it was listed.
       if (stream === undefined) return;
-      understand(decodeText(await collect(stream, SMALL_FILE_BYTES_MAX)));
+      const text = decodeText(await collect(stream, SMALL_FILE_BYTES_MAX));
+      // There is no hash of it: that it is whole shows in its end only.
+      if (!text.endsWith("\n")) throw new WalferryError("Format", "its last line is cut off");
+      understand(text);
     } catch (thrown) {
       const error = toWalferryError(thrown);
       if (isStoreFailure(error)) throw error;
@@ -271,7 +278,10 @@ export class ArchiveCheck {
     const told: SegmentRun[] = [];
     for (const need of walNeeds(facts)) {
       for (const hole of missingIn(facts.spans, need.run)) {
-        for (const run of await this.#confirm(hole, need)) this.#tellMissing(run, need, told);
+        // What a backup lacks was told with the backup.
+        for (const part of need.label === undefined ? outside(hole, told) : [hole]) {
+          for (const run of await this.#confirm(part, need)) this.#tellMissing(run, need, told);
+        }
       }
     }
     if (set === undefined) this.#checkHistoryFiles(continuousFrom(facts));
@@ -292,21 +302,19 @@ export class ArchiveCheck {
   #tellMissing(run: SegmentRun, need: WalNeed, told: SegmentRun[]): void {
     const { label, unchecked } = need;
     const fresh = outside(run, told);
-    for (const part of label === undefined ? fresh : [run]) {
-      const names = namesOfRun(part, this.#segmentBytes);
-      const count = part.last - part.first + 1;
-      const what = count === 1 ? "the segment is missing" : `${count} segments up to ${names.stop} are missing`;
-      this.#add({
-        kind: label === undefined ? "gap" : "missing",
-        severity: unchecked ? "notice" : "damage",
-        path: `${this.#root}/${names.start.slice(0, 16)}/${names.start}`,
-        message: label === undefined
-          ? `${what}: recovery from an earlier backup ends here`
-          : `${what}: backup ${label} needs ${count === 1 ? "it" : "them"} to become consistent`,
-        label,
-        segments: names,
-      });
-    }
+    const names = namesOfRun(run, this.#segmentBytes);
+    const count = run.last - run.first + 1;
+    const what = count === 1 ? "the segment is missing" : `${count} segments up to ${names.stop} are missing`;
+    this.#add({
+      kind: label === undefined ? "gap" : "missing",
+      severity: unchecked ? "notice" : "damage",
+      path: `${this.#root}/${names.start.slice(0, 16)}/${names.start}`,
+      message: label === undefined
+        ? `${what}: recovery from an earlier backup ends here`
+        : `${what}: backup ${label} needs ${count === 1 ? "it" : "them"} to become consistent`,
+      label,
+      segments: names,
+    });
     for (const { first, last } of fresh) {
       // What is missing was never listed, but it was looked for.
       this.report.tally.checked += last - first + 1;
@@ -321,10 +329,12 @@ export class ArchiveCheck {
     const behind = this.#spans.find(({ timeline, first }) => timeline === hole.timeline && first > hole.last);
     const isArriving = need.label === undefined && behind !== undefined &&
       context.clock.nowMs() - behind.firstStoredTime * 1000 < ARRIVING_MS;
-    const deadline = context.clock.monotonicMs() + (isArriving ? ARRIVAL_WAIT_MS : 0);
+    // All holes of a run share one wait.
+    if (isArriving) this.#waitUntilMs ??= context.clock.monotonicMs() + ARRIVAL_WAIT_MS;
     for (;;) {
       const missing = missingIn(await this.#spansAround(hole), hole);
-      if (missing.length === 0 || context.clock.monotonicMs() >= deadline) return missing;
+      const isOver = !isArriving || context.clock.monotonicMs() >= this.#waitUntilMs!;
+      if (missing.length === 0 || isOver) return missing;
       await context.clock.sleep(ARRIVAL_LOOK_MS, context.signal);
     }
   }

@@ -2,7 +2,8 @@
 import type { BackupInfo, BackupInfoEntry } from "../format/backup_info.ts";
 import { visitInfoFile } from "../format/info_file.ts";
 import { isBackupLabel, parseLabel } from "../format/label.ts";
-import { toWalferryError, WalferryError } from "../errors.ts";
+import type { Manifest } from "../format/manifest.ts";
+import { isWalferryError, toWalferryError, WalferryError } from "../errors.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { type BackupDirectory, listBackupDirectories } from "../repository/backup_catalog.ts";
 import { decodeText, MANIFEST_BYTES_MAX, type Repository } from "../repository/repository.ts";
@@ -91,7 +92,8 @@ export class BackupCheck {
     const stored = new StoredSet();
     const hardlinked = new Set<string>();
     const listed = new Set(backupInfo.backups.map(({ label }) => label));
-    for (const entry of entries) {
+    const queue = [...entries];
+    for (const entry of queue) {
       context.signal.throwIfAborted();
       const { label } = entry;
       const report: BackupReport = { label, status: "valid", tally: emptyTally(), read: 0 };
@@ -103,6 +105,7 @@ export class BackupCheck {
       }
       report.tally.checked = manifest.files.length;
       if (manifest.options.hardlink) hardlinked.add(label);
+      if (this.#facts.set === label && manifest.blockIncremental) queue.push(...this.#holdersOfBlocks(manifest));
       const path = repository.backupPath(stanza, label, "backup.manifest");
       for (const { name, holder, labels } of stored.add(manifest)) {
         const message = `the manifests of ${labels.join(" and ")} say different things of ${name} in ${holder}`;
@@ -121,7 +124,12 @@ export class BackupCheck {
       if (report !== undefined) report.read = files.read;
       if (files.bad.size > 0) bad.set(holder, files.bad);
     }
-    if (bad.size > 0) await this.#attribute(entries, bad);
+    if (bad.size > 0) await this.#attribute(queue, bad);
+  }
+
+  /** Blocks of a file may be in any backup that its backup refers to: which, only the file's own map tells. */
+  #holdersOfBlocks({ label, references = [] }: Manifest): BackupInfoEntry[] {
+    return this.#facts.backupInfo.backups.filter((entry) => entry.label !== label && references.includes(entry.label));
   }
 
   async #checkFiles(label: string, stored: StoredSet, hardlinked: boolean): Promise<BackupFiles> {
@@ -153,9 +161,10 @@ export class BackupCheck {
     for (const { label } of entries) {
       const report = this.#reports.get(label)!;
       if (report.status === "manifest missing") continue;
-      const manifest = await repository.loadManifest(stanza, label, backupInfo.cipherPass);
-      for (const { name, reference } of manifest.files) {
-        const kind = bad.get(reference ?? label)?.get(name);
+      const manifest = await loadAgain(repository, stanza, label, backupInfo.cipherPass);
+      for (const { name, reference, blockMapBytes } of manifest?.files ?? []) {
+        const kind = bad.get(reference ?? label)?.get(name) ??
+          (blockMapBytes === undefined ? undefined : badBlocks(name, manifest?.references, bad));
         if (kind === undefined) continue;
         countInvalid(report.tally, kind);
         report.status = "invalid";
@@ -207,4 +216,32 @@ export class BackupCheck {
       if (report?.status === "valid") report.status = "invalid";
     }
   }
+}
+
+/** `undefined`: it was expired since it was read. */
+async function loadAgain(
+  repository: Repository,
+  stanza: string,
+  label: string,
+  passphrase: string | undefined,
+): Promise<Manifest | undefined> {
+  try {
+    return await repository.loadManifest(stanza, label, passphrase);
+  } catch (error) {
+    if (isWalferryError(error, "FileMissing")) return undefined;
+    throw error;
+  }
+}
+
+/** A block incremental file takes what did not change from the files of its name in earlier backups. */
+function badBlocks(
+  name: string,
+  references: readonly string[] | undefined,
+  bad: ReadonlyMap<string, ReadonlyMap<string, FindingKind>>,
+): FindingKind | undefined {
+  for (const label of references ?? []) {
+    const kind = bad.get(label)?.get(name);
+    if (kind !== undefined) return kind;
+  }
+  return undefined;
 }

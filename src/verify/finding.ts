@@ -1,5 +1,7 @@
 /** What verify finds wrong, and a list of it that cannot grow without bound. */
 
+import { compareBytes } from "../format/json.ts";
+
 /**
  * - `missing`: a file or segment that something names is not there
  * - `checksum`: content is not what its hash says, or cannot be decrypted or decompressed
@@ -58,6 +60,11 @@ export class FindingList {
   /** Takes back what a second look did not confirm. */
   drop(isGone: (finding: Finding) => boolean): void {
     this.#kept.splice(0, this.#kept.length, ...this.#kept.filter((finding) => !isGone(finding)));
+  }
+
+  /** By path, whatever the order in which workers found them. */
+  sort(): void {
+    this.#kept.sort((a, b) => compareBytes(a.path, b.path) || compareBytes(a.message, b.message));
   }
 
   get kept(): readonly Finding[] {

@@ -1,4 +1,4 @@
-/** The report as one JSON object on one line. docs/verify.md says what its members mean. */
+/** The report as one JSON object on one line. docs/operations.md says what its members mean. */
 import { renderJson } from "../format/json.ts";
 import { type Tally, validOf } from "./finding.ts";
 import { isSound, type VerifyReport } from "./report.ts";

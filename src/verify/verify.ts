@@ -16,7 +16,7 @@ import { type Finding, FindingList } from "./finding.ts";
 import { ObjectReader } from "./object_reader.ts";
 import type { VerifyOptions } from "./options.ts";
 import type { VerifyReport } from "./report.ts";
-import { checkInfos } from "./stanza_infos.ts";
+import { assertStanza, checkInfos } from "./stanza_infos.ts";
 
 const ARCHIVE_ID = /^\d{1,3}(?:\.\d{1,3})?-\d{1,9}$/;
 
@@ -48,6 +48,7 @@ class Verification {
   async run(): Promise<VerifyReport> {
     const { stanza, mode, set } = this.#options;
     const { archiveInfo, backupInfo } = await checkInfos(this.#repository, stanza, this.#add);
+    if (archiveInfo === undefined && backupInfo === undefined) await assertStanza(this.#repository, stanza);
     this.#assertSet(backupInfo);
     const archives = await this.#listArchives(archiveInfo);
     const reader = mode.kind === "quick"
@@ -75,6 +76,7 @@ class Verification {
       this.#context.progress.stop();
     }
     await this.#settle(archives, backups, backupInfo);
+    this.#findings.sort();
     return {
       stanza,
       repositoryKey: this.#repository.key,

@@ -29,10 +29,9 @@ export interface NeedFacts {
 
 /** First segment from which WAL must be continuous, as expire keeps it; `undefined` when nothing needs it. */
 export function continuousFrom({ historyId, isCurrent, backupInfo, retention }: NeedFacts): string | undefined {
-  const { backups } = backupInfo;
-  const starts = backups.flatMap((entry) =>
-    entry.historyId === historyId && entry.archiveStart !== undefined ? [entry.archiveStart] : []
-  );
+  // Behind an offline backup expire keeps everything that is left, but holes from before it stay.
+  const backups = backupInfo.backups.filter(({ archiveStart }) => archiveStart !== undefined);
+  const starts = backups.flatMap((entry) => (entry.historyId === historyId ? [entry.archiveStart!] : []));
   if (starts.length === 0) return undefined;
   const fulls = backups.filter(({ type }) => type === "full").length;
   const kept = archiveRetention(retention, fulls, true);

@@ -28,19 +28,19 @@ async function verified(stanza: TestStanza): Promise<void> {
   assertEquals(/(missing|checksum invalid|size invalid|other): [1-9]/.test(report), false, report);
 }
 
-/** `every`: each link of the chain is restored, not only the end. */
+/** `bundle`: who stores small files together. `every`: each link of the chain is restored, not only the end. */
 const VARIANTS = [
-  { compressType: "gz", cipherPass: undefined, bundle: "n", every: true },
-  { compressType: "none", cipherPass: undefined, bundle: "y", every: false },
-  { compressType: "zst", cipherPass: "correct horse battery staple", bundle: "y", every: true },
-  { compressType: "lz4", cipherPass: "correct horse battery staple", bundle: "n", every: false },
+  { compressType: "gz", cipherPass: undefined, bundle: "nobody", every: true },
+  { compressType: "none", cipherPass: undefined, bundle: "both", every: false },
+  { compressType: "zst", cipherPass: "correct horse battery staple", bundle: "both", every: true },
+  { compressType: "lz4", cipherPass: "correct horse battery staple", bundle: "pgbackrest", every: false },
 ] as const;
 
 for (const { compressType, cipherPass, bundle, every } of VARIANTS) {
   const name = `${compressType}, ${cipherPass === undefined ? "plain" : "encrypted"}`;
   testWith(
     NEEDS,
-    `a chain of backups made by both in turns (${name}, bundles of the original: ${bundle})`,
+    `a chain of backups made by both in turns (${name}, bundles: ${bundle})`,
     async () => {
       await using folder = await TestFolder.make();
       await using cluster = await makeCluster(folder);
@@ -68,7 +68,7 @@ for (const { compressType, cipherPass, bundle, every } of VARIANTS) {
       for (const [program, type] of steps) {
         // Data that no dump could be equal without.
         await grow(cluster);
-        const bundles = program === "pgbackrest" ? [`--repo1-bundle=${bundle}`] : [];
+        const bundles = bundle === "both" || bundle === program ? ["--repo1-bundle=y"] : [];
         const output = await stanza.must(program, [`--type=${type}`, ...bundles, "backup"]);
         assertEquals(output.includes("enabling delta"), false, output);
         assertIncludes(output, `${type} backup size = `);
@@ -206,5 +206,116 @@ testWith(
     assertEquals(ours!.options.delta, true);
     const missing = referred(theirs).filter((name) => !referred(ours).includes(name));
     assertEquals(missing, [], "what the original recognises as unchanged is recognised here too");
+  },
+);
+
+testWith(
+  NEEDS,
+  "several repositories with different pasts: one reading, and each restores by itself with either program",
+  async () => {
+    await using folder = await TestFolder.make();
+    await using cluster = await makeCluster(folder);
+    const stanza = await TestStanza.make(folder, cluster, {
+      repositories: [{}, { cipherPass: "secret" }, {}],
+      global: { "compress-type": "zst" },
+    });
+    await stanza.must("walferry", ["stanza-create"]);
+    await archiveWith(cluster, stanza, "walferry");
+    await stanza.must("walferry", ["--repo=1,2", "--type=full", "backup"]);
+    await grow(cluster);
+    await stanza.must("pgbackrest", ["--repo=2", "--type=full", "backup"]);
+    await grow(cluster);
+    const output = await stanza.must("walferry", ["--repo=all", "--type=incr", "backup"]);
+    assertIncludes(output, "repo3: no prior backup exists, incr backup has been changed to full");
+    await grow(cluster);
+    await stanza.must("walferry", ["--repo=all", "--type=incr", "backup"]);
+    const dump = normalized(await cluster.dump());
+    await sameInfo(stanza);
+    for (const repo of ["1", "2", "3"]) {
+      const report = await stanza.must("pgbackrest", [`--repo=${repo}`, "--output=text", "--verbose", "verify"]);
+      assertIncludes(report, "status: ok");
+      assertEquals(/(missing|checksum invalid|size invalid|other): [1-9]/.test(report), false, report);
+      for (const program of ["walferry", "pgbackrest"] as const) {
+        const immediate = [`--repo=${repo}`, "--type=immediate", "--target-action=promote"];
+        assertEquals(await restoredDump(folder, stanza, program, immediate), dump, `repo${repo} by ${program}`);
+      }
+    }
+  },
+);
+
+testWith(NEEDS, "bundles of a set that the original framed in its own way for blocks are read by it", async () => {
+  await using folder = await TestFolder.make();
+  await using cluster = await makeCluster(folder);
+  const stanza = await TestStanza.make(folder, cluster, {
+    repositories: [{ cipherPass: "secret", options: { bundle: "y" } }],
+    global: { "compress-type": "gz" },
+  });
+  await stanza.must("walferry", ["stanza-create"]);
+  await archiveWith(cluster, stanza, "walferry");
+  await stanza.must("pgbackrest", ["--type=full", "--beta", "--repo1-block=y", "backup"]);
+  await grow(cluster);
+  assertIncludes(await stanza.must("walferry", ["--type=incr", "backup"]), "only pgbackrest can restore it");
+  await sameInfo(stanza);
+  await verified(stanza);
+  const immediate = ["--type=immediate", "--target-action=promote"];
+  assertEquals(await restoredDump(folder, stanza, "pgbackrest", immediate), normalized(await cluster.dump()));
+  await grow(cluster);
+  await stanza.must("pgbackrest", ["--type=incr", "--beta", "--repo1-block=y", "backup"]);
+  await verified(stanza);
+  assertEquals(await restoredDump(folder, stanza, "pgbackrest", immediate), normalized(await cluster.dump()));
+});
+
+testWith(
+  NEEDS,
+  "a chain taken while the server writes, shrinks and drops is consistent in every repository",
+  async () => {
+    await using folder = await TestFolder.make();
+    await using cluster = await makeCluster(folder);
+    const stanza = await TestStanza.make(folder, cluster, {
+      repositories: [{}, { cipherPass: "secret", options: { bundle: "y" } }],
+      global: { "compress-type": "zst", "process-max": "2", "archive-timeout": "60s" },
+    });
+    await stanza.must("walferry", ["stanza-create"]);
+    await archiveWith(cluster, stanza, "walferry");
+    await cluster.sql("create table busy as select g id, repeat(md5(g::text), 10) v from generate_series(1, 30000) g");
+    let isDone = false;
+    const load = (async () => {
+      for (let round = 0; !isDone; round++) {
+        await cluster.sql(`update busy set v = md5(v || ${round}) where id % 7 = ${round % 7};
+        create table brief_${round} as select g, md5(g::text) v from generate_series(1, 3000) g;
+        drop table if exists "brief_${round - 2}";
+        delete from busy where id > 25000; insert into busy select g, md5(g::text) from generate_series(25001, 27000) g;`);
+        await cluster.sql("vacuum busy");
+        await cluster.sql("checkpoint");
+      }
+    })();
+    try {
+      for (const type of ["full", "incr", "diff", "incr"]) {
+        const delta = type === "diff" ? ["--delta"] : [];
+        await stanza.must("walferry", ["--repo=all", `--type=${type}`, ...delta, "backup"]);
+      }
+    } finally {
+      isDone = true;
+      await load;
+    }
+    await grow(cluster);
+    await sameInfo(stanza);
+    const dump = normalized(await cluster.dump());
+    for (const repo of ["1", "2"]) {
+      const report = await stanza.must("pgbackrest", [`--repo=${repo}`, "--output=text", "--verbose", "verify"]);
+      assertIncludes(report, "status: ok");
+      const own = (await stanza.must("pgbackrest", ["--output=json", `--repo=${repo}`, "info"])).match(
+        /\d{8}-\d{6}F[_0-9DI-]*/g,
+      )!;
+      // Recovery from each link to the end of the archive; it begins at pages that were written while they were copied.
+      for (const [index, label] of [...new Set(own)].sort().entries()) {
+        const program = index % 2 === 0 ? "pgbackrest" : "walferry";
+        assertEquals(
+          await restoredDump(folder, stanza, program, [`--repo=${repo}`, `--set=${label}`]),
+          dump,
+          `${label} repo${repo}`,
+        );
+      }
+    }
   },
 );

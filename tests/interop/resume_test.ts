@@ -1,24 +1,19 @@
 /** Backups that die in the middle: walferry goes on with its own, and the original finds nothing wrong in the result. */
 import { assert, assertEquals, assertIncludes } from "../support/assert.ts";
 import { runAs, TestFolder } from "../support/accounts.ts";
-import { archiveWith, grow, makeCluster, normalized, restoredDump, sameInfo } from "../support/interop_story.ts";
+import {
+  archiveWith,
+  grow,
+  killAfterSaves,
+  makeCluster,
+  normalized,
+  restoredDump,
+  sameInfo,
+} from "../support/interop_story.ts";
 import { TestStanza } from "../support/programs.ts";
 import { testWith } from "../support/requirements.ts";
 
 const NEEDS = ["pgbackrest", "/usr/lib/postgresql/15/bin/postgres"];
-
-/** Kills a backup of walferry as soon as its list of stored files was saved so many times. */
-async function killAfterSaves(stanza: TestStanza, type: string, saves: number): Promise<void> {
-  const options = ["--manifest-save-threshold=1", "--log-level-console=detail", "--process-max=1", `--type=${type}`];
-  const command = stanza.commandLine("walferry", ...options, "backup");
-  // The output is read line by line, so that nothing depends on the speed of the machine.
-  const script = `exec 3< <(exec ${command} 2>&1); child=$!; saves=0
-    while read -r line <&3; do
-      case $line in *"backup.manifest.copy saved"*) saves=$((saves + 1)); [ $saves -ge ${saves} ] && break;; esac
-    done
-    kill -KILL $child && echo killed`;
-  assertIncludes(await runAs(["bash", "-c", script]), "killed");
-}
 
 for (const cipherPass of [undefined, "secret"]) {
   testWith(

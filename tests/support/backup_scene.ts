@@ -11,7 +11,7 @@ import { decryptFilter } from "../../src/stream/cipher.ts";
 import { decompressFilter } from "../../src/stream/compress.ts";
 import { compressExtension } from "../../src/stream/compress_type.ts";
 import { sha1Hex } from "../../src/stream/hash.ts";
-import { collect, readFileStream } from "../../src/stream/sources.ts";
+import { collect, streamOf } from "../../src/stream/sources.ts";
 import type { Clock } from "../../src/process/clock.ts";
 import { assert, assertEquals, assertThrows } from "./assert.ts";
 import { makeClusterFiles, relationPages, temporaryDirectory, writeFile } from "./cluster_files.ts";
@@ -90,17 +90,27 @@ export async function verifyBackup(config: RepositoryConfig, label: string): Pro
   const manifest = await repository.loadManifest(STANZA, label, info.cipherPass);
   assert(config.storage.type === "posix");
   for (const file of manifest.files) {
-    const name = `${file.name}${compressExtension(manifest.options.compressType)}`;
-    const path = `${config.storage.path}/${repository.backupPath(STANZA, file.reference ?? label, name)}`;
-    assertEquals(Deno.statSync(path).size, file.repoSizeBytes, file.name);
-    const decrypt = manifest.cipherPass === undefined ? [] : [decryptFilter(manifest.cipherPass)];
+    const directory = `${config.storage.path}/${repository.backupPath(STANZA, file.reference ?? label)}`;
+    if (file.sizeBytes === 0 && manifest.bundle && file.reference === undefined) {
+      assertEquals([file.repoSizeBytes, file.bundleId], [0, undefined], file.name);
+      continue;
+    }
+    const isMember = file.bundleId !== undefined;
+    const path = `${directory}/${
+      isMember ? `bundle/${file.bundleId}` : `${file.name}${compressExtension(manifest.options.compressType)}`
+    }`;
+    const whole = Deno.readFileSync(path);
+    const stored = isMember ? whole.subarray(file.bundleOffset, file.bundleOffset! + file.repoSizeBytes) : whole;
+    assertEquals(stored.length, file.repoSizeBytes, file.name);
+    const framing = isMember && manifest.bundleRaw ? "raw" : "normal";
+    const decrypt = manifest.cipherPass === undefined ? [] : [decryptFilter(manifest.cipherPass, framing)];
     const plain = await collect(
-      pipeline(readFileStream(path), ...decrypt, decompressFilter(manifest.options.compressType)),
+      pipeline(streamOf(stored), ...decrypt, decompressFilter(manifest.options.compressType, framing)),
       LIMIT,
     );
     assertEquals(plain.length, file.sizeBytes, file.name);
     if (file.sizeBytes > 0) assertEquals(sha1Hex(plain), file.checksum, file.name);
-    if (file.repoChecksum !== undefined) assertEquals(sha1Hex(Deno.readFileSync(path)), file.repoChecksum, file.name);
+    if (file.repoChecksum !== undefined) assertEquals(sha1Hex(stored), file.repoChecksum, file.name);
   }
   return manifest;
 }

@@ -20,7 +20,7 @@ export function repositoryConfig(key: number, path: string, passphrase?: string)
     key,
     storage: { type: "posix", path },
     cipher: passphrase === undefined ? { type: "none" } : { type: "aes-256-cbc", passphrase },
-    retention: { fullType: "count", archiveType: "full" },
+    retention: { fullType: "count", archiveType: "full", keep: {} },
     role: "all",
     symlink: true,
     hardlink: false,

@@ -1,6 +1,7 @@
 /** The worker's side of copying, run in this thread over real files. */
-import { type CopyRequest, type CopyResult, type CopySetup, start } from "../../src/backup/copy_job.ts";
-import { orderCopies, planBackup } from "../../src/backup/planner.ts";
+import { start } from "../../src/backup/copy_job.ts";
+import type { CopyRequest, CopyResult, CopySetup } from "../../src/backup/copy_request.ts";
+import { orderJobs, planBackup } from "../../src/backup/planner.ts";
 import type { ManifestFile } from "../../src/format/manifest.ts";
 import { pipeline } from "../../src/stream/byte_stream.ts";
 import { decryptFilter } from "../../src/stream/cipher.ts";
@@ -21,6 +22,7 @@ function setupOf(base: string, targets: Partial<CopySetup["targets"][number]>[])
       directory: "backup/main/L",
       compress: { type: "none" },
       cipherPass: undefined,
+      bundleFraming: "normal" as const,
       ...target,
     })),
     pgPath: `${base}/pg`,
@@ -36,13 +38,14 @@ async function copy(
   request: Partial<CopyRequest> & { name: string; sizeBytes: number },
 ): Promise<CopyResult> {
   const run = await start(setup);
-  return await run({
+  const files = [{
     path: `${setup.pgPath}/${request.name.slice("pg_data/".length)}`,
-    source: "file",
+    source: "file" as const,
     firstBlock: undefined,
     targets: setup.targets.map(({ key }) => ({ key })),
     ...request,
-  }, () => {});
+  }];
+  return (await run({ files, bundleId: undefined }, () => {})).files[0]!;
 }
 
 type Copied = Extract<CopyResult, { status: "copied" }>;
@@ -180,7 +183,7 @@ Deno.test("copies begin with the largest file, and tablespaces take turns", () =
     file("pg_tblspc/2/z", 1),
   ];
   const plan = planBackup(files, new Map([[1, { checksumPage: true, prior: undefined, delta: false }]]));
-  assertEquals(orderCopies(plan.copies).map((one) => one.file.name), [
+  assertEquals(orderJobs(plan.copies, Infinity).map(({ copies }) => copies.map((one) => one.file.name).join()), [
     "pg_data/b",
     "pg_tblspc/1/y",
     "pg_tblspc/2/z",
@@ -196,4 +199,88 @@ Deno.test("pages are checked only where there are some, and only when asked for"
     planBackup(files, new Map([[1, { checksumPage, prior: undefined, delta: false }]])).copies
       .map(({ targets }) => targets.get(1)!.checkPages);
   assertEquals([plan(true), plan(false)], [[true, false], [false, false]]);
+});
+
+for (const pages of [20, 300]) {
+  Deno.test(`a repository that holds the content already is given nothing, another is (${pages} pages)`, async () => {
+    using directory = temporaryDirectory();
+    const content = relationPages(pages);
+    writeFile(`${directory.path}/pg/base/5/1`, content);
+    const setup = setupOf(directory.path, [{}, {}, { compress: { type: "gz" } }]);
+    const targets = [
+      { key: 1, unchangedChecksum: sha1Hex(content) },
+      { key: 2, unchangedChecksum: sha1Hex(relationPages(pages, 1)) },
+      { key: 3 },
+    ];
+    const request = { name: "pg_data/base/5/1", sizeBytes: content.length, firstBlock: 0, targets };
+    const result = copied(await copy(setup, request));
+    assertEquals(result.stored.map(({ key, status }) => [key, status]), [[1, "unchanged"], [2, "stored"], [
+      3,
+      "stored",
+    ]]);
+    assertEquals([result.checksum, result.pages], [sha1Hex(content), { valid: true }]);
+    assertEquals([...Deno.readDirSync(directory.path)].map(({ name }) => name).sort(), ["pg", "repo2", "repo3"]);
+    const all = targets.map(({ key }) => ({ key, unchangedChecksum: sha1Hex(content) }));
+    const nothing = copied(await copy(setup, { ...request, targets: all }));
+    assertEquals(nothing.stored.map(({ status }) => status), ["unchanged", "unchanged", "unchanged"]);
+  });
+
+  Deno.test(`the same beginning is not the same content: a file that shrank is stored (${pages} pages)`, async () => {
+    using directory = temporaryDirectory();
+    const content = relationPages(pages);
+    writeFile(`${directory.path}/pg/base/5/1`, content);
+    const setup = setupOf(directory.path, [{}]);
+    const targets = [{ key: 1, unchangedChecksum: sha1Hex(content) }];
+    // It was listed with a page more.
+    const shrunk = copied(
+      await copy(setup, { name: "pg_data/base/5/1", sizeBytes: content.length + 8192, targets }),
+    );
+    assertEquals([shrunk.sizeBytes, shrunk.stored[0]!.status], [content.length, "stored"]);
+    // It was listed with a page less: what came later is not looked at.
+    const checksum = sha1Hex(content.subarray(0, content.length - 8192));
+    const grown = copied(
+      await copy(setup, {
+        name: "pg_data/base/5/1",
+        sizeBytes: content.length - 8192,
+        targets: [{ key: 1, unchangedChecksum: checksum }],
+      }),
+    );
+    assertEquals([grown.checksum, grown.stored[0]!.status], [checksum, "unchanged"]);
+  });
+}
+
+Deno.test("what an interrupted run stored is kept when it is whole, and replaced when it is damaged, missing or out of date", async () => {
+  using directory = temporaryDirectory();
+  const base = directory.path;
+  const content = relationPages(200);
+  writeFile(`${base}/pg/base/5/1`, content);
+  const encrypted = { compress: { type: "gz" }, cipherPass: "secret" } as const;
+  const setup = setupOf(base, [encrypted, encrypted, {}, {}]);
+  const name = "pg_data/base/5/1";
+  const resumed = { checksum: sha1Hex(content), compare: false };
+  const first = copied(await copy(setup, { name, sizeBytes: content.length }));
+  const damaged = `${base}/repo2/backup/main/L/${name}.gz`;
+  Deno.truncateSync(damaged, 1000);
+  Deno.removeSync(`${base}/repo3/backup/main/L/${name}`);
+  const targets = [1, 2, 3, 4].map((key) => ({ key, resumed }));
+  const second = copied(await copy(setup, { name, sizeBytes: content.length, firstBlock: 0, targets }));
+  assertEquals(second.stored.map(({ key, status }) => [key, status]), [
+    [1, "resumed"],
+    [4, "resumed"],
+    [2, "stored"],
+    [3, "stored"],
+  ]);
+  const bytes = (stored: Copied["stored"][number]) =>
+    stored.status === "resumed" && [stored.sizeBytes, stored.checksum];
+  const original = first.stored[0]!;
+  assert(original.status === "stored");
+  assertEquals(bytes(second.stored[0]!), [original.sizeBytes, original.checksum]);
+  assertEquals(bytes(second.stored[1]!), [content.length, undefined]);
+  assertEquals(second.stored[2]!.status === "stored" && second.stored[2]!.damaged, damaged);
+  const other = relationPages(200, 9);
+  writeFile(`${base}/pg/base/5/1`, other);
+  const compared = targets.map(({ key }) => ({ key, resumed: { ...resumed, compare: true } }));
+  const third = copied(await copy(setup, { name, sizeBytes: content.length, targets: compared }));
+  assertEquals(third.stored.map(({ status }) => status), ["stored", "stored", "stored", "stored"]);
+  assertEquals(Deno.readFileSync(`${base}/repo4/backup/main/L/${name}`), other);
 });
