@@ -301,6 +301,7 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
       "archive-get",
       "archive-push",
       "check",
+      "drill",
       "info",
       "metrics",
       "report",

@@ -61,7 +61,7 @@ function verdictOf(report: DrillReport): "good" | "failed" | "error" {
 const VERDICTS = { good: "is good", failed: "FAILED", error: "could not be drilled to the end" };
 
 /** Time of a step that ran once, `undefined` when it was not reached. */
-function durationOf({ steps }: DrillReport, name: DrillStepName): number | undefined {
+export function durationOf({ steps }: DrillReport, name: DrillStepName): number | undefined {
   return steps.find((step) => step.name === name)?.durationMs;
 }
 
