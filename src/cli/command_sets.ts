@@ -25,6 +25,7 @@ export const REPO: readonly CommandName[] = [
   "repo-ls",
   "repo-put",
   "repo-rm",
+  "report",
   "restore",
   "verify",
   ...STANZA_COMMANDS,
@@ -39,6 +40,7 @@ export const PG: readonly CommandName[] = [
   "config-check",
   "drill",
   "metrics",
+  "report",
   "restore",
   "restore-command",
   ...STANZA_COMMANDS,
@@ -55,6 +57,19 @@ export const PGDB: readonly CommandName[] = [
 ];
 /** Everything that an administrator or PostgreSQL runs. */
 export const SERVICE: readonly CommandName[] = [...REPO, "archive-command", "restore-command", "start", "stop"];
+/** Commands whose end is worth telling somebody: not those that run for each segment, and not those that only show something. */
+export const HOOKED: readonly CommandName[] = [
+  "backup",
+  "check",
+  "config-check",
+  "drill",
+  "expire",
+  "repo-gc",
+  "repo-sync",
+  "restore",
+  "verify",
+  ...STANZA_COMMANDS,
+];
 /** Options of backup, which config-check shows too; likewise below. */
 export const BACKUP: readonly CommandName[] = ["backup", "config-check"];
 export const RESTORE: readonly CommandName[] = ["restore", "config-check"];

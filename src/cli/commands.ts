@@ -24,6 +24,7 @@ export const COMMAND_NAMES = [
   "repo-ls",
   "repo-put",
   "repo-rm",
+  "report",
   "restore",
   "restore-command",
   "self-test",
@@ -93,6 +94,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandDeclaration>> = {
   "repo-ls": { parameters: ["path"], optionalParameters: 1, stanza: "optional", logLevel: "debug", allowRoot: true },
   "repo-put": { parameters: ["file"], stanza: "optional", logLevel: "debug" },
   "repo-rm": { parameters: ["path"], optionalParameters: 1, stanza: "optional", logLevel: "debug" },
+  "report": { parameters: [], stanza: "optional", logLevel: "debug", allowRoot: true },
   "restore": { parameters: [], stanza: "required", logFile: true, logLevel: "info", allowRoot: true },
   "restore-command": { parameters: [], stanza: "required", logLevel: "debug", allowRoot: true },
   "self-test": {

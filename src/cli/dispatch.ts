@@ -93,6 +93,13 @@ export async function dispatch(
       );
     case "repo-rm":
       return await (await import("../commands/repo_rm.ts")).repoRm(typed.repoRmOptions(config, parameters[0]), context);
+    case "report": {
+      const { reportOptions } = await import("./metrics_scopes.ts");
+      return await (await import("../commands/report.ts")).report(
+        reportOptions(config, invocation, context),
+        context,
+      );
+    }
     case "restore": {
       const { restoreCommandText } = await import("./restore_command.ts");
       return await (await import("../commands/restore.ts")).restore(

@@ -1,23 +1,33 @@
-/** `metrics` without a stanza tells of every stanza section of the files, each with its own effective options. */
+/** `metrics` and `report` without a stanza tell of every stanza section of the files, each with its own effective options. */
 import type { CommandContext } from "../process/command_context.ts";
-import type { MetricsOptions } from "../repository/options.ts";
+import type { MetricsOptions, MetricsScope, ReportOptions } from "../repository/options.ts";
 import { parseCommandLine } from "./command_line.ts";
 import type { Configuration } from "./configuration.ts";
 import { type Invocation, loadConfiguration } from "./load_configuration.ts";
 import { listenAddress, metricsScope } from "./typed_options.ts";
 
-/** Options of metrics. Without any stanza section: all stanzas that the repositories have. */
-export function metricsOptions(config: Configuration, invocation: Invocation, { log }: CommandContext): MetricsOptions {
-  const ofSection = (stanza: string) => {
-    const own = loadConfiguration("metrics", parseCommandLine([...invocation.args, `--stanza=${stanza}`]), invocation);
-    for (const warning of own.warnings) if (!config.warnings.includes(warning)) log.warn(warning);
-    return metricsScope(own);
-  };
-  const isOne = config.stanza !== undefined || config.stanzaSections.length === 0;
+/** Options of metrics. */
+export function metricsOptions(config: Configuration, invocation: Invocation, context: CommandContext): MetricsOptions {
   const listen = config.optionalString("listen");
   return {
-    scopes: isOne ? [metricsScope(config)] : config.stanzaSections.map(ofSection),
+    scopes: scopesOf(config, invocation, context),
     listen: listen === undefined ? undefined : listenAddress(listen),
     maxAgeMs: config.number("metrics-max-age"),
   };
+}
+
+/** Options of report. */
+export function reportOptions(config: Configuration, invocation: Invocation, context: CommandContext): ReportOptions {
+  return { scopes: scopesOf(config, invocation, context), htmlPath: config.string("html") };
+}
+
+/** Without any stanza section: all stanzas that the repositories have. */
+function scopesOf(config: Configuration, invocation: Invocation, { log }: CommandContext): MetricsScope[] {
+  if (config.stanza !== undefined || config.stanzaSections.length === 0) return [metricsScope(config)];
+  return config.stanzaSections.map((stanza) => {
+    const commandLine = parseCommandLine([...invocation.args, `--stanza=${stanza}`]);
+    const own = loadConfiguration(config.command, commandLine, invocation);
+    for (const warning of own.warnings) if (!config.warnings.includes(warning)) log.warn(warning);
+    return metricsScope(own);
+  });
 }

@@ -27,6 +27,7 @@ export const COMMAND_HELP: Readonly<Record<CommandName, string>> = {
   "repo-ls": "list files in a repository",
   "repo-put": "put a file into a repository",
   "repo-rm": "remove files from a repository",
+  "report": "write a page of HTML about backups and WAL, for people",
   "restore": "restore a cluster",
   "restore-command":
     "print the restore_command for this stanza; with archive-async=y one that starts no program for what was fetched ahead",
@@ -106,6 +107,11 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
     "backup: back up offline although postmaster.pid exists; restore: replace files; stanza-delete: although postmaster.pid exists; stop: end running commands.",
   "help": "show help.",
   "ignore-missing": "repo-get: end with 1 and no message when the file does not exist.",
+  "hook-failure":
+    "shell command that is run when a command fails, with the result as JSON on its standard input. It cannot change the exit code.",
+  "hook-success": "as hook-failure, when a command succeeds.",
+  "hook-timeout": "longest time of a hook.",
+  "html": "report: file to write the page to; - = standard output.",
   "io-timeout":
     "longest silence of a store or socket, and for commands other than the archive's the time that a failing request is tried again.",
   "job-retry": "retries of a failed job.",
@@ -280,6 +286,7 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "repo-role":
     "what the repository is for: all, wal (no backups), or backup (no archive; each backup holds the WAL that makes it consistent).",
   "repo-type": "where the repository is: posix, cifs (posix without links), s3, azure, gcs, sftp.",
+  "result": "json = one line of JSON behind all other output tells how the command ended.",
   "resume": "go on with an aborted backup: files that it stored whole are not copied again.",
   "sck-block": "blocking sockets.",
   "sck-keep-alive": "keep-alive on sockets.",

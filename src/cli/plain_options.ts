@@ -1,5 +1,5 @@
 /** Options without an index. Names, types, defaults and ranges: behaviour spec §1.8. */
-import { BACKUP, PG, PGDB, REPO, RESTORE, SERVICE } from "./command_sets.ts";
+import { BACKUP, HOOKED, PG, PGDB, REPO, RESTORE, SERVICE } from "./command_sets.ts";
 import type { OptionDeclaration, OptionDependency } from "./option_declaration.ts";
 import { DAY, GIB, HOUR, PIB } from "./option_units.ts";
 
@@ -112,6 +112,16 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
   },
   { name: "quick", type: "boolean", home: "command line", commands: ["verify"], default: "n", own: true },
   { name: "sample", type: "string", home: "command line", commands: ["verify"], own: true },
+  {
+    name: "result",
+    type: "string-id",
+    home: "command line",
+    commands: SERVICE,
+    default: "none",
+    allowed: ["none", "json"],
+    own: true,
+  },
+  { name: "html", type: "string", home: "command line", commands: ["report"], own: true },
   { name: "amcheck", type: "boolean", home: "command line", commands: ["drill"], default: "n", own: true },
   {
     name: "checksums",
@@ -259,6 +269,18 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
   },
   { name: "delta", type: "boolean", home: "global", commands: ["backup", "restore", "config-check"], default: "n" },
   { name: "lock-path", type: "path", home: "global", commands: SERVICE, default: "/tmp/pgbackrest" },
+  { name: "hook-failure", type: "string", home: "global", commands: HOOKED, own: true },
+  { name: "hook-success", type: "string", home: "global", commands: HOOKED, own: true },
+  {
+    name: "hook-timeout",
+    type: "time",
+    home: "global",
+    commands: HOOKED,
+    default: "1m",
+    min: 100,
+    max: HOUR,
+    own: true,
+  },
   { name: "neutral-umask", type: "boolean", home: "global", commands: SERVICE, default: "y" },
   { name: "io-timeout", type: "time", home: "global", commands: REPO, default: "60", min: 100, max: HOUR },
   { name: "max-rate", type: "size", home: "global", commands: REPO, min: 1024, max: PIB, own: true },
@@ -280,8 +302,10 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
       "archive-get",
       "archive-push",
       "check",
+      "drill",
       "info",
       "metrics",
+      "report",
       "repo-sync",
       "restore",
       "restore-command",

@@ -12,6 +12,7 @@ const DROPPED = new Set([
   "log-level-file",
   "log-level-stderr",
   "job-retry",
+  "result",
   "stanza",
   "cmd",
 ]);

@@ -412,6 +412,7 @@ export function drillOptions(
     processMax: config.number("process-max"),
     bufferBytes: config.number("buffer-size"),
     lockPath: config.string("lock-path"),
+    spoolPath: config.string("spool-path"),
     pgVersionForce: config.optionalString("pg-version-force"),
   };
 }

@@ -1,9 +1,10 @@
 /** `drill` */
 import { runDrill } from "../drill/drill.ts";
 import type { DrillOptions } from "../drill/options.ts";
-import { isGood, renderDrillJson, renderDrillText } from "../drill/report.ts";
+import { type DrillReport, durationOf, isGood, renderDrillJson, renderDrillText } from "../drill/report.ts";
 import { WalferryError } from "../errors.ts";
 import type { CommandContext } from "../process/command_context.ts";
+import { DrillRecords } from "../repository/drill_record.ts";
 import { RepositorySet } from "../repository/repository_set.ts";
 
 /**
@@ -18,6 +19,7 @@ export async function drill(options: DrillOptions, context: CommandContext): Pro
   }
   await using set = await RepositorySet.open(options.repositories);
   const report = await runDrill(options, set, context);
+  keepForMonitoring(report, options, context);
   context.output(
     options.output === "json" ? renderDrillJson(report) : renderDrillText(report, context.clock.nowMs()),
   );
@@ -29,4 +31,23 @@ export async function drill(options: DrillOptions, context: CommandContext): Pro
     `backup ${report.backup!.label} was restored, but it failed: ${failed.join(", ")}`,
     { hint: "a restore in earnest would end like this: take a new full backup, and look at what failed." },
   );
+}
+
+/** A drill that was told to end found out nothing. Monitoring that cannot be told is no reason to call a good backup bad. */
+function keepForMonitoring(report: DrillReport, options: DrillOptions, { log, clock }: CommandContext): void {
+  if (report.error?.kind === "Term") return;
+  try {
+    // A host that only drills may have no spool, and none is made for this.
+    if (!Deno.statSync(options.spoolPath).isDirectory) return;
+    new DrillRecords(options.spoolPath, options.stanza).record({
+      isGood: isGood(report),
+      atMs: clock.nowMs(),
+      label: report.backup?.label,
+      restoreMs: durationOf(report, "restore"),
+      recoverMs: durationOf(report, "recover"),
+    });
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return;
+    log.warn(`the outcome of the drill could not be kept for monitoring: ${(error as Error).message}`);
+  }
 }

@@ -3,6 +3,7 @@ import { toWalferryError } from "../errors.ts";
 import { readArchiveLag } from "../postgres/archive_lag.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { renderOpenMetrics } from "../report/open_metrics.ts";
+import { DrillRecords } from "../repository/drill_record.ts";
 import { gatherInfo, type StanzaInfo } from "../repository/info_data.ts";
 import { metricFamilies, type StanzaSight } from "../repository/metrics.ts";
 import type { InfoOptions, MetricsOptions, MetricsScope } from "../repository/options.ts";
@@ -43,12 +44,21 @@ export function metricsText(
     const { stanzas, readMs } = seen[at]!;
     const lag = lagOf(scope, context);
     // Without a name the stanzas were found in the repositories: whose cluster this host has is not known.
-    return stanzas.map((info) => ({ info, readMs, lag: scope.info.stanza === undefined ? undefined : lag }));
+    return stanzas.map((info) => {
+      const drills = new DrillRecords(scope.info.spoolPath, info.name);
+      return {
+        info,
+        readMs,
+        lag: scope.info.stanza === undefined ? undefined : lag,
+        drills: { last: drills.last("last"), passed: drills.last("last-good") },
+      };
+    });
   });
   return renderOpenMetrics(metricFamilies(sights, context.clock.nowMs()));
 }
 
-function lagOf({ clusterPath, pgVersionForce }: MetricsScope, { log }: CommandContext): StanzaSight["lag"] {
+/** How far archiving of the stanza's cluster is, where that is on this host. */
+export function lagOf({ clusterPath, pgVersionForce }: MetricsScope, { log }: CommandContext): StanzaSight["lag"] {
   if (clusterPath === undefined) return undefined;
   try {
     return readArchiveLag(clusterPath, pgVersionForce);

@@ -21,6 +21,7 @@ import { makeScratch, type Scratch, warnOfLeftovers } from "./scratch.ts";
 import { DrillServer } from "./server.ts";
 import { HOST_BASED_AUTHENTICATION, programEnvironment, serverSettings } from "./server_settings.ts";
 import { findSuperuser } from "./session.ts";
+import { targetOf } from "./target.ts";
 
 /** First release with pg_amcheck. */
 const AMCHECK_SINCE = 14;
@@ -174,10 +175,10 @@ class Drill {
 
   /** What recovery went on to, in words. */
   #goal(): string {
-    const { type, target } = this.#options;
+    const { type } = this.#options;
     if (this.#isOffline()) return "an offline backup needs no recovery";
     if (type === "default") return "to the end of the archive";
-    return type === "immediate" ? "to the end of the backup" : `to ${type} ${target}`;
+    return type === "immediate" ? "to the end of the backup" : `to ${type} ${targetOf(this.#options)}`;
   }
 
   /** An offline backup is whole as it is. */
@@ -234,7 +235,7 @@ class Drill {
       set,
       type,
       typeChosen,
-      target: this.#options.target,
+      target: targetOf(this.#options),
       targetAction: "promote",
       targetExclusive: this.#options.targetExclusive,
       targetTimeline: this.#options.targetTimeline,

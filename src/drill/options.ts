@@ -49,5 +49,7 @@ export interface DrillOptions {
   readonly processMax: number;
   readonly bufferBytes: number;
   readonly lockPath: string;
+  /** Where the outcome is kept for monitoring; nothing else there is used. */
+  readonly spoolPath: string;
   readonly pgVersionForce?: string;
 }

@@ -52,19 +52,28 @@ export function isGood({ error, steps }: DrillReport): boolean {
   return error === undefined && steps.every(({ outcome }) => outcome !== "failed");
 }
 
+/** In one word: `failed` is about the backup, `error` about the drill. */
+function verdictOf(report: DrillReport): "good" | "failed" | "error" {
+  if (isGood(report)) return "good";
+  return report.error === undefined || report.error.kind === "DrillFailed" ? "failed" : "error";
+}
+
+const VERDICTS = { good: "is good", failed: "FAILED", error: "could not be drilled to the end" };
+
 /** Time of a step that ran once, `undefined` when it was not reached. */
-function durationOf({ steps }: DrillReport, name: DrillStepName): number | undefined {
+export function durationOf({ steps }: DrillReport, name: DrillStepName): number | undefined {
   return steps.find((step) => step.name === name)?.durationMs;
 }
 
 /** For people. */
 export function renderDrillText(report: DrillReport, nowMs: number): string {
-  const { stanza, backup, steps, recovered, error } = report;
+  const { stanza, backup, steps, recovered } = report;
   const what = backup === undefined
     ? "no backup was restored"
     : `backup ${backup.label} of repo${backup.repositoryKey}`;
-  const verdict = isGood(report) ? "is good" : error === undefined ? "FAILED" : "could not be drilled to the end";
-  const lines = [`drill of stanza ${stanza}: ${backup === undefined ? what : `${what} ${verdict}`}`];
+  const lines = [
+    `drill of stanza ${stanza}: ${backup === undefined ? what : `${what} ${VERDICTS[verdictOf(report)]}`}`,
+  ];
   const width = Math.max(...steps.map(({ name }) => name.length));
   for (const { name, outcome, durationMs, detail } of steps) {
     const time = outcome === "skipped" ? "" : formatDuration(durationMs);
@@ -108,7 +117,7 @@ export function renderDrillJson(report: DrillReport): string {
       postgres: report.postgres ?? null,
       "recover-ms": rounded(durationOf(report, "recover")),
       "restore-ms": rounded(durationOf(report, "restore")),
-      result: isGood(report) ? "good" : error === undefined ? "failed" : "error",
+      result: verdictOf(report),
       stanza,
       start: Math.floor(report.startMs / 1000),
       step: steps.map(({ name, outcome, durationMs, detail }) => ({

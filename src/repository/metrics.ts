@@ -6,6 +6,7 @@ import { isWalSegmentName, timelineOf } from "../format/wal_name.ts";
 import type { ArchiveLag } from "../postgres/archive_lag.ts";
 import type { Labels, MetricFamily, Sample } from "../report/open_metrics.ts";
 import { BACKREST_VERSION, WALFERRY_VERSION } from "../version.ts";
+import type { DrillRecord } from "./drill_record.ts";
 import { type BackupRow, INFO_STATUS, type RepositoryInfo, type StanzaInfo } from "./info_data.ts";
 
 /** One stanza as it was seen. */
@@ -15,6 +16,8 @@ export interface StanzaSight {
   readonly readMs: number;
   /** Absent where the cluster is not on this host; `unreadable` where its files are out of reach. */
   readonly lag: ArchiveLag | "unreadable" | undefined;
+  /** Drills that were held on this host. */
+  readonly drills: { readonly last?: DrillRecord; readonly passed?: DrillRecord };
 }
 
 /** Size of a segment unless the cluster was made with another one (PostgreSQL source: `DEFAULT_XLOG_SEG_SIZE`). */
@@ -34,6 +37,7 @@ export function metricFamilies(sights: readonly StanzaSight[], nowMs: number): M
     ...repositoryFamilies(sights),
     ...backupFamilies(sights, nowMs),
     ...walFamilies(sights),
+    ...drillFamilies(sights),
   ];
 }
 
@@ -280,6 +284,42 @@ function walFamilies(sights: readonly StanzaSight[]): MetricFamily[] {
       name: "walferry_wal_archived_last_timeline",
       help: "Timeline of the newest archived WAL segment.",
       samples: ends.map(({ labels, max }) => ({ labels, value: timelineOf(max) })),
+    },
+  ];
+}
+
+function drillFamilies(sights: readonly StanzaSight[]): MetricFamily[] {
+  const each = (value: (drills: StanzaSight["drills"]) => number | undefined): Sample[] =>
+    sights.flatMap(({ info, drills }) => {
+      const found = value(drills);
+      return found === undefined ? [] : [{ labels: { stanza: info.name }, value: found }];
+    });
+  const seconds = (ms: number | undefined) => (ms === undefined ? undefined : ms / 1000);
+  return [
+    {
+      name: "walferry_drill_last_timestamp_seconds",
+      help: "End of the last drill on this host.",
+      samples: each(({ last }) => seconds(last?.atMs)),
+    },
+    {
+      name: "walferry_drill_last_passed",
+      help: "1 when the backup of the last drill was good, 0 when it was not or the drill could not be held.",
+      samples: each(({ last }) => (last === undefined ? undefined : Number(last.isGood))),
+    },
+    {
+      name: "walferry_drill_passed_timestamp_seconds",
+      help: "End of the last drill that found a good backup.",
+      samples: each(({ passed }) => seconds(passed?.atMs)),
+    },
+    {
+      name: "walferry_drill_passed_restore_seconds",
+      help: "How long the restore of that drill took.",
+      samples: each(({ passed }) => seconds(passed?.restoreMs)),
+    },
+    {
+      name: "walferry_drill_passed_recover_seconds",
+      help: "How long the recovery of that drill took.",
+      samples: each(({ passed }) => seconds(passed?.recoverMs)),
     },
   ];
 }

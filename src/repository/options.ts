@@ -42,7 +42,7 @@ export interface InfoOptions {
   readonly spoolPath: string;
 }
 
-/** One stanza (or all that the repositories have) of `metrics`. */
+/** One stanza (or all that the repositories have) of `metrics` and `report`. */
 export interface MetricsScope {
   readonly info: InfoOptions;
   /** Data directory of the stanza's first cluster. */
@@ -54,6 +54,12 @@ export interface MetricsScope {
 export interface ListenAddress {
   readonly hostname: string;
   readonly port: number;
+}
+
+export interface ReportOptions {
+  readonly scopes: readonly MetricsScope[];
+  /** File of the page; `-` = standard output. */
+  readonly htmlPath: string;
 }
 
 export interface MetricsOptions {

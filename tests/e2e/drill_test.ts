@@ -1,6 +1,7 @@
 /** The drill on real clusters: what it proves, what it finds, what it must never touch, and that it leaves nothing behind. */
 import { assert, assertEquals, assertIncludes } from "../support/assert.ts";
 import { execute, runAs, type RunResult, testAccount, TestFolder } from "../support/accounts.ts";
+import { readMetrics } from "../support/open_metrics.ts";
 import { postgresBin, TestCluster } from "../support/postgres.ts";
 import { TestStanza, walferryPath } from "../support/programs.ts";
 import { testAsRoot, testWith } from "../support/requirements.ts";
@@ -98,9 +99,9 @@ testWith(
       "--dump",
       "--amcheck",
       "--query=select count(*), max(id) from t",
-      "--query=select current_setting('listen_addresses') || current_setting('archive_mode'), true, null",
+      "--query=select current_setting('listen_addresses') || current_setting('archive_mode') || current_setting('max_logical_replication_workers'), true, null",
       "--expect=1500|1500",
-      "--expect=off|t|",
+      "--expect=off0|t|",
     );
     assertEquals(result.code, 0, result.stdout + result.stderr);
     const report = reportOf(result);
@@ -114,6 +115,12 @@ testWith(
     const ageSeconds = Date.now() / 1000 - report["last-transaction"];
     assert(ageSeconds >= 0 && ageSeconds < 120, String(report["last-transaction"]));
     assertEquals(await archive(), before);
+    const metrics = readMetrics(await stanza.must("walferry", ["metrics"]));
+    assertEquals(metrics.get('walferry_drill_last_passed{stanza="main"}'), 1);
+    assertEquals(
+      metrics.get('walferry_drill_passed_restore_seconds{stanza="main"}')! * 1000 >= report["restore-ms"] - 1,
+      true,
+    );
     assert(Deno.statSync(spoolMark).isFile);
     assertEquals(await cluster.sql("select count(*) from t"), "1500");
     await assertNothingLeft(place);
@@ -147,11 +154,21 @@ testWith(NEEDS, "a drill goes to a moment, and to the end of a backup without on
     reportOf(moment)["last-transaction"] <=
       Number(await cluster.sql(`select extract(epoch from '${target}'::timestamptz)`)),
   );
+  // Without a zone it is the time of the place that the drill is held in.
+  const tokyo = await cluster.sql(
+    `select to_char('${target}'::timestamptz at time zone 'Asia/Tokyo', 'YYYY-MM-DD HH24:MI:SS.US')`,
+  );
+  const there = await place.stanza.walferry(
+    [`--drill-path=${place.drills}`, "--type=time", `--target=${tokyo}`, ...query, "--expect=1500", "drill"],
+    { env: { TZ: "Asia/Tokyo" } },
+  );
+  assertEquals(there.code, 0, there.stdout + there.stderr);
   const immediate = await drill(place, "--type=immediate", ...query, "--expect=1000");
   assertEquals(immediate.code, 0, immediate.stdout + immediate.stderr);
   const unreachable = await drill(place, "--type=time", "--target=2100-01-01 00:00:00+00", "--output=json");
   assertEquals(unreachable.code, 11, unreachable.stdout + unreachable.stderr);
   assertIncludes(reportOf(unreachable).error.message, "recovery ended before configured recovery target was reached");
+  assertEquals(reportOf(unreachable).result, "failed");
   await assertNothingLeft(place);
 });
 
@@ -177,6 +194,9 @@ testWith(NEEDS, "a wrong result ends with 11, and the other checks are made all 
   assertIncludes(report.step[3].detail, 'relation "nowhere" does not exist');
   assertEquals(report.result, "failed");
   await assertNothingLeft(place);
+  const metrics = readMetrics(await place.stanza.must("walferry", ["metrics"]));
+  assertEquals(metrics.get('walferry_drill_last_passed{stanza="main"}'), 0);
+  assertEquals(metrics.get('walferry_drill_passed_timestamp_seconds{stanza="main"}'), undefined);
 });
 
 testWith(NEEDS, "a page that was damaged before the backup is found in the restored cluster", async () => {
@@ -287,6 +307,27 @@ for (const step of ["restore", "recover"] as const) {
     await assertNothingLeft(place);
   });
 }
+
+testWith(NEEDS, "a drill of a chain of bundled backups, in the usual place beside the cluster", async () => {
+  await using place = await scene({ repositories: [{ options: { bundle: "y" } }] });
+  const { cluster, stanza, folder } = place;
+  await backUp(place);
+  await cluster.sql("update t set v = 'changed' where id = 1");
+  await stanza.must("walferry", ["--type=diff", "backup"]);
+  await cluster.sql("insert into t values (1001, 'new')");
+  await stanza.must("walferry", ["--type=incr", "backup"]);
+  const before = [...Deno.readDirSync(folder.path)].map(({ name }) => name).sort();
+  const result = await stanza.walferry([
+    "--output=json",
+    "--type=immediate",
+    '--query=select count(*), min(v collate "C") filter (where id in (1, 1001)), max(v) filter (where id = 1001) from t',
+    "--expect=1001|changed|new",
+    "drill",
+  ]);
+  assertEquals(result.code, 0, result.stdout + result.stderr);
+  assertEquals(reportOf(result).backup.type, "incr");
+  assertEquals([...Deno.readDirSync(folder.path)].map(({ name }) => name).sort(), before);
+});
 
 testWith(NEEDS, "--keep leaves a directory that the next drill tells of", async () => {
   await using place = await scene();
