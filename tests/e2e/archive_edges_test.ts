@@ -214,3 +214,40 @@ testWith(
       await standby.stop();
     }),
 );
+
+testWith(
+  NEEDS,
+  "a process that lingers gives way to stanza-create, and to a repository that comes with a new configuration file",
+  async () => {
+    await using folder = await TestFolder.make();
+    await using cluster = await TestCluster.init(folder, {
+      settings: "archive_mode = on\narchive_command = 'false'",
+      initdb: ["--wal-segsize=1"],
+    });
+    await cluster.start();
+    const global = { "archive-async": "y", "archive-timeout": "10s" };
+    const stanza = await TestStanza.make(folder, cluster, { global });
+    const include = await folder.directory("conf.d");
+    await Deno.writeTextFile(`${include}/empty.conf`, "");
+    const options = [`--config-include-path=${include}`];
+    await stanza.must("walferry", [...options, "stanza-create"]);
+    await cluster.sql(
+      `alter system set archive_command = '${stanza.commandLine("walferry", ...options, "archive-push", "%p")}'`,
+    );
+    await cluster.reload();
+    try {
+      await cluster.archiveSegment();
+      const path = await folder.directory("repo2");
+      const second = [`--repo2-path=${path}`, "--repo2-retention-full=2"];
+      await stanza.must("walferry", [...options, ...second, "stanza-create"]);
+      await cluster.archiveSegment();
+      await folder.file("conf.d/second.conf", `[global]\nrepo2-path=${path}\nrepo2-retention-full=2\n`);
+      await until("the new repository to be given WAL", async () => {
+        const segment = await cluster.archiveSegment();
+        return (await runAs(["find", `${path}/archive`, "-name", `${segment}-*`])).includes(segment);
+      });
+    } finally {
+      await execute(["pkill", "-KILL", "-f", `config=${folder.path}/.*archive-push:async`]);
+    }
+  },
+);
