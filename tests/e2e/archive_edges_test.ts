@@ -238,7 +238,7 @@ testWith(
     try {
       await cluster.archiveSegment();
       const path = await folder.directory("repo2");
-      const second = [`--repo2-path=${path}`, "--repo2-retention-full=2"];
+      const second = [`--repo2-path=${path}`];
       await stanza.must("walferry", [...options, ...second, "stanza-create"]);
       await cluster.archiveSegment();
       await folder.file("conf.d/second.conf", `[global]\nrepo2-path=${path}\nrepo2-retention-full=2\n`);
