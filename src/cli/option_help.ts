@@ -204,6 +204,8 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "repo-s3-key-type":
     "where keys come from: shared = the options key and key-secret, auto = role of the instance or container, web-id = web identity token (EKS), pod-id = EKS pod identity, process = a program that prints them.",
   "quick": "verify: lists, info files and manifests only; the content of files and WAL is not read.",
+  "repair":
+    "verify: put right what is found, from the copy beside it or from the other repositories; what is damaged is kept under walferry/<stanza>/damaged.",
   "sample": "verify: read this part of the files and segments, chosen at random, such as 5%.",
   "raw": "repo-get: the file as it is stored, not decrypted; repo-put: store it as it comes.",
   "recurse": "repo-ls: paths below too; repo-rm: with everything in it.",

@@ -456,11 +456,14 @@ export function manifestOptions(config: Configuration): ManifestOptions {
 
 /** Options of verify. @param invokedName under the name `pgbackrest` the exit code is that program's */
 export function verifyOptions(config: Configuration, invokedName: string): VerifyOptions {
+  const chosen = oneRepository(config);
+  const others = () => config.indexes("repo").filter((key) => key !== chosen.key).map((key) => repository(config, key));
   return {
     stanza: stanzaOf(config),
-    repository: oneRepository(config),
+    repository: chosen,
     set: config.optionalString("set"),
     mode: verifyMode(config),
+    repair: config.boolean("repair") ? { from: others(), lockPath: config.string("lock-path") } : undefined,
     output: config.string("output") as VerifyOptions["output"],
     verbose: config.boolean("verbose"),
     exit: config.isSet("verify-exit") || invokedName !== "pgbackrest"

@@ -14,7 +14,8 @@ import { compressTypeOfName } from "../stream/compress_type.ts";
 import { collect } from "../stream/sources.ts";
 import { kindOf } from "./copies.ts";
 import { countInvalid, emptyTally, type Finding } from "./finding.ts";
-import type { Verdict } from "./object_job.ts";
+import type { DamagedObjects } from "./damaged_objects.ts";
+import type { ObjectRequest, Verdict } from "./object_job.ts";
 import type { SubjectObject } from "./object_reader.ts";
 import type { ArchiveReport } from "./report.ts";
 import { isStoreFailure } from "./store_failure.ts";
@@ -59,6 +60,7 @@ export interface ArchiveCheckFacts {
   readonly isReadable: boolean;
   readonly context: CommandContext;
   readonly add: (finding: Finding) => void;
+  readonly damaged: DamagedObjects;
 }
 
 /** A segment that is read. */
@@ -85,7 +87,7 @@ export class ArchiveCheck {
   constructor(facts: ArchiveCheckFacts) {
     this.#facts = facts;
     this.#root = facts.repository.archivePath(facts.stanza, facts.archiveId);
-    this.report = { id: facts.archiveId, tally: emptyTally(), read: 0, spans: [] };
+    this.report = { id: facts.archiveId, segmentBytes: SEGMENT_BYTES_DEFAULT, tally: emptyTally(), read: 0, spans: [] };
   }
 
   #add(finding: Omit<Finding, "archiveId">): void {
@@ -100,6 +102,7 @@ export class ArchiveCheck {
     for (const entry of strays) this.#stray(`${this.#root}/${entry.name}`);
     for (const entry of histories) await this.#readHistory(entry);
     this.#segmentBytes = await this.#findSegmentBytes();
+    this.report.segmentBytes = this.#segmentBytes;
     const builder = new SpanBuilder(this.#segmentBytes);
     for (const name of directories) await this.#listDirectory(name, builder, readSmallFiles);
     this.#spans = builder.spans;
@@ -250,7 +253,7 @@ export class ArchiveCheck {
   }
 
   /** What came of reading one. */
-  take({ segment, path }: SegmentSubject, verdict: Verdict): void {
+  take({ segment, path }: SegmentSubject, verdict: Verdict, request: ObjectRequest): void {
     this.report.read += 1;
     if (verdict === undefined) return;
     if (verdict.kind === "missing") {
@@ -258,6 +261,7 @@ export class ArchiveCheck {
       if (this.#vanished.length < NAMED_MAX) this.#vanished.push(segment.name);
       return;
     }
+    this.#facts.damaged.add(request);
     this.#bad(path, verdict.kind, verdict.message);
   }
 

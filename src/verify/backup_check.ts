@@ -12,6 +12,7 @@ import { decompressFilter } from "../stream/compress.ts";
 import { collect } from "../stream/sources.ts";
 import { BackupFiles } from "./backup_files.ts";
 import { kindOf } from "./copies.ts";
+import type { DamagedObjects } from "./damaged_objects.ts";
 import { countInvalid, emptyTally, type Finding, type FindingKind } from "./finding.ts";
 import { checkManifest } from "./manifest_check.ts";
 import type { ObjectReader } from "./object_reader.ts";
@@ -31,6 +32,7 @@ export interface BackupCheckFacts {
   readonly isChosen: () => boolean;
   readonly context: CommandContext;
   readonly add: (finding: Finding) => void;
+  readonly damaged: DamagedObjects;
 }
 
 export class BackupCheck {
@@ -133,7 +135,7 @@ export class BackupCheck {
   }
 
   async #checkFiles(label: string, stored: StoredSet, hardlinked: boolean): Promise<BackupFiles> {
-    const { repository, stanza, context, add, reader, isChosen } = this.#facts;
+    const { repository, stanza, context, add, damaged, reader, isChosen } = this.#facts;
     const files = new BackupFiles({
       repository,
       directory: repository.backupPath(stanza, label),
@@ -144,10 +146,11 @@ export class BackupCheck {
       tellStrays: this.#facts.set === undefined,
       signal: context.signal,
       add,
+      damaged,
     });
     await files.list();
     if (reader !== undefined) {
-      await reader.readAll(files.objects(isChosen), (subject, verdict) => files.take(subject, verdict));
+      await reader.readAll(files.objects(isChosen), (...judged) => files.take(...judged));
     }
     return files;
   }

@@ -18,4 +18,10 @@ export interface VerifyOptions {
   /** `compat`: exit code 0 whatever is found, as pgBackRest. */
   readonly exit: "strict" | "compat";
   readonly processMax: number;
+  /** Put right what is found; absent = change nothing. */
+  readonly repair?: {
+    /** Where right copies may be, in the order in which they are asked. */
+    readonly from: readonly RepositoryConfig[];
+    readonly lockPath: string;
+  };
 }

@@ -12,6 +12,7 @@ import type { Repository } from "../repository/repository.ts";
 import { archiveIdOf } from "../repository/wal_archive.ts";
 import { ArchiveCheck } from "./archive_check.ts";
 import { BackupCheck } from "./backup_check.ts";
+import { DamagedObjects } from "./damaged_objects.ts";
 import { type Finding, FindingList } from "./finding.ts";
 import { ObjectReader } from "./object_reader.ts";
 import type { VerifyOptions } from "./options.ts";
@@ -37,6 +38,7 @@ class Verification {
   readonly #options: VerifyOptions;
   readonly #context: CommandContext;
   readonly #findings = new FindingList();
+  readonly #damaged = new DamagedObjects();
   readonly #add = (finding: Finding) => this.#findings.add(finding);
 
   constructor(repository: Repository, options: VerifyOptions, context: CommandContext) {
@@ -64,6 +66,7 @@ class Verification {
       isChosen: this.#isChosen,
       context: this.#context,
       add: this.#add,
+      damaged: this.#damaged,
     });
     this.#context.progress.start("verify", this.#expectedBytes(archives, backupInfo));
     try {
@@ -84,6 +87,7 @@ class Verification {
       archives: archives.map(({ report }) => report),
       backups: backups?.reports ?? [],
       findings: this.#findings,
+      damaged: this.#damaged,
     };
   }
 
@@ -137,6 +141,7 @@ class Verification {
         isReadable: archiveInfo !== undefined || this.#repository.infoPassphrase === undefined,
         context: this.#context,
         add: this.#add,
+        damaged: this.#damaged,
       });
       await check.list(mode.kind !== "quick" && set === undefined);
       checks.push(check);
@@ -166,7 +171,7 @@ class Verification {
     const isWanted = (segment: string) =>
       set === undefined || (start !== undefined && segment >= start && segment <= stop!);
     for (const check of archives) {
-      await reader.readAll(check.objects(this.#isChosen, isWanted), (subject, verdict) => check.take(subject, verdict));
+      await reader.readAll(check.objects(this.#isChosen, isWanted), (...judged) => check.take(...judged));
     }
   }
 
