@@ -2216,6 +2216,7 @@ complete -c walferry -n '__fish_seen_subcommand_from verify' -l set -r -d 'the b
 complete -c walferry -n '__fish_seen_subcommand_from verify' -l quick -d 'verify: lists, info files and manifests only; the content of files and WAL is not read'
 complete -c walferry -n '__fish_seen_subcommand_from verify' -l repair -d 'verify: put right what is found, from the copy beside it or from the other repositories; what is damaged is kept under walferry/<stanza>/damaged'
 complete -c walferry -n '__fish_seen_subcommand_from verify' -l sample -r -d 'verify: read this part of the files and segments, chosen at random, such as 5%'
+complete -c walferry -n '__fish_seen_subcommand_from verify' -l since-last -d 'verify: read only what no run with this option has read before; what is there is still listed and compared'
 complete -c walferry -n '__fish_seen_subcommand_from verify' -l verbose -d 'verify: with every finding and every continuous span of WAL'
 complete -c walferry -n '__fish_seen_subcommand_from verify' -l repo -r -d 'the repository to use, by number; backup takes several (1,2) or all, and reads the database once for them'
 complete -c walferry -n '__fish_seen_subcommand_from verify' -l allow-root -d 'let the command run as root'

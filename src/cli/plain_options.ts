@@ -93,6 +93,7 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
   { name: "quick", type: "boolean", home: "command line", commands: ["verify"], default: "n", own: true },
   { name: "repair", type: "boolean", home: "command line", commands: ["verify"], default: "n", own: true },
   { name: "sample", type: "string", home: "command line", commands: ["verify"], own: true },
+  { name: "since-last", type: "boolean", home: "command line", commands: ["verify"], default: "n", own: true },
   { name: "verbose", type: "boolean", home: "command line", commands: ["verify"], default: "n" },
   { name: "target", type: "string", home: "command line", commands: ["restore"], depends: TARGETED },
   {

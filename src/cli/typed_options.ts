@@ -476,8 +476,14 @@ export function verifyOptions(config: Configuration, invokedName: string): Verif
 function verifyMode(config: Configuration): VerifyMode {
   const sample = config.optionalString("sample");
   const quick = config.boolean("quick");
-  if (sample === undefined) return { kind: quick ? "quick" : "full" };
-  if (quick) throw new WalferryError("OptionInvalid", "options 'quick' and 'sample' cannot be used together");
+  const sinceLast = config.boolean("since-last");
+  if (Number(sample !== undefined) + Number(quick) + Number(sinceLast) > 1) {
+    throw new WalferryError("OptionInvalid", "of the options 'quick', 'sample' and 'since-last' only one can be used");
+  }
+  if (sinceLast && config.optionalString("set") !== undefined) {
+    throw new WalferryError("OptionInvalid", "options 'set' and 'since-last' cannot be used together");
+  }
+  if (sample === undefined) return { kind: quick ? "quick" : sinceLast ? "since-last" : "full" };
   const percent = /^\d{1,3}(\.\d{1,3})?%?$/.test(sample) ? parseFloat(sample) : 0;
   if (percent > 0 && percent <= 100) return { kind: "sample", percent };
   throw new WalferryError("OptionInvalidValue", `'${sample}' is not valid for 'sample' option`, {

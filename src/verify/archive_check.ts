@@ -20,6 +20,7 @@ import type { SubjectObject } from "./object_reader.ts";
 import type { ArchiveReport } from "./report.ts";
 import { isStoreFailure } from "./store_failure.ts";
 import { listArchiveId, listWalDirectory, type StoredSegment } from "./wal_directory.ts";
+import type { VerifiedWal } from "./verified_record.ts";
 import { continuousFrom, type NeedFacts, type WalNeed, walNeeds } from "./wal_needs.ts";
 import {
   missingIn,
@@ -80,7 +81,14 @@ export class ArchiveCheck {
   readonly #historyFiles = new Set<number>();
   /** Segments that were listed and were gone when they were to be read. */
   readonly #vanished: string[] = [];
+  /** Segments that are not as they must be. */
+  readonly #bad = new Set<string>();
   #waitUntilMs: number | undefined;
+  /** Whether segments could be opened. */
+  get isReadable(): boolean {
+    return this.#facts.isReadable;
+  }
+
   /** Stored bytes of all segments. */
   storedBytes = 0;
 
@@ -125,9 +133,16 @@ export class ArchiveCheck {
       }
       this.report.tally.checked += 1;
       this.storedBytes += segment.sizeBytes;
-      if (segment.sizeBytes === 0) this.#bad(`${root}/${segment.storedName}`, "size", "it is empty");
+      if (segment.sizeBytes === 0) {
+        this.#badSegment(`${root}/${segment.storedName}`, segment.name, "size", "it is empty");
+      }
       if (before?.name === segment.name && before.partial === segment.partial && before.checksum !== segment.checksum) {
-        this.#bad(`${root}/${segment.storedName}`, "duplicate", `the segment is also stored as ${before.storedName}`);
+        this.#badSegment(
+          `${root}/${segment.storedName}`,
+          segment.name,
+          "duplicate",
+          `the segment is also stored as ${before.storedName}`,
+        );
       }
       before = segment;
       if (!segment.partial) builder.add(segment.name, segment.storedTime);
@@ -144,7 +159,8 @@ export class ArchiveCheck {
   }
 
   /** A finding that counts against the segments. */
-  #bad(path: string, kind: Finding["kind"], message: string): void {
+  #badSegment(path: string, name: string, kind: Finding["kind"], message: string): void {
+    this.#bad.add(name);
     this.#add({ kind, severity: "damage", path, message });
     countInvalid(this.report.tally, kind);
   }
@@ -262,7 +278,17 @@ export class ArchiveCheck {
       return;
     }
     this.#facts.damaged.add(request);
-    this.#bad(path, verdict.kind, verdict.message);
+    this.#badSegment(path, segment.name, verdict.kind, verdict.message);
+  }
+
+  /** What is there and sound, given that everything was read now or before. */
+  verifiedRuns(): VerifiedWal {
+    const runs = this.#spansWithout([...this.#vanished, ...this.#bad]).map(({ timeline, first, last }) => ({
+      timeline,
+      first,
+      last,
+    }));
+    return { segmentBytes: this.#segmentBytes, runs };
   }
 
   /** Holds what is there against what is needed; the last step, with `backup.info` as it is now. */

@@ -28,6 +28,8 @@ export interface BackupCheckFacts {
   readonly set?: string;
   /** Absent: nothing is read but manifests. */
   readonly reader: ObjectReader | undefined;
+  /** Whether the content of what this backup holds was read before. */
+  readonly isKnown: (entry: BackupInfoEntry) => boolean;
   /** Whether this object is read. */
   readonly isChosen: () => boolean;
   readonly context: CommandContext;
@@ -149,7 +151,8 @@ export class BackupCheck {
       damaged,
     });
     await files.list();
-    if (reader !== undefined) {
+    const entry = this.#facts.backupInfo.backups.find((one) => one.label === label);
+    if (reader !== undefined && !(entry !== undefined && this.#facts.isKnown(entry))) {
       await reader.readAll(files.objects(isChosen), (...judged) => files.take(...judged));
     }
     return files;

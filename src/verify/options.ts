@@ -1,11 +1,13 @@
 /** Options of verify, as typed values. */
 import type { RepositoryConfig } from "../repository/config.ts";
 
-/** How much is read: everything, nothing but lists and info files, or a random part of the files and segments. */
+/** How much is read: everything, nothing but lists and info files, a random part of the files and segments, or what is new. */
 export type VerifyMode =
   | { readonly kind: "full" }
   | { readonly kind: "quick" }
-  | { readonly kind: "sample"; readonly percent: number };
+  | { readonly kind: "sample"; readonly percent: number }
+  /** Everything that was not read by such a run before. */
+  | { readonly kind: "since-last" };
 
 export interface VerifyOptions {
   readonly stanza: string;
