@@ -266,7 +266,7 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
     "backup: full, diff, incr; restore: default, immediate, time, xid, lsn, name, standby, preserve, none; info: only backups of this type.",
   "verbose": "verify: with every finding and every continuous span of WAL.",
   "verify-exit":
-    "exit code of verify when something is missing or damaged: strict = 10; compat = 0, as pgBackRest. compat is the default under the name pgbackrest.",
+    "exit code of verify when something is missing or damaged: strict = 10; compat = 0, as pgBackRest. compat is the default under the name pgbackrest, where nothing is printed without --output either.",
   "version": "show the version.",
 };
 

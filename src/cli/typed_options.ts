@@ -454,9 +454,10 @@ export function manifestOptions(config: Configuration): ManifestOptions {
   };
 }
 
-/** Options of verify. @param invokedName under the name `pgbackrest` the exit code is that program's */
+/** Options of verify. @param invokedName under the name `pgbackrest` exit code and output are that program's */
 export function verifyOptions(config: Configuration, invokedName: string): VerifyOptions {
   const chosen = oneRepository(config);
+  const dropIn = invokedName === "pgbackrest";
   const others = () => config.indexes("repo").filter((key) => key !== chosen.key).map((key) => repository(config, key));
   return {
     stanza: stanzaOf(config),
@@ -464,11 +465,9 @@ export function verifyOptions(config: Configuration, invokedName: string): Verif
     set: config.optionalString("set"),
     mode: verifyMode(config),
     repair: config.boolean("repair") ? { from: others(), lockPath: config.string("lock-path") } : undefined,
-    output: config.string("output") as VerifyOptions["output"],
+    output: config.isSet("output") || !dropIn ? config.string("output") as VerifyOptions["output"] : "none",
     verbose: config.boolean("verbose"),
-    exit: config.isSet("verify-exit") || invokedName !== "pgbackrest"
-      ? config.string("verify-exit") as VerifyOptions["exit"]
-      : "compat",
+    exit: config.isSet("verify-exit") || !dropIn ? config.string("verify-exit") as VerifyOptions["exit"] : "compat",
     processMax: config.number("process-max"),
   };
 }
