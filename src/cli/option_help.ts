@@ -239,6 +239,10 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "repo-s3-key-type":
     "where keys come from: shared = the options key and key-secret, auto = role of the instance or container, web-id = web identity token (EKS), pod-id = EKS pod identity, process = a program that prints them.",
   "quick": "verify: lists, info files and manifests only; the content of files and WAL is not read.",
+  "repair":
+    "verify: put right what is found, from the copy beside it or from the other repositories; what is damaged is kept under walferry/<stanza>/damaged.",
+  "since-last":
+    "verify: read only what no run with this option has read before; what is there is still listed and compared. Remembered under walferry/<stanza> in the repository.",
   "sample": "verify: read this part of the files and segments, chosen at random, such as 5%.",
   "raw": "repo-get: the file as it is stored, not decrypted; repo-put: store it as it comes.",
   "recurse": "repo-ls: paths below too; repo-rm: with everything in it.",
@@ -316,7 +320,7 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
     "backup: full, diff, incr; restore: default, immediate, time, xid, lsn, name, standby, preserve, none; drill: default, immediate, time, xid, lsn, name; info: only backups of this type.",
   "verbose": "verify: with every finding and every continuous span of WAL.",
   "verify-exit":
-    "exit code of verify when something is missing or damaged: strict = 10; compat = 0, as pgBackRest. compat is the default under the name pgbackrest.",
+    "exit code of verify when something is missing or damaged: strict = 10; compat = 0, as pgBackRest. compat is the default under the name pgbackrest, where nothing is printed without --output either.",
   "version": "show the version.",
 };
 

@@ -111,6 +111,7 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
     allowed: ["none", "asc", "desc"],
   },
   { name: "quick", type: "boolean", home: "command line", commands: ["verify"], default: "n", own: true },
+  { name: "repair", type: "boolean", home: "command line", commands: ["verify"], default: "n", own: true },
   { name: "sample", type: "string", home: "command line", commands: ["verify"], own: true },
   {
     name: "result",
@@ -136,6 +137,7 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
   { name: "query", type: "list", home: "command line", commands: ["drill"], own: true },
   { name: "expect", type: "list", home: "command line", commands: ["drill"], own: true },
   { name: "query-database", type: "string", home: "command line", commands: ["drill"], own: true },
+  { name: "since-last", type: "boolean", home: "command line", commands: ["verify"], default: "n", own: true },
   { name: "verbose", type: "boolean", home: "command line", commands: ["verify"], default: "n" },
   { name: "target", type: "string", home: "command line", commands: ["drill", "restore"], depends: TARGETED },
   {

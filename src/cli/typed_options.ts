@@ -664,18 +664,20 @@ export function manifestOptions(config: Configuration): ManifestOptions {
   };
 }
 
-/** Options of verify. @param invokedName under the name `pgbackrest` the exit code is that program's */
+/** Options of verify. @param invokedName under the name `pgbackrest` exit code and output are that program's */
 export function verifyOptions(config: Configuration, invokedName: string): VerifyOptions {
+  const chosen = oneRepository(config);
+  const dropIn = invokedName === "pgbackrest";
+  const others = () => config.indexes("repo").filter((key) => key !== chosen.key).map((key) => repository(config, key));
   return {
     stanza: stanzaOf(config),
-    repository: oneRepository(config),
+    repository: chosen,
     set: config.optionalString("set"),
     mode: verifyMode(config),
-    output: config.string("output") as VerifyOptions["output"],
+    repair: config.boolean("repair") ? { from: others(), lockPath: config.string("lock-path") } : undefined,
+    output: config.isSet("output") || !dropIn ? config.string("output") as VerifyOptions["output"] : "none",
     verbose: config.boolean("verbose"),
-    exit: config.isSet("verify-exit") || invokedName !== "pgbackrest"
-      ? config.string("verify-exit") as VerifyOptions["exit"]
-      : "compat",
+    exit: config.isSet("verify-exit") || !dropIn ? config.string("verify-exit") as VerifyOptions["exit"] : "compat",
     processMax: config.number("process-max"),
   };
 }
@@ -683,8 +685,14 @@ export function verifyOptions(config: Configuration, invokedName: string): Verif
 function verifyMode(config: Configuration): VerifyMode {
   const sample = config.optionalString("sample");
   const quick = config.boolean("quick");
-  if (sample === undefined) return { kind: quick ? "quick" : "full" };
-  if (quick) throw new WalferryError("OptionInvalid", "options 'quick' and 'sample' cannot be used together");
+  const sinceLast = config.boolean("since-last");
+  if (Number(sample !== undefined) + Number(quick) + Number(sinceLast) > 1) {
+    throw new WalferryError("OptionInvalid", "of the options 'quick', 'sample' and 'since-last' only one can be used");
+  }
+  if (sinceLast && config.optionalString("set") !== undefined) {
+    throw new WalferryError("OptionInvalid", "options 'set' and 'since-last' cannot be used together");
+  }
+  if (sample === undefined) return { kind: quick ? "quick" : sinceLast ? "since-last" : "full" };
   const percent = /^\d{1,3}(\.\d{1,3})?%?$/.test(sample) ? parseFloat(sample) : 0;
   if (percent > 0 && percent <= 100) return { kind: "sample", percent };
   throw new WalferryError("OptionInvalidValue", `'${sample}' is not valid for 'sample' option`, {

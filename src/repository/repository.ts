@@ -20,7 +20,7 @@ export const INFO_BYTES_MAX = 128 * 1024 * 1024;
 /** Largest manifest that is read, in bytes: some two million files. V8 holds no longer string. */
 export const MANIFEST_BYTES_MAX = 500 * 1024 * 1024;
 /** Level of the manifests kept in `backup.history` (repository-format §1.2). */
-const HISTORY_LEVEL = 9;
+export const HISTORY_LEVEL = 9;
 const ARCHIVE_INFO_HINT = "archive.info cannot be opened but is required to push/get WAL segments.\n" +
   "is archive_command configured correctly in postgresql.conf?\nhas a stanza-create been performed?\n" +
   "use --no-archive-check to disable archive checks during backup if you have an alternate archiving scheme.";

@@ -14,11 +14,13 @@ import { compressTypeOfName } from "../stream/compress_type.ts";
 import { collect } from "../stream/sources.ts";
 import { kindOf } from "./copies.ts";
 import { countInvalid, emptyTally, type Finding } from "./finding.ts";
-import type { Verdict } from "./object_job.ts";
+import type { DamagedObjects } from "./damaged_objects.ts";
+import type { ObjectRequest, Verdict } from "./object_job.ts";
 import type { SubjectObject } from "./object_reader.ts";
 import type { ArchiveReport } from "./report.ts";
 import { isStoreFailure } from "./store_failure.ts";
 import { listArchiveId, listWalDirectory, type StoredSegment } from "./wal_directory.ts";
+import type { VerifiedWal } from "./verified_record.ts";
 import { continuousFrom, type NeedFacts, type WalNeed, walNeeds } from "./wal_needs.ts";
 import {
   missingIn,
@@ -59,6 +61,7 @@ export interface ArchiveCheckFacts {
   readonly isReadable: boolean;
   readonly context: CommandContext;
   readonly add: (finding: Finding) => void;
+  readonly damaged: DamagedObjects;
 }
 
 /** A segment that is read. */
@@ -78,14 +81,21 @@ export class ArchiveCheck {
   readonly #historyFiles = new Set<number>();
   /** Segments that were listed and were gone when they were to be read. */
   readonly #vanished: string[] = [];
+  /** Segments that are not as they must be. */
+  readonly #bad = new Set<string>();
   #waitUntilMs: number | undefined;
+  /** Whether segments could be opened. */
+  get isReadable(): boolean {
+    return this.#facts.isReadable;
+  }
+
   /** Stored bytes of all segments. */
   storedBytes = 0;
 
   constructor(facts: ArchiveCheckFacts) {
     this.#facts = facts;
     this.#root = facts.repository.archivePath(facts.stanza, facts.archiveId);
-    this.report = { id: facts.archiveId, tally: emptyTally(), read: 0, spans: [] };
+    this.report = { id: facts.archiveId, segmentBytes: SEGMENT_BYTES_DEFAULT, tally: emptyTally(), read: 0, spans: [] };
   }
 
   #add(finding: Omit<Finding, "archiveId">): void {
@@ -100,6 +110,7 @@ export class ArchiveCheck {
     for (const entry of strays) this.#stray(`${this.#root}/${entry.name}`);
     for (const entry of histories) await this.#readHistory(entry);
     this.#segmentBytes = await this.#findSegmentBytes();
+    this.report.segmentBytes = this.#segmentBytes;
     const builder = new SpanBuilder(this.#segmentBytes);
     for (const name of directories) await this.#listDirectory(name, builder, readSmallFiles);
     this.#spans = builder.spans;
@@ -122,9 +133,16 @@ export class ArchiveCheck {
       }
       this.report.tally.checked += 1;
       this.storedBytes += segment.sizeBytes;
-      if (segment.sizeBytes === 0) this.#bad(`${root}/${segment.storedName}`, "size", "it is empty");
+      if (segment.sizeBytes === 0) {
+        this.#badSegment(`${root}/${segment.storedName}`, segment.name, "size", "it is empty");
+      }
       if (before?.name === segment.name && before.partial === segment.partial && before.checksum !== segment.checksum) {
-        this.#bad(`${root}/${segment.storedName}`, "duplicate", `the segment is also stored as ${before.storedName}`);
+        this.#badSegment(
+          `${root}/${segment.storedName}`,
+          segment.name,
+          "duplicate",
+          `the segment is also stored as ${before.storedName}`,
+        );
       }
       before = segment;
       if (!segment.partial) builder.add(segment.name, segment.storedTime);
@@ -141,7 +159,8 @@ export class ArchiveCheck {
   }
 
   /** A finding that counts against the segments. */
-  #bad(path: string, kind: Finding["kind"], message: string): void {
+  #badSegment(path: string, name: string, kind: Finding["kind"], message: string): void {
+    this.#bad.add(name);
     this.#add({ kind, severity: "damage", path, message });
     countInvalid(this.report.tally, kind);
   }
@@ -250,7 +269,7 @@ export class ArchiveCheck {
   }
 
   /** What came of reading one. */
-  take({ segment, path }: SegmentSubject, verdict: Verdict): void {
+  take({ segment, path }: SegmentSubject, verdict: Verdict, request: ObjectRequest): void {
     this.report.read += 1;
     if (verdict === undefined) return;
     if (verdict.kind === "missing") {
@@ -258,7 +277,18 @@ export class ArchiveCheck {
       if (this.#vanished.length < NAMED_MAX) this.#vanished.push(segment.name);
       return;
     }
-    this.#bad(path, verdict.kind, verdict.message);
+    this.#facts.damaged.add(request);
+    this.#badSegment(path, segment.name, verdict.kind, verdict.message);
+  }
+
+  /** What is there and sound, given that everything was read now or before. */
+  verifiedRuns(): VerifiedWal {
+    const runs = this.#spansWithout([...this.#vanished, ...this.#bad]).map(({ timeline, first, last }) => ({
+      timeline,
+      first,
+      last,
+    }));
+    return { segmentBytes: this.#segmentBytes, runs };
   }
 
   /** Holds what is there against what is needed; the last step, with `backup.info` as it is now. */

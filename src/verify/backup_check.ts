@@ -12,6 +12,7 @@ import { decompressFilter } from "../stream/compress.ts";
 import { collect } from "../stream/sources.ts";
 import { BackupFiles } from "./backup_files.ts";
 import { kindOf } from "./copies.ts";
+import type { DamagedObjects } from "./damaged_objects.ts";
 import { countInvalid, emptyTally, type Finding, type FindingKind } from "./finding.ts";
 import { checkManifest } from "./manifest_check.ts";
 import type { ObjectReader } from "./object_reader.ts";
@@ -27,10 +28,13 @@ export interface BackupCheckFacts {
   readonly set?: string;
   /** Absent: nothing is read but manifests. */
   readonly reader: ObjectReader | undefined;
+  /** Whether the content of what this backup holds was read before. */
+  readonly isKnown: (entry: BackupInfoEntry) => boolean;
   /** Whether this object is read. */
   readonly isChosen: () => boolean;
   readonly context: CommandContext;
   readonly add: (finding: Finding) => void;
+  readonly damaged: DamagedObjects;
 }
 
 export class BackupCheck {
@@ -133,7 +137,7 @@ export class BackupCheck {
   }
 
   async #checkFiles(label: string, stored: StoredSet, hardlinked: boolean): Promise<BackupFiles> {
-    const { repository, stanza, context, add, reader, isChosen } = this.#facts;
+    const { repository, stanza, context, add, damaged, reader, isChosen } = this.#facts;
     const files = new BackupFiles({
       repository,
       directory: repository.backupPath(stanza, label),
@@ -144,10 +148,12 @@ export class BackupCheck {
       tellStrays: this.#facts.set === undefined,
       signal: context.signal,
       add,
+      damaged,
     });
     await files.list();
-    if (reader !== undefined) {
-      await reader.readAll(files.objects(isChosen), (subject, verdict) => files.take(subject, verdict));
+    const entry = this.#facts.backupInfo.backups.find((one) => one.label === label);
+    if (reader !== undefined && !(entry !== undefined && this.#facts.isKnown(entry))) {
+      await reader.readAll(files.objects(isChosen), (...judged) => files.take(...judged));
     }
     return files;
   }

@@ -1,6 +1,7 @@
 /** What lies in the directory of one backup, held against the files that manifests say it holds; and those files as objects to read. */
 import { type Finding, type FindingKind } from "./finding.ts";
-import type { Verdict } from "./object_job.ts";
+import type { DamagedObjects } from "./damaged_objects.ts";
+import type { ObjectRequest, Verdict } from "./object_job.ts";
 import type { SubjectObject } from "./object_reader.ts";
 import { type HeldFile, type HeldFiles, heldPath, partOf } from "./stored_set.ts";
 import type { Repository } from "../repository/repository.ts";
@@ -20,6 +21,7 @@ export interface BackupFilesFacts {
   readonly tellStrays: boolean;
   readonly signal: AbortSignal;
   readonly add: (finding: Finding) => void;
+  readonly damaged: DamagedObjects;
 }
 
 /** A file that is read. */
@@ -54,6 +56,11 @@ export class BackupFiles {
   #damage(kind: FindingKind, path: string, message: string): void {
     const { add, directory, label } = this.#facts;
     add({ kind, severity: "damage", path: `${directory}/${path}`, message, label });
+  }
+
+  /** Keeps what an object must be, for repair. */
+  #note(path: string, members: readonly HeldFile[]): void {
+    this.#facts.damaged.add({ path: `${this.#facts.directory}/${path}`, parts: members.map(partOf) });
   }
 
   /** Lists the directory once. @throws WalferryError of the store */
@@ -92,6 +99,7 @@ export class BackupFiles {
     held.isThere = true;
     if (sizeBytes !== expected) {
       this.bad.set(held.file.name, "size");
+      this.#note(name, [held]);
       this.#damage("size", name, `it has ${sizeBytes} bytes, expected are ${expected}`);
     }
     return true;
@@ -102,6 +110,7 @@ export class BackupFiles {
     for (const held of this.#facts.held.values()) {
       if (held.file.bundleId !== undefined || held.isThere) continue;
       this.bad.set(held.file.name, "missing");
+      this.#note(heldPath(held), [held]);
       if (isThere) this.#damage("missing", heldPath(held), "it is not there");
     }
     if (isThere || this.#facts.held.size === 0) return;
@@ -113,6 +122,7 @@ export class BackupFiles {
     const sizeBytes = this.#bundleBytes.get(id);
     if (sizeBytes === undefined) {
       for (const { file } of members) this.bad.set(file.name, "missing");
+      this.#note(`bundle/${id}`, members);
       if (isThere) this.#damage("missing", `bundle/${id}`, `it is not there, with ${members.length} files in it`);
       return;
     }
@@ -127,9 +137,9 @@ export class BackupFiles {
       this.bad.set(held.file.name, "size");
     }
     // What stands behind the last member was dropped from the manifest while the backup ran: no harm.
-    if (cut > 0) {
-      this.#damage("size", `bundle/${id}`, `it has ${sizeBytes} bytes of ${needed}: ${cut} files are cut off`);
-    }
+    if (cut === 0) return;
+    this.#note(`bundle/${id}`, members);
+    this.#damage("size", `bundle/${id}`, `it has ${sizeBytes} bytes of ${needed}: ${cut} files are cut off`);
   }
 
   /** Objects to read: only what is there with the right size. */
@@ -160,13 +170,14 @@ export class BackupFiles {
   }
 
   /** What came of reading one. */
-  take({ name, path, inBundle }: FileSubject, verdict: Verdict): void {
+  take({ name, path, inBundle }: FileSubject, verdict: Verdict, request: ObjectRequest): void {
     this.read += 1;
     if (verdict === undefined) return;
     const { add, label } = this.#facts;
     const message = inBundle ? `${name}: ${verdict.message}` : verdict.message;
     add({ kind: verdict.kind, severity: "damage", path, message, label });
     this.bad.set(name, verdict.kind);
+    this.#facts.damaged.add(request);
   }
 }
 

@@ -37,6 +37,8 @@ export interface Finding {
   readonly archiveId?: string;
   /** The backup that it belongs to. */
   readonly label?: string;
+  /** Put right, and from where. */
+  repaired?: string;
   /** Missing WAL: first and last segment. */
   readonly segments?: { readonly start: string; readonly stop: string };
 }
@@ -76,8 +78,15 @@ export class FindingList {
     return this.#omitted;
   }
 
+  /** Damages that are still there. */
   get damages(): number {
-    return this.#omittedDamages + this.#kept.filter(({ severity }) => severity === "damage").length;
+    return this.#omittedDamages +
+      this.#kept.filter(({ severity, repaired }) => severity === "damage" && repaired === undefined).length;
+  }
+
+  /** @param from where the right one came from */
+  markRepaired(finding: Finding, from: string): void {
+    finding.repaired = from;
   }
 }
 

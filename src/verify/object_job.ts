@@ -80,7 +80,12 @@ export async function start(
   };
 }
 
-async function judgeObject({ path, parts }: ObjectRequest, storage: Storage, advance: Advance): Promise<Verdict[]> {
+/** Reads one object; a verdict for each of its parts. @throws WalferryError of the store */
+export async function judgeObject(
+  { path, parts }: ObjectRequest,
+  storage: Storage,
+  advance: Advance = () => {},
+): Promise<Verdict[]> {
   const all = (verdict: Verdict) => parts.map(() => verdict);
   const first = parts[0]!.offsetBytes;
   const last = parts.at(-1)!;

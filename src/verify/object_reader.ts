@@ -45,7 +45,7 @@ export class ObjectReader implements AsyncDisposable {
    */
   async readAll<Subject>(
     source: AsyncIterable<SubjectObject<Subject>> | Iterable<SubjectObject<Subject>>,
-    take: (subject: Subject, verdict: Verdict) => void,
+    take: (subject: Subject, verdict: Verdict, request: ObjectRequest) => void,
   ): Promise<void> {
     const batches = batched(source, this.#distant ? 1 : BATCH_OBJECTS);
     let failed: { readonly error: unknown } | undefined;
@@ -56,8 +56,8 @@ export class ObjectReader implements AsyncDisposable {
           if (next.done) return;
           const light = next.value.every(({ sizeBytes }) => sizeBytes <= LIGHT_BYTES) && this.#distant;
           const { result } = await this.#pool.run({ objects: next.value.map(({ request }) => request) }, light);
-          for (const [at, { subjects }] of next.value.entries()) {
-            for (const [part, subject] of subjects.entries()) take(subject, result.verdicts[at]![part]);
+          for (const [at, { subjects, request }] of next.value.entries()) {
+            for (const [part, subject] of subjects.entries()) take(subject, result.verdicts[at]![part], request);
           }
         } catch (error) {
           failed ??= { error };

@@ -1,4 +1,5 @@
 /** What verify found out about one stanza in one repository, as values. How it is shown is in report_text.ts and report_json.ts. */
+import type { DamagedObjects } from "./damaged_objects.ts";
 import type { Finding, FindingList, Tally } from "./finding.ts";
 import type { VerifyMode } from "./options.ts";
 
@@ -12,6 +13,7 @@ export interface WalSpan {
 /** One archive id. */
 export interface ArchiveReport {
   readonly id: string;
+  segmentBytes: number;
   /** Segments. */
   readonly tally: Tally;
   /** Segments whose content was read. */
@@ -39,6 +41,8 @@ export interface VerifyReport {
   readonly archives: readonly ArchiveReport[];
   readonly backups: readonly BackupReport[];
   readonly findings: FindingList;
+  /** What the objects must be that are not. */
+  readonly damaged: DamagedObjects;
 }
 
 /** True when nothing that a restore could need is missing or damaged. */

@@ -19,12 +19,13 @@ export function renderReportJson(report: VerifyReport): string {
         read,
         status,
       })),
-      finding: report.findings.kept.map(({ kind, severity, path, message, archiveId, label, segments }) => ({
+      finding: report.findings.kept.map(({ kind, severity, path, message, archiveId, label, segments, repaired }) => ({
         ...(archiveId === undefined ? {} : { "archive-id": archiveId }),
         ...(label === undefined ? {} : { backup: label }),
         kind,
         message,
         path,
+        ...(repaired === undefined ? {} : { repaired }),
         ...(segments === undefined ? {} : { segment: { ...segments } }),
         severity,
       })),

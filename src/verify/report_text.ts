@@ -13,8 +13,12 @@ export function renderReportText(report: VerifyReport, verbose: boolean): string
   const lines = [`stanza: ${report.stanza}`, `status: ${isSound(report) ? "ok" : "error"}`];
   const show = (some: readonly Finding[], indent: string) => {
     const shown = verbose ? some : some.slice(0, SHOWN_MAX);
-    for (const { severity, kind, path, message } of shown) {
-      lines.push(`${indent}${severity === "damage" ? "" : "note: "}${describeKind(kind)}: ${path}: ${message}`);
+    for (const { severity, kind, path, message, repaired } of shown) {
+      lines.push(
+        `${indent}${severity === "damage" ? "" : "note: "}${describeKind(kind)}: ${path}: ${message}${
+          repaired === undefined ? "" : ` (repaired: ${repaired})`
+        }`,
+      );
     }
     if (shown.length < some.length) lines.push(`${indent}and ${some.length - shown.length} more (--verbose shows all)`);
   };

@@ -12,10 +12,12 @@ import type { Repository } from "../repository/repository.ts";
 import { archiveIdOf } from "../repository/wal_archive.ts";
 import { ArchiveCheck } from "./archive_check.ts";
 import { BackupCheck } from "./backup_check.ts";
+import { DamagedObjects } from "./damaged_objects.ts";
 import { type Finding, FindingList } from "./finding.ts";
 import { ObjectReader } from "./object_reader.ts";
 import type { VerifyOptions } from "./options.ts";
 import type { VerifyReport } from "./report.ts";
+import { loadRecord, saveRecord, VerifiedRecord } from "./verified_record.ts";
 import { assertStanza, checkInfos } from "./stanza_infos.ts";
 
 const ARCHIVE_ID = /^\d{1,3}(?:\.\d{1,3})?-\d{1,9}$/;
@@ -37,6 +39,9 @@ class Verification {
   readonly #options: VerifyOptions;
   readonly #context: CommandContext;
   readonly #findings = new FindingList();
+  readonly #damaged = new DamagedObjects();
+  /** What need not be read again. */
+  #record = new VerifiedRecord();
   readonly #add = (finding: Finding) => this.#findings.add(finding);
 
   constructor(repository: Repository, options: VerifyOptions, context: CommandContext) {
@@ -50,6 +55,7 @@ class Verification {
     const { archiveInfo, backupInfo } = await checkInfos(this.#repository, stanza, this.#add);
     if (archiveInfo === undefined && backupInfo === undefined) await assertStanza(this.#repository, stanza);
     this.#assertSet(backupInfo);
+    if (mode.kind === "since-last") this.#record = await loadRecord(this.#repository, stanza, this.#context);
     const archives = await this.#listArchives(archiveInfo);
     const reader = mode.kind === "quick"
       ? undefined
@@ -61,9 +67,11 @@ class Verification {
       backupInfo,
       set,
       reader,
+      isKnown: ({ label, timestampStop }) => this.#record.backups.get(label) === timestampStop,
       isChosen: this.#isChosen,
       context: this.#context,
       add: this.#add,
+      damaged: this.#damaged,
     });
     this.#context.progress.start("verify", this.#expectedBytes(archives, backupInfo));
     try {
@@ -77,6 +85,7 @@ class Verification {
     }
     await this.#settle(archives, backups, backupInfo);
     this.#findings.sort();
+    if (mode.kind === "since-last") await this.#keepRecord(archives, backups);
     return {
       stanza,
       repositoryKey: this.#repository.key,
@@ -84,6 +93,7 @@ class Verification {
       archives: archives.map(({ report }) => report),
       backups: backups?.reports ?? [],
       findings: this.#findings,
+      damaged: this.#damaged,
     };
   }
 
@@ -137,6 +147,7 @@ class Verification {
         isReadable: archiveInfo !== undefined || this.#repository.infoPassphrase === undefined,
         context: this.#context,
         add: this.#add,
+        damaged: this.#damaged,
       });
       await check.list(mode.kind !== "quick" && set === undefined);
       checks.push(check);
@@ -166,8 +177,21 @@ class Verification {
     const isWanted = (segment: string) =>
       set === undefined || (start !== undefined && segment >= start && segment <= stop!);
     for (const check of archives) {
-      await reader.readAll(check.objects(this.#isChosen, isWanted), (subject, verdict) => check.take(subject, verdict));
+      const isNew = (segment: string) => isWanted(segment) && !this.#record.hasSegment(check.report.id, segment);
+      await reader.readAll(check.objects(this.#isChosen, isNew), (...judged) => check.take(...judged));
     }
+  }
+
+  /** Only what is sound is remembered: what is damaged is read again, and told again, until it is put right. */
+  async #keepRecord(archives: readonly ArchiveCheck[], backups: BackupCheck | undefined): Promise<void> {
+    const { stanza } = this.#options;
+    const listed = backups === undefined ? [] : (await this.#repository.loadBackupInfo(stanza)).backups;
+    const valid = new Set(backups?.reports.filter(({ status }) => status === "valid").map(({ label }) => label));
+    const record = new VerifiedRecord(
+      new Map(listed.flatMap(({ label, timestampStop }) => (valid.has(label) ? [[label, timestampStop]] : []))),
+      new Map(archives.filter(({ isReadable }) => isReadable).map((check) => [check.report.id, check.verifiedRuns()])),
+    );
+    await saveRecord(this.#repository, stanza, record);
   }
 
   /** The world may have moved on: what was expired meanwhile is not missing, and what was not there yet may be now. */

@@ -86,11 +86,11 @@ function continuityNeeds({ spans, forks, segmentBytes }: NeedFacts, from: string
     const run = runs.get(timeline);
     const fork = history.at(-1)!;
     const parent = runs.get(fork.timeline);
-    if (run === undefined || parent === undefined || timeline === oldest) continue;
+    if (parent === undefined || timeline === oldest) continue;
     const place = Number(fork.lsn / BigInt(segmentBytes));
     if (place < parent.first) continue;
-    run.first = Math.min(run.first, place);
     parent.last = Math.max(parent.last, place - 1);
+    if (run !== undefined) run.first = Math.min(run.first, place);
   }
   return [...runs.values()].sort((a, b) => a.timeline - b.timeline);
 }

@@ -108,8 +108,7 @@ class Vandal {
     const candidates: string[] = [];
     for (const path of this.#files) {
       if (!KINDS[kind].test(path) || (await Deno.stat(`${this.#root}/${path}`)).size < 2) continue;
-      // WAL from before the first backup is of no use to anybody.
-      if (kind === "segment" && path.split("/").at(-1)! < this.#firstNeeded) continue;
+      if (kind === "segment" && this.#isNotMissed(path, sort)) continue;
       candidates.push(path);
     }
     if (candidates.length === 0) return undefined;
@@ -125,6 +124,14 @@ class Vandal {
       } else await Deno.writeFile(full, this.#flipped(kind, bytes));
     };
     return { kind, sort, paths: [path], apply };
+  }
+
+  /** WAL from before the first backup is of no use to anybody; behind the last segment of a timeline nobody knows that there was more. */
+  #isNotMissed(path: string, sort: Sort): boolean {
+    if (path.split("/").at(-1)! < this.#firstNeeded) return true;
+    const timeline = path.slice(0, "archive/main/15-1/00000001".length);
+    return sort === "delete" &&
+      path === this.#files.filter((name) => KINDS.segment.test(name) && name.startsWith(timeline)).at(-1);
   }
 
   #flipped(kind: Kind, bytes: Uint8Array): Uint8Array {

@@ -257,3 +257,49 @@ testWith(NEEDS, "verify says which option is wrong, and ends as the store's erro
   ]);
   assert(nowhere.code >= 25, `a store that cannot be asked is no damaged one: ${nowhere.code}`);
 });
+
+testWith(NEEDS, "--since-last reads what is new, and what was damaged until it is put right", async () => {
+  await using folder = await TestFolder.make();
+  await using cluster = await makeCluster(folder);
+  const stanza = await makeFullStanza(folder, cluster, "s", { compressType: "zst", cipherPass: "secret", bundle: "y" });
+  const root = stanza.repositories[0]!;
+  const reads = async (expected = 0) => {
+    const { code, report } = await verifyReport(stanza, "--since-last");
+    assertEquals(code, expected, JSON.stringify(report.finding));
+    return [report.archive[0]!.read, ...report.backup.map(({ read }) => read)];
+  };
+  const first = await reads();
+  const whole = await verifyReport(stanza);
+  assertEquals(first, [whole.report.archive[0]!.read, ...whole.report.backup.map(({ read }) => read)]);
+  assertEquals(await reads(), first.map(() => 0));
+
+  await stanza.must("pgbackrest", ["--type=incr", "backup"]);
+  await grow(cluster);
+  const second = await reads();
+  const [segments, ...files] = second;
+  assert(segments! > 0 && segments! < first[0]!);
+  assertEquals(files.slice(0, 4), [0, 0, 0, 0]);
+  assert(files[4]! > 0);
+
+  // What is lost is found without reading; what was damaged after it was read is the full run's to find.
+  const path = (await filesOf(root)).find((name) => /\/bundle\/1$/.test(name))!;
+  const bytes = await Deno.readFile(`${root}/${path}`);
+  await Deno.truncate(`${root}/${path}`, 100);
+  await reads(DAMAGED);
+  const changed = bytes.slice();
+  changed[bytes.length >> 1]! ^= 1;
+  await Deno.writeFile(`${root}/${path}`, changed);
+  // The backup was taken off the record when it was found damaged: it is read again.
+  const again = await reads(DAMAGED);
+  assert(again[1]! > 0);
+  assertEquals(await reads(DAMAGED), again);
+  await Deno.writeFile(`${root}/${path}`, bytes);
+  assert((await reads())[1]! > 0);
+  assertEquals(await reads(), second.map(() => 0));
+
+  await Deno.writeTextFile(`${root}/walferry/main/verified.json`, '{"format":1,"backup":[]}\n');
+  const text = await stanza.walferry(["--since-last", "verify"]);
+  assertIncludes(text.stdout, "verified.json cannot be used, everything is read");
+  assertEquals(await reads(), second.map(() => 0));
+  assertEquals((await stanza.walferry(["--since-last", "--quick", "verify"])).code, 31);
+});

@@ -11,6 +11,7 @@ export interface ReportedFinding {
   readonly path: string;
   readonly message: string;
   readonly backup?: string;
+  readonly repaired?: string;
   readonly segment?: { readonly start: string; readonly stop: string };
 }
 

@@ -7,6 +7,7 @@ import { parseTimelineHistory } from "../../src/format/timeline_history.ts";
 import { isPossibleSegment, segmentNameOf, segmentNumber } from "../../src/format/wal_name.ts";
 import { Repository } from "../../src/repository/repository.ts";
 import { ArchiveCheck } from "../../src/verify/archive_check.ts";
+import { DamagedObjects } from "../../src/verify/damaged_objects.ts";
 import { type Finding, FindingList } from "../../src/verify/finding.ts";
 import { PartReader } from "../../src/verify/part_reader.ts";
 import { continuousFrom, type NeedFacts, walNeeds } from "../../src/verify/wal_needs.ts";
@@ -123,6 +124,8 @@ Deno.test("a timeline begins where its parent was left, and the parent must be w
     shown(facts(spans, backups, { forks })).slice(1);
   assertEquals(needs([[1, 3, 5], [2, 5, 9]], new Map([[2, [fork(1, 5)]]])), ["all: 1/3-5", "all: 2/5-9"]);
   assertEquals(needs([[1, 3, 5], [2, 8, 9]], new Map([[2, [fork(1, 7)]]])), ["all: 1/3-6", "all: 2/7-9"]);
+  // Nothing of the new timeline is archived yet, but it says how far its parent went.
+  assertEquals(needs([[1, 3, 5]], new Map([[2, [fork(1, 9)]]])), ["all: 1/3-8"]);
   // Left before the backup: another branch.
   assertEquals(needs([[1, 3, 5], [2, 2, 4]], new Map([[2, [fork(1, 2)]]])), ["all: 1/3-5", "all: 2/2-4"]);
   // The grandparent is in the history too; only the last fork is where this one begins.
@@ -228,6 +231,7 @@ Deno.test("two million names of WAL are listed in bounded memory, and the one th
     isReadable: false,
     context: testContext(hurryingClock()),
     add: (finding) => findings.push(finding),
+    damaged: new DamagedObjects(),
   });
   const before = Deno.memoryUsage().heapUsed;
   let peak = 0;
