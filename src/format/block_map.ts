@@ -79,7 +79,8 @@ export function parseBlockMap(bytes: Uint8Array, shape: BlockShape): BlockMapIte
     else if (!isContinued) {
       state.offset += state.storedBytes + ((head & REFERENCE_OFFSET) !== 0 ? reader.number() : 0);
     }
-    for (let at = 0, isLastOfGroup = false; !isLastOfGroup; at++) {
+    let isLastOfGroup = false;
+    for (let at = 0; !isLastOfGroup; at++) {
       let flags = SUPER_PART;
       if (isContinued && at === 0) {
         if ((head & REFERENCE_CONTINUED_IS_LAST) !== 0) flags |= SUPER_LAST;
