@@ -6,6 +6,7 @@ import type { BackupInfo, BackupInfoEntry } from "../format/backup_info.ts";
 import type { Manifest } from "../format/manifest.ts";
 import type { Log } from "../report/log.ts";
 import type { BundleConfig } from "../repository/config.ts";
+import { earlyBlocks } from "../repository/early_blocks.ts";
 import type { Repository } from "../repository/repository.ts";
 import { generateCipherPass } from "../stream/cipher.ts";
 import type { CompressSetting } from "../stream/compress_type.ts";
@@ -73,9 +74,10 @@ export async function chooseLineage(request: LineageRequest): Promise<Lineage> {
   }
   const prior = await repository.loadManifest(options.stanza, entry.label, info.cipherPass);
   tell.info(`last backup label = ${prior.label}, version = ${prior.backrestVersion}`);
-  if (prior.files.some(({ blockMapBytes }) => blockMapBytes !== undefined)) {
+  const early = earlyBlocks(prior, info);
+  if (early !== undefined) {
     tell.warn(
-      `backup ${prior.label} holds block incremental files: this backup will refer to them, and only pgbackrest can restore it\n` +
+      `backup ${early.label} holds block incremental files of version ${early.backrestVersion}: this backup will refer to them, and only pgbackrest can restore it\n` +
         "HINT: use --type=full for a backup that walferry can restore.",
     );
   }

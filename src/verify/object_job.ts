@@ -14,7 +14,7 @@ import { decryptFilter, type Framing } from "../stream/cipher.ts";
 import { decompressFilter } from "../stream/compress.ts";
 import type { CompressType } from "../stream/compress_type.ts";
 import { Sha1Meter } from "../stream/hash.ts";
-import { PartReader } from "./part_reader.ts";
+import { PartReader } from "../stream/part_reader.ts";
 import { isStoreFailure } from "./store_failure.ts";
 
 /** What a worker is told once. */

@@ -7,16 +7,10 @@ import { parseManifest } from "../../src/format/manifest_codec.ts";
 import { assert, assertEquals, assertIncludes } from "../support/assert.ts";
 import { runAs, TestFolder } from "../support/accounts.ts";
 import { archiveWith, grow, makeCluster, normalized, restoredDump, sameInfo } from "../support/interop_story.ts";
-import { TestStanza } from "../support/programs.ts";
+import { labelsIn, TestStanza } from "../support/programs.ts";
 import { testWith } from "../support/requirements.ts";
 
 const NEEDS = ["pgbackrest", "/usr/lib/postgresql/15/bin/postgres"];
-
-/** Labels of the backups in a repository, in order. */
-async function labelsIn(repository: string): Promise<string[]> {
-  const names = await runAs(["sh", "-c", `cd ${repository}/backup/main && ls -d *F*`]);
-  return names.trim().split("\n").filter((name) => name !== "backup.history").sort();
-}
 
 async function manifestOf(repository: string, label: string) {
   return parseManifest(await runAs(["cat", `${repository}/backup/main/${label}/backup.manifest`]));

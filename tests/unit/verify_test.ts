@@ -9,7 +9,7 @@ import { Repository } from "../../src/repository/repository.ts";
 import { ArchiveCheck } from "../../src/verify/archive_check.ts";
 import { DamagedObjects } from "../../src/verify/damaged_objects.ts";
 import { type Finding, FindingList } from "../../src/verify/finding.ts";
-import { PartReader } from "../../src/verify/part_reader.ts";
+import { PartReader } from "../../src/stream/part_reader.ts";
 import { continuousFrom, type NeedFacts, walNeeds } from "../../src/verify/wal_needs.ts";
 import { missingIn, namesOfRun, outside, SpanBuilder } from "../../src/verify/wal_span.ts";
 import { assert, assertEquals, assertIncludes, assertThrows } from "../support/assert.ts";

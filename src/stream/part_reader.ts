@@ -1,5 +1,5 @@
 /** One stream cut into parts, one behind the other, without ever holding more than a chunk. */
-import type { ByteStream } from "../stream/byte_stream.ts";
+import type { ByteStream } from "./byte_stream.ts";
 
 /** Disposing closes the stream. */
 export class PartReader implements AsyncDisposable {
