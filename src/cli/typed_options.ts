@@ -117,7 +117,7 @@ function repository(config: Configuration, key: number): RepositoryConfig {
   }
   const cipher: CipherConfig = config.string("repo-cipher-type", key) === "none"
     ? { type: "none" }
-    : { type: "aes-256-cbc", passphrase: passphraseOf(config, key), previous: previousPassphraseOf(config, key) };
+    : encrypted(config, key);
   return {
     key,
     role: (config.optionalString("repo-role", key) ?? "all") as RepositoryRole,
@@ -146,6 +146,12 @@ function repository(config: Configuration, key: number): RepositoryConfig {
       },
     },
   };
+}
+
+function encrypted(config: Configuration, key: number): CipherConfig {
+  const previous = previousPassphraseOf(config, key);
+  const cipher = { type: "aes-256-cbc", passphrase: passphraseOf(config, key) } as const;
+  return previous === undefined ? cipher : { ...cipher, previous };
 }
 
 function unsupported(what: string, hint: string): WalferryError {
