@@ -6,6 +6,7 @@ import { toWalferryError } from "../errors.ts";
 import { nextSegmentName } from "../format/wal_name.ts";
 import { readControlFile } from "../postgres/control_file.ts";
 import type { CommandContext } from "../process/command_context.ts";
+import { isLockWished } from "../process/lock_wish.ts";
 import { acquireLocks } from "../process/locks.ts";
 import { assertNotStopped, isStopped } from "../process/stop_file.ts";
 import { WorkerPool } from "../process/worker_pool.ts";
@@ -23,6 +24,7 @@ const IDLE_AFTER = 5000;
 /** `options.walName` is the first segment to fetch. */
 export async function fillQueue(options: ArchiveGetAsyncOptions, context: CommandContext): Promise<void> {
   assertNotStopped(options.lockPath, options.stanza);
+  if (isLockWished(options.lockPath, options.stanza)) return;
   const keys = options.repositories.map(({ key }) => key);
   using _lock = acquireLocks(options.lockPath, options.stanza, "archive", keys, context.execId);
   const control = readControlFile(options.cluster.path, options.pgVersionForce);
@@ -87,6 +89,7 @@ class QueueFiller {
   #reasonToEnd(idleMs: number): string | undefined {
     const { lockPath, stanza, isOutdated, lingerMs } = this.#options;
     if (isStopped(lockPath, stanza) || isStopped(lockPath, undefined)) return "the stanza is stopped";
+    if (isLockWished(lockPath, stanza)) return "another command needs the lock";
     if (isOutdated?.()) return "the program or its configuration was changed";
     if (!this.#isRecovering()) return "the recovery has ended";
     // A standby that archives (archive_mode=always), or another cluster of this stanza on this host.

@@ -5,6 +5,7 @@
 import { isWalferryError, WalferryError } from "../errors.ts";
 import { readControlFile } from "../postgres/control_file.ts";
 import type { CommandContext } from "../process/command_context.ts";
+import { isLockWished } from "../process/lock_wish.ts";
 import { acquireLocks } from "../process/locks.ts";
 import { assertNotStopped } from "../process/stop_file.ts";
 import type { ArchivePushAsyncOptions } from "./options.ts";
@@ -88,6 +89,7 @@ function startIfNeeded(
   start: (pgWalPath: string) => void,
   context: CommandContext,
 ): boolean {
+  if (isLockWished(options.lockPath, options.stanza)) return false;
   try {
     using _lock = acquireLocks(
       options.lockPath,

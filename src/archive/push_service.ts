@@ -6,6 +6,7 @@
 import { toWalferryError, WalferryError } from "../errors.ts";
 import { type ControlData, readControlFile } from "../postgres/control_file.ts";
 import type { CommandContext } from "../process/command_context.ts";
+import { isLockWished } from "../process/lock_wish.ts";
 import { acquireLocks } from "../process/locks.ts";
 import { assertNotStopped, isStopped } from "../process/stop_file.ts";
 import { WorkerPool } from "../process/worker_pool.ts";
@@ -29,6 +30,7 @@ const RETRY_MAX = 15_000;
 /** Runs until there is nothing to do for a while, or it is told to end. */
 export async function servePushes(options: PushServiceOptions, context: CommandContext): Promise<void> {
   assertNotStopped(options.lockPath, options.stanza);
+  if (isLockWished(options.lockPath, options.stanza)) return context.log.info("end: another command needs the lock");
   using _lock = acquireLocks(
     options.lockPath,
     options.stanza,
@@ -61,6 +63,7 @@ async function payAll(options: PushServiceOptions, context: CommandContext): Pro
 /** Why a process must not go on, whatever waits: the next command of PostgreSQL starts another where that is right. */
 function reasonToEnd({ lockPath, stanza, isOutdated }: PushServiceOptions): string | undefined {
   if (isStopped(lockPath, stanza) || isStopped(lockPath, undefined)) return "the stanza is stopped";
+  if (isLockWished(lockPath, stanza)) return "another command needs the lock";
   return isOutdated?.() ? "the program or its configuration was changed" : undefined;
 }
 
@@ -132,7 +135,7 @@ class PushService {
           retryMs = RETRY_FIRST;
           continue;
         }
-        await clock.sleep(retryMs, signal);
+        await this.#pause(retryMs);
         retryMs = Math.min(retryMs * 2, RETRY_MAX);
       } else {
         if (isAlone) return log.info("end: the cluster is stopped");
@@ -142,6 +145,15 @@ class PushService {
         if (leftMs <= 0) return log.info("end: nothing to do");
         await watcher.next(seen, Math.min(leftMs, watcher.lookEveryMs), signal);
       }
+    }
+  }
+
+  /** Waits before the next try, or until there is a reason to end. */
+  async #pause(milliseconds: number): Promise<void> {
+    const { clock, signal } = this.#context;
+    const end = clock.monotonicMs() + milliseconds;
+    while (clock.monotonicMs() < end && reasonToEnd(this.#options) === undefined) {
+      await clock.sleep(Math.min(RETRY_FIRST, end - clock.monotonicMs()), signal);
     }
   }
 

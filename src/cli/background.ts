@@ -1,9 +1,12 @@
 /** Starting the background process of a command, and when one that runs is no longer what would be started. */
+import { WalferryError } from "../errors.ts";
 import { selfCommand } from "../process/self.ts";
 import type { CommandLine } from "./command_line.ts";
 import type { Configuration } from "./configuration.ts";
-import type { Invocation } from "./load_configuration.ts";
+import { type Invocation, readLines } from "./load_configuration.ts";
 
+/** The files are read again after so many milliseconds, however often it is asked. */
+const LOOK_EVERY = 500;
 /** Options that the background process has its own values for. */
 const OWN = new Set(["log-level-console", "log-level-stderr"]);
 
@@ -47,11 +50,31 @@ function selfAs({ invokedName }: Invocation, path: string): string {
   return word.startsWith("/") || !word.includes("/") ? word : `${Deno.cwd()}/${word}`;
 }
 
-/** Tells whether the program or a file of its configuration has changed since now. */
-export function changeDetector(config: Configuration): () => boolean {
-  const paths = [Deno.execPath(), ...config.files];
-  const before = paths.map(stamp);
-  return () => paths.some((path, index) => stamp(path) !== before[index]);
+/**
+ * Tells whether the program or what its configuration files say has changed since this configuration was read: also a file that came or went
+ * counts, for a repository may have come with it.
+ */
+export function changeDetector(config: Configuration, commandLine: CommandLine, invocation: Invocation): () => boolean {
+  const program = stamp(Deno.execPath());
+  const before = JSON.stringify(config.lines);
+  let lookedMs = performance.now();
+  let isChanged = false;
+  return () => {
+    if (isChanged || performance.now() - lookedMs < LOOK_EVERY) return isChanged;
+    lookedMs = performance.now();
+    isChanged = stamp(Deno.execPath()) !== program || textNow(commandLine, invocation) !== before;
+    return isChanged;
+  };
+}
+
+function textNow(commandLine: CommandLine, invocation: Invocation): string | undefined {
+  try {
+    return JSON.stringify(readLines(commandLine, invocation));
+  } catch (error) {
+    // What cannot be read is no longer what it was: the next command says what is wrong.
+    if (error instanceof WalferryError) return undefined;
+    throw error;
+  }
 }
 
 /** What is another when a file is another. */

@@ -18,6 +18,7 @@ export const REPO: readonly CommandName[] = [
   "pin",
   "unpin",
   "metrics",
+  "rekey",
   "repo-gc",
   "repo-sync",
   "repo-get",

@@ -28,8 +28,8 @@ export class Configuration {
   readonly warnings: readonly string[];
   /** Stanzas that have a section in a file. */
   readonly stanzaSections: readonly string[];
-  /** Files that it was read from. */
-  readonly files: readonly string[];
+  /** What the files said. */
+  readonly lines: readonly ConfigLine[];
   readonly #effective: ReadonlyMap<string, EffectiveOption>;
   readonly #environment: Readonly<Record<string, string>>;
 
@@ -42,7 +42,7 @@ export class Configuration {
   ) {
     this.command = command;
     this.#environment = environment;
-    this.files = [...new Set(lines.map(({ file }) => file))];
+    this.lines = lines;
     this.stanza = stanza;
     this.#effective = effective;
     this.warnings = warnings;

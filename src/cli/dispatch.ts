@@ -72,6 +72,8 @@ export async function dispatch(
         context,
       );
     }
+    case "rekey":
+      return await (await import("../commands/rekey.ts")).rekey(typed.rekeyOptions(config), context);
     case "repo-gc":
       return await (await import("../commands/repo_gc.ts")).repoGc(typed.repoGcOptions(config), context);
     case "repo-sync":
@@ -163,7 +165,10 @@ async function archiveGet(
   if (commandLine.role === "async") {
     const { changeDetector } = await import("./background.ts");
     const options = typed.archiveGetAsyncOptions(config, [parameters[0]!, ""]);
-    return await commands.archiveGetFill({ ...options, isOutdated: changeDetector(config) }, context);
+    return await commands.archiveGetFill(
+      { ...options, isOutdated: changeDetector(config, commandLine, invocation) },
+      context,
+    );
   }
   if (!config.boolean("archive-async")) {
     return await commands.archiveGet(typed.archiveGetOptions(config, parameters), context);
@@ -188,7 +193,10 @@ async function archivePush(
   const { parameters } = commandLine;
   if (commandLine.role === "async") {
     const { changeDetector } = await import("./background.ts");
-    const options = { ...typed.pushServiceOptions(config, parameters), isOutdated: changeDetector(config) };
+    const options = {
+      ...typed.pushServiceOptions(config, parameters),
+      isOutdated: changeDetector(config, commandLine, invocation),
+    };
     return await commands.archivePushService(options, context);
   }
   const { startBackground } = await import("./background.ts");

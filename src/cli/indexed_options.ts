@@ -95,6 +95,16 @@ export const REPOSITORY_OPTIONS: readonly OptionDeclaration[] = [
     depends: { option: "repo-cipher-type", values: ["aes-256-cbc"] },
     oldNames: ["repo-cipher-pass"],
   },
+  ...(["file", "command", "credential", "previous", "previous-file"] as const).map((name): OptionDeclaration => ({
+    name: `repo-cipher-pass-${name}`,
+    type: name.endsWith("file") ? "path" : "string",
+    group: "repo",
+    home: "global",
+    commands: REPO,
+    ...(name === "previous" ? { secure: true } : {}),
+    depends: { option: "repo-cipher-type", values: ["aes-256-cbc"] },
+    own: true,
+  })),
   { name: "repo-symlink", type: "boolean", group: "repo", home: "global", commands: RETENTION, default: "y" },
   {
     name: "repo-retention-full-type",

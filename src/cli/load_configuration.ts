@@ -1,7 +1,7 @@
 /** From what the program was called with to its effective options. */
 import type { CommandLine } from "./command_line.ts";
 import type { CommandName } from "./commands.ts";
-import { defaultPlaces, readConfigFiles } from "./config_file.ts";
+import { type ConfigLine, defaultPlaces, readConfigFiles } from "./config_file.ts";
 import { Configuration, ENVIRONMENT_PREFIXES } from "./configuration.ts";
 
 /** What a run needs of the outside world. */
@@ -18,6 +18,12 @@ export function loadConfiguration(
   commandLine: CommandLine,
   invocation: Invocation,
 ): Configuration {
+  const lines = readLines(commandLine, invocation);
+  return Configuration.make({ command, commandLine, environment: invocation.environment, lines });
+}
+
+/** The lines of the configuration files as they are now. @throws WalferryError as `readConfigFiles` */
+export function readLines(commandLine: CommandLine, invocation: Invocation): ConfigLine[] {
   const said = (name: "config" | "config-path" | "config-include-path"): string | undefined => {
     const written = commandLine.options.get(name);
     if (written !== undefined) return written.texts[0] || undefined;
@@ -25,10 +31,9 @@ export function loadConfiguration(
     // An empty text says nothing here; it is refused with the other empty values.
     return ENVIRONMENT_PREFIXES.map((prefix) => invocation.environment[prefix + variable]).find(Boolean);
   };
-  const lines = readConfigFiles({
+  return readConfigFiles({
     config: commandLine.options.get("config")?.negated ? false : said("config"),
     configPath: said("config-path"),
     configIncludePath: said("config-include-path"),
   }, defaultPlaces(invocation.invokedName));
-  return Configuration.make({ command, commandLine, environment: invocation.environment, lines });
 }

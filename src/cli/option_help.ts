@@ -20,6 +20,7 @@ export const COMMAND_HELP: Readonly<Record<CommandName, string>> = {
   "pin": "keep a backup, with what it needs, whatever the retention says",
   "unpin": "leave a backup to the retention again",
   "metrics": "tell monitoring how archiving and backups are, as OpenMetrics text, once or over HTTP",
+  "rekey": "give a repository the configured passphrase in place of the one before",
   "repo-gc": "abort uploads that were begun long ago and never finished",
   "repo-sync": "give one repository the backups and the WAL that another one has and it has not",
   "repo-get": "get a file from a repository",
@@ -266,6 +267,13 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "repo-azure-account": "storage account.",
   "repo-symlink": "make the link latest and the tablespace links in a repository.",
   "repo-target-time": "read a versioned object store as it was at this time. This version refuses it.",
+  "confirm": "change nothing; prove that the new passphrase opens every info file by itself.",
+  "repo-cipher-pass-file": "file whose one line is the passphrase of the repository.",
+  "repo-cipher-pass-command": "command whose output is the passphrase of the repository.",
+  "repo-cipher-pass-credential":
+    "name of the systemd credential (LoadCredential=) that is the passphrase of the repository.",
+  "repo-cipher-pass-previous": "passphrase before the one now configured: opens what rekey has not written again yet.",
+  "repo-cipher-pass-previous-file": "file whose one line is the passphrase before.",
   "plan": "tell why each backup and each range of WAL stays or goes, and remove nothing.",
   "reason": "why the backup is pinned; shown by info.",
   "repo-retention-keep-daily":

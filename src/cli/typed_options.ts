@@ -21,6 +21,7 @@ import type {
   ManifestOptions,
   MetricsScope,
   PinOptions,
+  RekeyOptions,
   RepoGcOptions,
   RepoGetOptions,
   RepoLsOptions,
@@ -33,6 +34,7 @@ import type { RestoreOptions, RestoreType } from "../restore/options.ts";
 import type { CompressSetting, CompressType } from "../stream/compress_type.ts";
 import type { VerifyMode, VerifyOptions } from "../verify/options.ts";
 import type { Configuration } from "./configuration.ts";
+import { passphraseOf, previousPassphraseOf } from "./passphrases.ts";
 import { placeName, storageConfig } from "./store_config.ts";
 
 /** Lowest and highest level of each compression type (behaviour spec §1.8.2). */
@@ -115,7 +117,7 @@ function repository(config: Configuration, key: number): RepositoryConfig {
   }
   const cipher: CipherConfig = config.string("repo-cipher-type", key) === "none"
     ? { type: "none" }
-    : { type: "aes-256-cbc", passphrase: config.string("repo-cipher-pass", key) };
+    : { type: "aes-256-cbc", passphrase: passphraseOf(config, key), previous: previousPassphraseOf(config, key) };
   return {
     key,
     role: (config.optionalString("repo-role", key) ?? "all") as RepositoryRole,
@@ -534,6 +536,18 @@ export function repoGcOptions(config: Configuration): RepoGcOptions {
     olderThanMs: config.number("older-than"),
     dryRun: config.boolean("dry-run"),
   };
+}
+
+/** Options of rekey. */
+export function rekeyOptions(config: Configuration): RekeyOptions {
+  const chosen = repositories(config);
+  // Which repository gets another passphrase is said, or there is but one.
+  if (chosen.length > 1) {
+    throw new WalferryError("OptionRequired", "rekey command requires option: repo", {
+      hint: `several repositories are configured (${chosen.map(({ key }) => key).join(", ")}): name one.`,
+    });
+  }
+  return { repositories: chosen, confirm: config.boolean("confirm"), lockPath: config.string("lock-path") };
 }
 
 /** Options of repo-sync. */

@@ -1,6 +1,6 @@
 /** `stanza-create` */
 import type { CommandContext } from "../process/command_context.ts";
-import { acquireLocks } from "../process/locks.ts";
+import { acquireAllLocks } from "../process/lock_wish.ts";
 import { assertNotStopped } from "../process/stop_file.ts";
 import type { StanzaOptions } from "../repository/options.ts";
 import { RepositorySet } from "../repository/repository_set.ts";
@@ -11,12 +11,11 @@ import { clusterIdentity } from "./cluster_identity.ts";
 export async function stanzaCreate(options: StanzaOptions, context: CommandContext): Promise<number> {
   assertNotStopped(options.lockPath, options.stanza);
   if (options.force) context.log.warn("option --force is no longer supported");
-  using _lock = acquireLocks(
+  using _lock = await acquireAllLocks(
     options.lockPath,
     options.stanza,
-    "all",
     options.repositories.map(({ key }) => key),
-    context.execId,
+    context,
   );
   const cluster = await clusterIdentity(options, context, "stanza-create");
   await using set = await RepositorySet.open(options.repositories);

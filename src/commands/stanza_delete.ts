@@ -1,7 +1,7 @@
 /** `stanza-delete` */
 import { WalferryError } from "../errors.ts";
 import type { CommandContext } from "../process/command_context.ts";
-import { acquireLocks } from "../process/locks.ts";
+import { acquireAllLocks } from "../process/lock_wish.ts";
 import { isStopped, stopFilePath } from "../process/stop_file.ts";
 import type { StanzaOptions } from "../repository/options.ts";
 import { RepositorySet } from "../repository/repository_set.ts";
@@ -12,12 +12,11 @@ import { deleteStanza } from "../repository/stanza.ts";
  * @throws WalferryError `FileMissing` without a stop file, `PgRunning`
  */
 export async function stanzaDelete(options: StanzaOptions, context: CommandContext): Promise<number> {
-  using _lock = acquireLocks(
+  using _lock = await acquireAllLocks(
     options.lockPath,
     options.stanza,
-    "all",
     options.repositories.map(({ key }) => key),
-    context.execId,
+    context,
   );
   if (!isStopped(options.lockPath, options.stanza)) {
     throw new WalferryError("FileMissing", `stop file does not exist for stanza '${options.stanza}'`, {

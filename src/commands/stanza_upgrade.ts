@@ -1,6 +1,6 @@
 /** `stanza-upgrade` */
 import type { CommandContext } from "../process/command_context.ts";
-import { acquireLocks } from "../process/locks.ts";
+import { acquireAllLocks } from "../process/lock_wish.ts";
 import { assertNotStopped } from "../process/stop_file.ts";
 import type { StanzaOptions } from "../repository/options.ts";
 import { RepositorySet } from "../repository/repository_set.ts";
@@ -10,12 +10,11 @@ import { clusterIdentity } from "./cluster_identity.ts";
 /** Makes the cluster of today the current one of the stanza, in every repository. */
 export async function stanzaUpgrade(options: StanzaOptions, context: CommandContext): Promise<number> {
   assertNotStopped(options.lockPath, options.stanza);
-  using _lock = acquireLocks(
+  using _lock = await acquireAllLocks(
     options.lockPath,
     options.stanza,
-    "all",
     options.repositories.map(({ key }) => key),
-    context.execId,
+    context,
   );
   const cluster = await clusterIdentity(options, context, "stanza-upgrade");
   await using set = await RepositorySet.open(options.repositories);

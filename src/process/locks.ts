@@ -105,6 +105,14 @@ export function acquireLocks(
   }
 }
 
+/** Takes one file as a lock. @throws WalferryError as {@link acquireLocks} */
+export function holdLockFile(path: string, execId: string): Disposable {
+  const held = [{ path, file: lockFile(path) }];
+  const lock = new StanzaLock(held, execId);
+  writeContent(held[0]!.file, execId);
+  return lock;
+}
+
 /** Makes the directory of locks and stop files, mode 0770. */
 export function makeLockPath(lockPath: string): void {
   try {

@@ -4,7 +4,12 @@ import type { StorageConfig } from "../../backends/config.ts";
 /** Encryption of a repository as configured; the passphrase is the user's, which opens the info files only. */
 export type CipherConfig =
   | { readonly type: "none" }
-  | { readonly type: "aes-256-cbc"; readonly passphrase: string };
+  | {
+    readonly type: "aes-256-cbc";
+    readonly passphrase: string;
+    /** The one before (`rekey`): opens what was not written since. */
+    readonly previous?: string;
+  };
 
 /** `repoN-retention-keep-*`: for how many of the last days, weeks, months and years with a full backup the newest one of each stays. */
 export interface KeepConfig {

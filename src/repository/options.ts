@@ -84,6 +84,14 @@ export interface ExpireOptions {
   readonly lockPath: string;
 }
 
+/** `rekey` */
+export interface RekeyOptions {
+  readonly repositories: readonly RepositoryConfig[];
+  /** Change nothing; prove that the new passphrase opens everything by itself. */
+  readonly confirm: boolean;
+  readonly lockPath: string;
+}
+
 /** `repo-sync` */
 export interface RepoSyncOptions {
   readonly stanza: string;

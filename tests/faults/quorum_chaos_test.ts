@@ -76,8 +76,11 @@ testWith(
         .filter(Boolean).map((path) => path.slice(path.lastIndexOf("/") + 1));
     const kill = () => execute(["pkill", "-KILL", "-f", `config=${stanza.config}.*archive-push:async`]);
     const setAway = async (away: boolean) => {
-      const [from, to] = away ? [first, `${first}.away`] : [`${first}.away`, first];
-      await execute(["sh", "-c", `[ -e ${from} ] && mv ${from} ${to}`]);
+      // A write that was on its way makes directories where the repository was, as below an unmounted file system.
+      const script = away
+        ? `[ -e ${first}.away ] || mv ${first} ${first}.away`
+        : `[ ! -e ${first}.away ] || { rm -rf ${first} && mv ${first}.away ${first}; }`;
+      await runAs(["sh", "-c", script]);
     };
     const checked = new Set<string>();
     try {

@@ -2,6 +2,7 @@
  * Differential and incremental backups in turns: each program builds on what the other left, both restore every link of the chain, and the
  * original finds nothing wrong in it.
  */
+import { parseBackupInfo, renderBackupInfo } from "../../src/format/backup_info.ts";
 import { parseManifest } from "../../src/format/manifest_codec.ts";
 import { assert, assertEquals, assertIncludes } from "../support/assert.ts";
 import { runAs, TestFolder } from "../support/accounts.ts";
@@ -319,3 +320,26 @@ testWith(
     }
   },
 );
+
+testWith(NEEDS, "what backup.info says of a chain is what the original makes of its manifests", async () => {
+  await using folder = await TestFolder.make();
+  await using cluster = await makeCluster(folder);
+  const stanza = await TestStanza.make(folder, cluster, { global: { "compress-type": "gz", "archive-copy": "y" } });
+  await stanza.must("walferry", ["stanza-create"]);
+  await archiveWith(cluster, stanza, "walferry");
+  for (
+    const [type, bundle] of [["full", "n"], ["incr", "y"], ["diff", "y"], ["incr", "n"], ["full", "y"], ["incr", "y"]]
+  ) {
+    await grow(cluster);
+    await stanza.must("walferry", [`--type=${type}`, `--repo1-bundle=${bundle}`, "--annotation=made=here", "backup"]);
+  }
+  const path = `${stanza.repositories[0]}/backup/main/backup.info`;
+  const read = async () => parseBackupInfo(await runAs(["cat", path]));
+  const ours = await read();
+  const forgotten = await folder.file("forgotten", renderBackupInfo({ ...ours, backups: [] }));
+  await runAs(["cp", forgotten, path]);
+  await runAs(["cp", forgotten, `${path}.copy`]);
+  await stanza.must("pgbackrest", ["expire"]);
+  const theirs = await read();
+  assertEquals(theirs.backups, ours.backups);
+});
