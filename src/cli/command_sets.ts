@@ -64,6 +64,7 @@ export const HOOKED: readonly CommandName[] = [
   "config-check",
   "drill",
   "expire",
+  "rekey",
   "repo-gc",
   "repo-sync",
   "restore",

@@ -109,8 +109,9 @@ function keysInPlay(config: Configuration): number[] {
 /** No message should hold a secret; what hands messages on to other programs makes sure of it. */
 function withoutSecrets(json: string, config: Configuration): string {
   let text = json;
-  for (const { option, value } of config.all()) {
-    if (!option.secure || typeof value !== "string" || value.length < SECRET_MIN) continue;
+  for (const { option, value, source } of config.all()) {
+    // What everybody has by default is no secret.
+    if (!option.secure || source.kind === "default" || typeof value !== "string" || value.length < SECRET_MIN) continue;
     text = text.replaceAll(JSON.stringify(value).slice(1, -1), "<redacted>");
   }
   return text;

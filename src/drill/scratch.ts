@@ -153,11 +153,11 @@ export class Scratch implements AsyncDisposable {
   }
 
   /** Aborts when the file system is about to be full, until it is disposed. */
-  watchSpace(): { readonly signal: AbortSignal } & Disposable {
+  watchSpace(measure: (path: string) => number = freeBytes): { readonly signal: AbortSignal } & Disposable {
     const controller = new AbortController();
     const timer = setInterval(() => {
       try {
-        const free = freeBytes(this.path);
+        const free = measure(this.path);
         if (free >= SHORT_BYTES) return;
         controller.abort(
           new WalferryError(

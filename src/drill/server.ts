@@ -16,12 +16,14 @@ export class DrillServer implements AsyncDisposable {
   readonly #scratch: Scratch;
   readonly #clock: Clock;
   readonly #child: Deno.ChildProcess;
+  readonly #watchdog: Watchdog;
   #ended: Deno.CommandStatus | undefined;
 
   private constructor(scratch: Scratch, clock: Clock, child: Deno.ChildProcess) {
     this.#scratch = scratch;
     this.#clock = clock;
     this.#child = child;
+    this.#watchdog = new Watchdog(child.pid);
     this.#wait();
   }
 
@@ -112,6 +114,40 @@ export class DrillServer implements AsyncDisposable {
     // Its children notice and end by themselves.
     this.#tell("SIGKILL");
     await this.#child.status;
+    await this.#watchdog[Symbol.asyncDispose]();
+  }
+}
+
+/**
+ * Ends the server when this process is killed and can no longer do it: a shell that waits for a word from here, and takes the end of the pipe
+ * for the end of this process.
+ */
+class Watchdog implements AsyncDisposable {
+  readonly #shell: Deno.ChildProcess;
+
+  constructor(pid: number) {
+    this.#shell = new Deno.Command("/bin/sh", {
+      args: ["-c", 'read word || kill -QUIT "$1"', "sh", String(pid)],
+      cwd: "/",
+      clearEnv: true,
+      stdin: "piped",
+      stdout: "null",
+      stderr: "null",
+      // A signal to the group of this process must leave it alone.
+      detached: true,
+    }).spawn();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const writer = this.#shell.stdin.getWriter();
+    try {
+      await writer.write(new TextEncoder().encode("ended\n"));
+      await writer.close();
+    } catch (error) {
+      // Somebody ended it; it has nothing left to do.
+      if (!(error instanceof Error)) throw error;
+    }
+    await this.#shell.status;
   }
 }
 

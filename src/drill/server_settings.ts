@@ -45,6 +45,9 @@ const MADE = new Set([
   "unix_socket_directories",
 ]);
 
+/** Words of the configuration file that are no settings. */
+const DIRECTIVES = new Set(["include", "include_dir", "include_if_exists"]);
+
 /** What the user may change with `drill-option`. */
 const DEFAULTS: ReadonlyArray<readonly [name: string, value: string]> = [
   ["cluster_name", "walferry drill"],
@@ -70,7 +73,7 @@ export function serverSettings(scratch: Scratch, given: ReadonlyMap<string, stri
         hint: "it keeps the restored copy apart from the real cluster.",
       });
     }
-    if (!/^[a-z_][a-z0-9_.]*$/.test(name)) {
+    if (!/^[a-z_][a-z0-9_.]*$/.test(name) || DIRECTIVES.has(name)) {
       throw new WalferryError("OptionInvalidValue", `'${written}' is not a name of a setting (drill-option)`);
     }
     own.set(name, value);

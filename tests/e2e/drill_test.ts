@@ -308,6 +308,40 @@ for (const step of ["restore", "recover"] as const) {
   });
 }
 
+testWith(NEEDS, "a drill that is killed leaves a directory and no server, and the next one tells of it", async () => {
+  await using place = await scene();
+  const { cluster, stanza, drills } = place;
+  await backUp(place);
+  await cluster.archiveSegment();
+  const child = new Deno.Command(walferryPath, {
+    args: [
+      `--config=${stanza.config}`,
+      "--stanza=main",
+      `--drill-path=${drills}`,
+      "--query=select pg_sleep(600)",
+      "drill",
+    ],
+    cwd: "/tmp",
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+    ...testAccount,
+  }).spawn();
+  const processes = async () => (await execute(["ps", "-eo", "args"])).stdout;
+  await until("the query of the drill", async () => /walferry drill: .*SELECT/.test(await processes()), 60_000);
+  child.kill("SIGKILL");
+  await child.status;
+  await until(
+    "the end of the server",
+    async () => !/config_file=\S*\/drills\/|walferry drill:/.test(await processes()),
+  );
+  const left = [...Deno.readDirSync(drills)].map(({ name }) => name);
+  assertEquals(left.length, 1);
+  const next = await drill(place);
+  assertEquals(next.code, 0, next.stdout + next.stderr);
+  assertIncludes(next.stdout, `there is another directory of a drill, '${drills}/${left[0]}'`);
+});
+
 testWith(NEEDS, "a drill of a chain of bundled backups, in the usual place beside the cluster", async () => {
   await using place = await scene({ repositories: [{ options: { bundle: "y" } }] });
   const { cluster, stanza, folder } = place;
