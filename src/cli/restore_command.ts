@@ -1,11 +1,12 @@
 /** The `restore_command` that a restore writes (behaviour spec §5.7). */
 import { selfCommand } from "../process/self.ts";
+import type { CommandName } from "./commands.ts";
 import type { Configuration } from "./configuration.ts";
 import { OPTIONS, takes } from "./option_table.ts";
 import { showOptionValue } from "./option_value.ts";
 import { quoted } from "./shell_words.ts";
 
-/** Options of the restore that mean nothing to archive-get although it takes them. */
+/** Options that mean nothing to the commands of PostgreSQL although they take them. */
 const DROPPED = new Set([
   "process-max",
   "log-level-console",
@@ -22,8 +23,14 @@ const DROPPED = new Set([
 export function restoreCommandText(config: Configuration): string {
   const { path, args } = selfCommand();
   const program = config.optionalString("cmd") ?? [path, ...args].map(quoted).join(" ");
-  const forwarded = config.all()
-    .filter(({ option, source }) => source.kind === "command line" && takes("archive-get", OPTIONS.get(option.name)!))
+  const forwarded = forwardedWords(config, "archive-get");
+  return [program, ...forwarded, quoted(`--stanza=${config.stanza}`), "archive-get", "%f", '"%p"'].join(" ");
+}
+
+/** Words for the options of the command line that another command takes as well. */
+export function forwardedWords(config: Configuration, command: CommandName): string[] {
+  return config.all()
+    .filter(({ option, source }) => source.kind === "command line" && takes(command, OPTIONS.get(option.name)!))
     .filter(({ option }) => !option.secure && !DROPPED.has(option.name))
     .sort((a, b) => (a.name < b.name ? -1 : 1))
     .map(({ option, name, value }) => {
@@ -33,7 +40,6 @@ export function restoreCommandText(config: Configuration): string {
       const text = name === "config" ? absolute(String(value)) : showOptionValue(option, value);
       return quoted(`--${name}=${text}`);
     });
-  return [program, ...forwarded, quoted(`--stanza=${config.stanza}`), "archive-get", "%f", '"%p"'].join(" ");
 }
 
 function absolute(path: string): string {
