@@ -54,6 +54,11 @@ export interface ListOptions {
   readonly recurse?: boolean;
   /** Only entries whose name (relative to the listed path) begins with this text; a hint that lets object stores list less. */
   readonly prefix?: string;
+  /**
+   * Also temporary files of unfinished writes (`*.pgbackrest.tmp`), which a crash left: so that whoever owns a path can remove them. Some may
+   * belong to a writer that is at work. Default false.
+   */
+  readonly unfinished?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -113,7 +118,7 @@ export interface Storage extends AsyncDisposable {
 
   /**
    * Entries directly below a path (or all below it), in no promised order, page by page in bounded memory. A path that does not
-   * exist gives no entries. Temporary files of unfinished writes (`*.pgbackrest.tmp`) are never listed.
+   * exist gives no entries. Temporary files of unfinished writes (`*.pgbackrest.tmp`) are listed only when asked for.
    */
   list(path: string, options?: ListOptions): AsyncIterable<StorageEntry>;
 

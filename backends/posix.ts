@@ -45,7 +45,7 @@ export class PosixStorage implements Storage {
     // Entries are read before they are given out, a directory at a time: the iteration may be left, and callers remove while they list.
     for (const name of this.#namesOf(directory)) {
       options.signal?.throwIfAborted();
-      if (name.endsWith(TEMP_SUFFIX)) continue;
+      if (name.endsWith(TEMP_SUFFIX) && !options.unfinished) continue;
       const relative = `${below}${name}`;
       const prefix = options.prefix ?? "";
       if (!relative.startsWith(prefix) && !prefix.startsWith(`${relative}/`)) continue;

@@ -71,7 +71,7 @@ export class SftpStorage implements Storage {
       for (let { page } = opened; page !== undefined;) {
         for (const { name, attributes } of page) {
           signal?.throwIfAborted();
-          if (name.endsWith(TEMP_SUFFIX)) continue;
+          if (name.endsWith(TEMP_SUFFIX) && !options.unfinished) continue;
           const relative = `${below}${name}`;
           if (!relative.startsWith(prefix) && !prefix.startsWith(`${relative}/`)) continue;
           const inner = path === "" ? name : `${path}/${name}`;

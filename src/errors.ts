@@ -5,8 +5,13 @@
  * What does not live here: printing (src/report) and the decision which code a command ends with (src/cli).
  */
 
-/** Exit code of each kind of error. Source: pgBackRest's documented error codes (25 to 125); PostgreSQL treats codes above 125 specially. */
+/**
+ * Exit code of each kind of error. Source: pgBackRest's documented error codes (25 to 125); PostgreSQL treats codes above 125 specially.
+ */
 export const ERROR_CODES = {
+  // walferry's own, from the numbers below 25, which pgBackRest does not use.
+  RepositoryDamaged: 10,
+  DrillFailed: 11,
   Assert: 25,
   Checksum: 26,
   Config: 27,

@@ -6,6 +6,7 @@ import type { FromWorker, JobStart, ToWorker } from "./process/worker_pool.ts";
 const JOBS: Readonly<Record<string, () => Promise<{ start: unknown }>>> = {
   "backup-copy": () => import("./backup/copy_job.ts"),
   "restore-write": () => import("./restore/write_job.ts"),
+  "verify-read": () => import("./verify/object_job.ts"),
   "wal-get": () => import("./archive/get_job.ts"),
   "wal-pay": () => import("./archive/pay_job.ts"),
   "wal-push": () => import("./archive/push_job.ts"),

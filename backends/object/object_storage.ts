@@ -77,7 +77,7 @@ export class ObjectStorage implements Storage {
       for (const { key, sizeBytes, modifiedTime } of page.objects) {
         const name = key.slice(below.length);
         // Some tools make empty objects whose keys end in a slash to stand for directories.
-        if (name === "" || name.endsWith("/") || name.endsWith(TEMP_SUFFIX)) continue;
+        if (name === "" || name.endsWith("/") || (name.endsWith(TEMP_SUFFIX) && !options.unfinished)) continue;
         yield { name, type: "file", sizeBytes, modifiedTime };
       }
     }

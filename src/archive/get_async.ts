@@ -14,7 +14,9 @@ import type { ArchiveGetAsyncOptions } from "./options.ts";
 import { resolveWalPath } from "./wal_path.ts";
 
 /** Pause between looks at a segment that is on its way, in milliseconds. */
-const LOOK_EVERY = 20;
+const LOOK_EVERY = 5;
+/** So many looks later it is seen whether anybody fetches at all: a process that was just started has its lock by then. */
+const DEAD_EVERY = 100;
 /** One of which nothing more came for so many milliseconds is not waited for: another repository may have it. */
 const STALLED_MS = 2000;
 
@@ -68,22 +70,29 @@ async function takeFromQueue(
   }
 }
 
-/** Waits for a segment that is on its way, as long as more of it comes: what a killed process left does not grow. */
+/**
+ * Waits for a segment that the background process is fetching or about to fetch, as long as more of it comes: what a killed process left does
+ * not grow, and what is not begun in time is fetched past everything that is fetched ahead.
+ */
 async function awaitFetch(
   queue: GetQueue,
   options: ArchiveGetAsyncOptions,
   { clock, signal, execId }: CommandContext,
 ): Promise<void> {
-  const deadline = clock.monotonicMs() + options.timeoutMs;
-  let before = queue.fetchedBytes(options.walName);
+  const { walName, timeoutMs } = options;
+  const deadline = clock.monotonicMs() + timeoutMs;
+  let before: number | undefined;
   let grownMs = clock.monotonicMs();
-  while (before !== undefined && isBusy(options, execId)) {
-    await clock.sleep(LOOK_EVERY, signal);
-    const bytes = queue.fetchedBytes(options.walName);
+  for (let round = 0; !queue.has(walName); round++) {
+    const bytes = queue.fetchedBytes(walName);
+    if (bytes === undefined && !queue.isAnnounced(walName)) return;
     const nowMs = clock.monotonicMs();
     if (bytes !== before) grownMs = nowMs;
     if (nowMs - grownMs > STALLED_MS || nowMs > deadline) return;
     before = bytes;
+    // It may have died, or have been killed before it began.
+    if (round % DEAD_EVERY === DEAD_EVERY - 1 && !isBusy(options, execId)) return queue.announce(undefined);
+    await clock.sleep(LOOK_EVERY, signal);
   }
 }
 
@@ -100,8 +109,11 @@ function fetchAhead(
   const wanted = wantedSegments(next, options.queueMaxBytes, walSegmentBytes);
   const there = queue.segments().filter((name) => wanted.includes(name)).length;
   if (there > wanted.length / 2) return;
-  if (!isBusy(options, execId)) start(next);
-  else if (state === "found") queue.want(next);
+  queue.make();
+  if (!isBusy(options, execId)) {
+    queue.announce({ first: next, end: nextSegmentName(wanted.at(-1)!, walSegmentBytes) });
+    start(next);
+  } else if (state === "found") queue.want(next);
 }
 
 /** Whether a background process holds the lock. */

@@ -66,6 +66,7 @@ class QueueFiller {
     await using pool = new WorkerPool<FetchRequest, FetchedSegment>("wal-get", setup, this.#options.processMax);
     const stop = () => pool.close(signal.reason);
     signal.addEventListener("abort", stop, { once: true });
+    using _announced = { [Symbol.dispose]: () => this.#queue.announce(undefined) };
     this.#tidy();
     this.#pushes.forgetWanted();
     const first = this.#missing()[0];
@@ -131,8 +132,21 @@ class QueueFiller {
     return end === undefined ? missing : missing.filter((name) => name < end);
   }
 
+  /** Lets whoever needs a segment of the window wait for it. */
+  #announce(): void {
+    const [first] = this.#window;
+    const behind = nextSegmentName(this.#window.at(-1)!, this.#segmentBytes);
+    const end = this.#end !== undefined && this.#end < behind ? this.#end : behind;
+    if (this.#announced === `${first} ${end}`) return;
+    this.#announced = `${first} ${end}`;
+    this.#queue.announce({ first: first!, end });
+  }
+
+  #announced = "";
+
   /** Begins as many fetches as there is room for. @returns how many */
   #begin(pool: WorkerPool<FetchRequest, FetchedSegment>): number {
+    this.#announce();
     const names = this.#missing().slice(0, this.#options.processMax - this.#running.size);
     for (const name of names) {
       this.#running.add(name);

@@ -21,11 +21,12 @@ export interface FetchedSegment {
 /** Starts a worker of the job `wal-get`. */
 export async function start(options: ArchiveGetOptions): Promise<(request: FetchRequest) => Promise<FetchedSegment>> {
   const set = await RepositorySet.open(options.repositories);
-  const { signal } = new AbortController();
   const control = () => readControlFile(options.cluster.path, options.pgVersionForce);
   let remembered = new RememberedCandidates(options.stanza, control, systemClock);
   return async (request) => {
     const warnings: string[] = [];
+    // One for each: what listens to a signal that lives as long as the process is never let go.
+    const { signal } = new AbortController();
     try {
       const result = await getWalFrom(set, { ...options, ...request }, {
         signal,

@@ -31,12 +31,15 @@ export class GetQueue {
   readonly path: string;
   /** Names the cluster whose segments are queued, beside the queue. */
   readonly identityPath: string;
+  /** Names what {@link announce} told. */
+  readonly #windowPath: string;
   /** Names the segment that is wanted next, when that is not the one that follows. */
   readonly #wantedPath: string;
 
   constructor(spoolPath: string, stanza: string) {
     this.path = `${spoolPath}/archive/${stanza}/in`;
     this.identityPath = `${spoolPath}/archive/${stanza}/in-system-id`;
+    this.#windowPath = `${spoolPath}/archive/${stanza}/in-window`;
     this.#wantedPath = `${spoolPath}/archive/${stanza}/in-wanted`;
   }
 
@@ -46,6 +49,22 @@ export class GetQueue {
     if (readText(this.identityPath)?.trim() === String(systemId)) return;
     this.keepOnly(new Set());
     writeWhole(this.identityPath, `${systemId}\n`);
+  }
+
+  /** Tells which segments are in the queue or will be soon: from the first to before the end. Nothing = none. */
+  announce(window: { readonly first: string; readonly end: string } | undefined): void {
+    if (window !== undefined) return writeWhole(this.#windowPath, `${window.first} ${window.end}`);
+    try {
+      Deno.removeSync(this.#windowPath);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+
+  /** Whether the process that fills the queue has announced a segment. It may have died since. */
+  isAnnounced(walName: string): boolean {
+    const [first, end] = readText(this.#windowPath)?.split(" ") ?? [];
+    return first !== undefined && end !== undefined && first <= walName && walName < end;
   }
 
   /** Tells the process that fills the queue where to go on. */
@@ -82,10 +101,19 @@ export class GetQueue {
     return this.#names().filter(isWalSegmentName);
   }
 
+  /** Whether a segment is there whole. */
+  has(walName: string): boolean {
+    return this.#sizeOf(this.pathOf(walName)) !== undefined;
+  }
+
   /** How much of a segment has come that is on its way, in bytes; `undefined` = it is not on its way. */
   fetchedBytes(walName: string): number | undefined {
+    return this.#sizeOf(`${this.pathOf(walName)}${FETCHING}`);
+  }
+
+  #sizeOf(path: string): number | undefined {
     try {
-      return Deno.lstatSync(`${this.pathOf(walName)}${FETCHING}`).size;
+      return Deno.lstatSync(path).size;
     } catch (error) {
       if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
       throw error;

@@ -32,8 +32,8 @@ export type PaidDebt =
 export async function start(options: ArchivePushOptions): Promise<(request: PayRequest) => Promise<PaidDebt>> {
   const set = await RepositorySet.open(options.repositories);
   const ledger = new DebtLedger(options.spoolPath, options.stanza);
-  const { signal } = new AbortController();
-  return async (request) => await payDebt(request, set, ledger, options, signal);
+  // A signal for each: what listens to one that lives as long as the process is never let go.
+  return async (request) => await payDebt(request, set, ledger, options, new AbortController().signal);
 }
 
 /** @throws WalferryError what keeps the repository from taking the file */

@@ -21,7 +21,7 @@ import { droppedBecauseOfQueue, undropWal } from "./queue_limit.ts";
 import { impatient, Quorum } from "./quorum.ts";
 import { storeWal } from "./store_wal.ts";
 import { askForStored, type FindStored, type StoredSegments } from "./stored_segments.ts";
-import { readWalFile } from "./wal_file.ts";
+import { readWalFile, type SegmentMemory } from "./wal_file.ts";
 import { resolveWalPath } from "./wal_path.ts";
 
 /** The file is archived. */
@@ -78,6 +78,8 @@ export interface PushContext {
   readonly warn: (message: string) => void;
   readonly find: FindStored;
   readonly memory?: StoredSegments;
+  /** Memory for the segment, where many are pushed one after the other. */
+  readonly segmentMemory?: SegmentMemory;
 }
 
 /** Checks the repositories that a file is to be sent to; not longer than it takes the quorum and a grace. */
@@ -104,8 +106,10 @@ export async function pushFile(
   context: PushContext,
 ): Promise<string[]> {
   if (checked.targets.length === 0) throw noValidRepository(checked.failures);
-  const file = await readWalFile(path, options, checked.control);
+  const file = await readWalFile(path, options, checked.control, context.segmentMemory);
   const stored = await storeWal(file, checked.targets, options, { ...context, needed: quorum.needed });
+  // With a failure some request may have been given up half-way.
+  if (stored.failures.length === 0) context.segmentMemory?.giveBack(file.bytes);
   const failures = [...checked.failures, ...stored.failures].sort((a, b) => a.key - b.key);
   // Told to end: that is the reason, not the repositories.
   if (failures.length > 0) context.signal.throwIfAborted();

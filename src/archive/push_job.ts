@@ -9,6 +9,7 @@ import { checkChosen, pushFile } from "./push.ts";
 import type { CheckedRepositories } from "./push_targets.ts";
 import { impatient, Quorum } from "./quorum.ts";
 import { StoredSegments } from "./stored_segments.ts";
+import { SegmentMemory } from "./wal_file.ts";
 
 /**
  * How long what `archive.info` of a bucket says is believed, in milliseconds; after a failure it is read again at once. Of a directory it is
@@ -32,15 +33,17 @@ export interface PushedFile {
 /** Starts a worker of the job `wal-push`. */
 export async function start(options: ArchivePushOptions): Promise<(request: PushRequest) => Promise<PushedFile>> {
   const set = await RepositorySet.open(impatient(options));
-  const never = new AbortController().signal;
   const checkEvery = options.repositories.every(({ storage }) => isBucket(storage)) ? CHECK_BUCKETS_EVERY : 0;
   const quorum = new Quorum(options, systemClock);
   const memory = new StoredSegments(options.stanza, systemClock);
+  const segmentMemory = new SegmentMemory();
   let checked: { readonly of: string; readonly atMs: number; readonly repositories: CheckedRepositories } | undefined;
   return async ({ path, chosen }) => {
     const warnings: string[] = [];
     const warn = (message: string) => void warnings.push(message);
-    const pushing = { signal: never, clock: systemClock, warn, find: memory.find, memory };
+    // One for each: what listens to a signal that lives as long as the process is never let go.
+    const { signal } = new AbortController();
+    const pushing = { signal, clock: systemClock, warn, find: memory.find, memory, segmentMemory };
     try {
       const of = chosen.join();
       const isOld = checked === undefined || checked.of !== of || checked.repositories.failures.length > 0 ||

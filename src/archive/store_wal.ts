@@ -52,6 +52,7 @@ async function storeSegment(
   const compressed = file.bytes === undefined ? undefined : await compressBytes(options.compress, file.bytes);
   const written = await writeToAll(
     missing,
+    options.stanza,
     { ...context, needed: context.needed - holders.length },
     async (target, signal) => {
       const { repository, archiveId, passphrase } = target;
@@ -137,7 +138,7 @@ async function storeOther(
   options: ArchivePushOptions,
   context: StoreContext,
 ): Promise<Stored> {
-  return await writeToAll(targets, context, async ({ repository, archiveId, passphrase }, signal) => {
+  return await writeToAll(targets, options.stanza, context, async ({ repository, archiveId, passphrase }, signal) => {
     const stored = repository.archivePath(options.stanza, archiveId, walDirectory(file.name), file.name);
     await repository.storage.write(stored, pipeline(streamOf(file.bytes!), ...encryption(passphrase)), { signal });
   });
@@ -146,18 +147,32 @@ async function storeOther(
 /** Writes to all at once; one that fails is noted and the others finish. */
 async function writeToAll(
   targets: readonly PushTarget[],
+  stanza: string,
   enough: AskEnough,
   write: (target: PushTarget, signal: AbortSignal) => Promise<void>,
 ): Promise<Stored> {
-  const outcomes = await askEnough(
-    repositoriesOf(targets),
-    (repository, signal) => write(targetOf(targets, repository), signal),
-    enough,
-  );
+  const outcomes = await askEnough(repositoriesOf(targets), async (repository, signal) => {
+    await write(targetOf(targets, repository), signal);
+    await assertStillThere(repository, stanza, signal);
+  }, enough);
   return {
     holders: outcomes.flatMap((outcome) => (outcome.ok ? [outcome.repository.key] : [])),
     failures: outcomes.flatMap((outcome) => (outcome.ok ? [] : [outcome.failure])),
   };
+}
+
+/**
+ * Of a directory: it may have been unmounted since it was checked, and then the file went to the disk below, where nobody will find it.
+ * @throws WalferryError `FileMissing`
+ */
+async function assertStillThere(repository: Repository, stanza: string, signal: AbortSignal): Promise<void> {
+  if (!repository.storage.features.directories) return;
+  const path = repository.archivePath(stanza, "archive.info");
+  if (await repository.storage.info(path, signal) !== undefined) return;
+  if (await repository.storage.info(`${path}.copy`, signal) !== undefined) return;
+  throw new WalferryError("FileMissing", `'${repository.display(path)}' went away while the file was written`, {
+    hint: "is the repository still mounted?",
+  });
 }
 
 function repositoriesOf(targets: readonly PushTarget[]): Repository[] {

@@ -4,7 +4,7 @@ import { isWalSegmentOrPartialName } from "../format/wal_name.ts";
 import type { ControlData } from "../postgres/control_file.ts";
 import { readWalHeader, WAL_HEADER_BYTES } from "../postgres/wal_header.ts";
 import { sha1Hex, Sha1Meter } from "../stream/hash.ts";
-import { collect, drain, readFileStream } from "../stream/sources.ts";
+import { collect, drain, openForRead, readFileStream, readFully } from "../stream/sources.ts";
 import type { ArchivePushOptions } from "./options.ts";
 
 /** Files up to this size are held in memory, read once; larger segments (`--wal-segsize` up to 1 GiB) are streamed. */
@@ -20,14 +20,36 @@ export interface WalFile {
   readonly bytes: Uint8Array | undefined;
 }
 
-/** Reads a file. @throws WalferryError `FileInvalid`, `ArchiveMismatch`, `FileOpen` */
+/** Memory for one segment, used again for the next one: memory that is made anew for each is given back late. */
+export class SegmentMemory {
+  #bytes: Uint8Array | undefined;
+
+  /** Memory of this size, of which the caller is the only user until it gives it back. */
+  take(sizeBytes: number): Uint8Array {
+    const bytes = this.#bytes;
+    this.#bytes = undefined;
+    return bytes?.length === sizeBytes ? bytes : new Uint8Array(sizeBytes);
+  }
+
+  /** Only what nobody can be reading any more: a request that was given up may still be sending. */
+  giveBack(bytes: Uint8Array | undefined): void {
+    this.#bytes = bytes;
+  }
+}
+
+/**
+ * Reads a file.
+ * @param memory for a segment; the caller gives it back
+ * @throws WalferryError `FileInvalid`, `ArchiveMismatch`, `FileOpen`
+ */
 export async function readWalFile(
   path: string,
   options: ArchivePushOptions,
   control: ControlData | undefined,
+  memory = new SegmentMemory(),
 ): Promise<WalFile> {
   const name = path.slice(path.lastIndexOf("/") + 1);
-  if (isWalSegmentOrPartialName(name)) return await readSegment(path, name, options, control);
+  if (isWalSegmentOrPartialName(name)) return await readSegment(path, name, options, control, memory);
   const bytes = await collect(readFileStream(path), IN_MEMORY_BYTES);
   return { path, name, checksum: sha1Hex(bytes), sizeBytes: bytes.length, bytes };
 }
@@ -44,6 +66,7 @@ async function readSegment(
   name: string,
   options: ArchivePushOptions,
   control: ControlData | undefined,
+  memory: SegmentMemory,
 ): Promise<WalFile> {
   const header = await collect(readFileStream(path, { limitBytes: WAL_HEADER_BYTES }), WAL_HEADER_BYTES);
   const sizeBytes = Deno.statSync(path).size;
@@ -58,8 +81,10 @@ async function readSegment(
     );
   }
   if (sizeBytes <= IN_MEMORY_BYTES) {
-    const bytes = await collect(readFileStream(path, { chunkBytes: Math.max(1, sizeBytes) }), IN_MEMORY_BYTES);
-    if (bytes.length !== sizeBytes) throw changedWhileRead(path);
+    const bytes = memory.take(sizeBytes);
+    using file = openForRead(path);
+    const isWhole = readFully(file, bytes, path) === sizeBytes && readFully(file, new Uint8Array(1), path) === 0;
+    if (!isWhole) throw changedWhileRead(path);
     return { path, name, checksum: sha1Hex(bytes), sizeBytes, bytes };
   }
   const meter = new Sha1Meter();

@@ -26,7 +26,7 @@ export async function waitInArchive(
   timeoutMs: number,
   context: CommandContext,
 ): Promise<ArchivedSegment> {
-  const { repository, archiveId } = participant;
+  const { repository, archiveId } = participant.archive;
   return await waitForSegment(repository, stanza, archiveId, segment, timeoutMs, context.clock, context.signal);
 }
 
@@ -58,10 +58,10 @@ export async function copySegments(
   segments: readonly ArchivedSegment[],
   timestamp: number,
 ): Promise<ManifestFile[]> {
-  const { repository, archiveInfo } = participant;
+  const { repository, passphrase } = participant.archive;
   const entries: ManifestFile[] = [];
   for (const segment of segments) {
-    const stored = await repository.readWith(segment.path, archiveInfo.cipherPass);
+    const stored = await repository.readWith(segment.path, passphrase);
     if (stored === undefined) {
       throw new WalferryError(
         "FileMissing",

@@ -1,6 +1,5 @@
 /** Puts what was scanned, copied and learned from the server together to the manifest of each repository. Pure values. */
 import { WalferryError } from "../errors.ts";
-import type { BackupInfoEntry } from "../format/backup_info.ts";
 import { compareBytes } from "../format/json.ts";
 import type { Manifest, ManifestFile } from "../format/manifest.ts";
 import type { BackupStop } from "../postgres/backup_functions.ts";
@@ -8,19 +7,20 @@ import type { ControlData } from "../postgres/control_file.ts";
 import { DEFAULT_LEVELS } from "../stream/compress.ts";
 import { BACKREST_VERSION } from "../version.ts";
 import type { ClusterScan } from "./cluster_scan.ts";
-import type { CopiedFile } from "./copier.ts";
+import type { Lineage } from "./lineage.ts";
 import type { BackupOptions } from "./options.ts";
 import type { Participant } from "./participants.ts";
 import type { OnlineStart } from "./start_stop.ts";
 
-/** What is the same in every repository. */
+/** What is known of the backup in one repository when copying begins. Label and lineage may differ between repositories. */
 export interface BackupFacts {
   readonly label: string;
-  readonly type: BackupInfoEntry["type"];
+  readonly lineage: Lineage;
+  /** Contents are compared with the prior backup. */
+  readonly delta: boolean;
   readonly options: BackupOptions;
   readonly control: ControlData;
   readonly scan: ClusterScan;
-  readonly checksumPage: boolean;
   /** Seconds since the epoch, by the server's clock. */
   readonly timestampStart: number;
   readonly timestampCopyStart: number;
@@ -28,37 +28,40 @@ export interface BackupFacts {
   readonly started: OnlineStart | undefined;
 }
 
-/** The manifest as it is when copying begins: enough to tell that the directory is an unfinished backup. */
-export function unfinishedManifest(facts: BackupFacts, participant: Participant): Manifest {
-  return manifestOf(facts, participant, facts.scan.files, facts.timestampCopyStart, undefined);
+/**
+ * The manifest while copying goes on.
+ *
+ * @param files of the cluster, sorted; those that are not stored yet without a checksum
+ */
+export function unfinishedManifest(facts: BackupFacts, participant: Participant, files: ManifestFile[]): Manifest {
+  return manifestOf(facts, participant, files, facts.timestampCopyStart, undefined);
 }
 
 /**
  * The complete manifest.
  *
+ * @param files of the cluster, in any order: copied now, or in an earlier backup
  * @param extra files that did not come from the cluster: what the server gave at the stop, WAL
  */
 export function completeManifest(
   facts: BackupFacts,
   participant: Participant,
-  copied: readonly CopiedFile[],
+  files: readonly ManifestFile[],
   extra: readonly ManifestFile[],
   timestampStop: number,
   stopped: BackupStop | undefined,
 ): Manifest {
-  const files = copied.map(({ file, stored }): ManifestFile => {
-    const own = stored.get(participant.repository.key);
-    if (own === undefined) {
-      throw new WalferryError("Assert", `'${file.name}' was not stored in ${participant.repository.name}`);
-    }
-    return { ...file, repoSizeBytes: own.sizeBytes, repoChecksum: own.checksum };
-  });
   // A file of the cluster and one of ours under one name: ours is the one that recovery needs.
   const ours = new Set(extra.map(({ name }) => name));
   const all = [...files.filter(({ name }) => !ours.has(name)), ...extra].sort((a, b) => compareBytes(a.name, b.name));
   const manifest = manifestOf(facts, participant, all, timestampStop, stopped);
   validate(manifest);
   return manifest;
+}
+
+/** Whether the WAL that makes the backup consistent goes into it: where it is asked for, and where there is no archive beside it. */
+export function copiesArchive(options: BackupOptions, { repository }: Participant): boolean {
+  return options.archiveCheck && options.online && (options.archiveCopy || repository.config.role === "backup");
 }
 
 function manifestOf(
@@ -69,11 +72,13 @@ function manifestOf(
   stopped: BackupStop | undefined,
 ): Manifest {
   const { options, control, started, scan } = facts;
+  const { type, prior, compress, checksumPage, hardlink, bundle, cipherPass } = facts.lineage;
   return {
     backrestVersion: BACKREST_VERSION,
     label: facts.label,
-    type: facts.type,
-    references: [facts.label],
+    type,
+    prior: prior?.label,
+    references: [...(prior === undefined ? [] : referencesOf(prior)), facts.label],
     timestampStart: facts.timestampStart,
     timestampCopyStart: facts.timestampCopyStart,
     timestampStop,
@@ -81,9 +86,10 @@ function manifestOf(
     lsnStop: stopped?.lsn,
     archiveStart: started?.walSegment,
     archiveStop: stopped?.walSegment,
-    bundle: false,
-    bundleRaw: false,
-    blockIncremental: false,
+    bundle: bundle !== undefined,
+    // How bundles and blocks are framed is said once for a whole set: files of earlier backups are read by these words.
+    bundleRaw: prior?.bundleRaw ?? false,
+    blockIncremental: prior?.blockIncremental ?? false,
     historyId: participant.info.currentId,
     pgVersion: control.pgVersion,
     systemId: control.systemId,
@@ -91,19 +97,19 @@ function manifestOf(
     controlVersion: control.controlVersion,
     options: {
       archiveCheck: options.archiveCheck && options.online,
-      archiveCopy: options.archiveCopy && options.archiveCheck && options.online,
+      archiveCopy: copiesArchive(options, participant),
       backupStandby: false,
       bufferSizeBytes: options.bufferBytes,
-      checksumPage: facts.checksumPage,
-      compressType: options.compress.type,
-      compressLevel: options.compress.level ?? DEFAULT_LEVELS[options.compress.type],
-      delta: false,
-      hardlink: false,
+      checksumPage,
+      compressType: compress.type,
+      compressLevel: compress.level ?? DEFAULT_LEVELS[compress.type],
+      delta: facts.delta,
+      hardlink,
       online: options.online,
       processMax: options.processMax,
     },
     annotations: new Map(options.annotations),
-    cipherPass: participant.cipherPass,
+    cipherPass,
     targets: [...scan.targets],
     databases: [...(started?.databases ?? [])],
     files,
@@ -111,6 +117,13 @@ function manifestOf(
     paths: [...scan.paths],
     defaults: scan.defaults,
   };
+}
+
+/** Labels that a prior backup needs, its own last. Releases before 2.42 did not write the list. */
+function referencesOf(prior: Manifest): string[] {
+  if (prior.references !== undefined) return prior.references;
+  const labels = new Set(prior.files.flatMap(({ reference }) => (reference === undefined ? [] : [reference])));
+  return [...[...labels].sort(), prior.label];
 }
 
 /** What a reader refuses is refused here, before the backup counts as complete. */

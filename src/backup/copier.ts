@@ -4,24 +4,20 @@
  */
 import { deserializeError, isWalferryError, WalferryError } from "../errors.ts";
 import type { ManifestFile } from "../format/manifest.ts";
-import { CONTROL_FILE } from "../postgres/control_file.ts";
 import { firstBlockOf } from "../postgres/directory_rules.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { isDistant } from "../../backends/config.ts";
 import { LIGHT_AT_ONCE, WorkerPool } from "../process/worker_pool.ts";
 import { formatPercent, formatSize } from "../report/units.ts";
 import type { RepositoryFailure } from "../repository/repository_set.ts";
-import type { CopyRequest, CopyResult, CopySetup } from "./copy_job.ts";
-import type { CopyDecision } from "./planner.ts";
+import type { CopyJobRequest, CopyJobResult, CopyRequest, CopyResult, CopySetup, StoredFile } from "./copy_request.ts";
+import { CONTROL_NAME, type CopyDecision, type CopyJob } from "./planner.ts";
 
 /** Pause before the attempts behind the first two (`job-retry-interval`), and how many attempts there are in all. */
 const RETRY_PAUSES_MS = [0, 15_000];
 
 /** Files up to this size are copied several at once to distant stores. Bytes. */
 const LIGHT_BYTES = 1024 * 1024;
-
-/** Manifest name of the control file: it is read with care and must be there. */
-const CONTROL_NAME = `pg_data/${CONTROL_FILE}`;
 
 /** Errors that another attempt does not mend. */
 const LASTING = [
@@ -35,18 +31,11 @@ const LASTING = [
   "VersionNotSupported",
 ] as const;
 
-/** How many bytes and what is stored of a file in one repository. */
-export interface StoredSize {
-  readonly sizeBytes: number;
-  readonly checksum: string | undefined;
-}
-
 /** A file that is in the backup. */
 export interface CopiedFile {
-  /** The manifest's entry, with what was learned by reading the file. */
-  readonly file: ManifestFile;
-  /** By key of the repository. */
-  readonly stored: ReadonlyMap<number, StoredSize>;
+  readonly decision: CopyDecision;
+  /** Its entries for the manifests, by key of the repository: what was learned by reading it, and where its bytes are. */
+  readonly entries: ReadonlyMap<number, ManifestFile>;
 }
 
 /** What a copy needs besides the files. */
@@ -59,6 +48,8 @@ export interface CopyRun {
   readonly stillValid: () => Promise<void>;
   /** Hears how far the copy is. */
   readonly onProgress: (doneBytes: number, totalBytes: number) => void;
+  /** Hears of every file that is stored, or found where an earlier backup has it. */
+  readonly onCopied: (copied: CopiedFile) => void;
   /** Hears of a repository that is left out from here on; throws when it was the last one. */
   readonly onFailure: (failure: RepositoryFailure) => void;
 }
@@ -66,20 +57,20 @@ export interface CopyRun {
 /**
  * Copies files with a bounded number of workers.
  *
- * @param copies in the order in which they are begun
+ * @param jobs in the order in which they are begun
  * @returns what is stored, in no order; files that the server removed meanwhile are not among them
  * @throws WalferryError what reading the cluster threw (after retries), what `onFailure` threw, the signal's reason
  */
 export async function copyFiles(
-  copies: readonly CopyDecision[],
+  jobs: readonly CopyJob[],
   run: CopyRun,
   context: CommandContext,
 ): Promise<CopiedFile[]> {
-  return await new Copier(copies, run, context).run();
+  return await new Copier(jobs, run, context).run();
 }
 
 class Copier {
-  readonly #copies: readonly CopyDecision[];
+  readonly #jobs: readonly CopyJob[];
   readonly #run: CopyRun;
   readonly #context: CommandContext;
   readonly #live: Set<number>;
@@ -89,21 +80,21 @@ class Copier {
   readonly #isDistant: boolean;
   #finishedBytes = 0;
 
-  constructor(copies: readonly CopyDecision[], run: CopyRun, context: CommandContext) {
-    this.#copies = copies;
+  constructor(jobs: readonly CopyJob[], run: CopyRun, context: CommandContext) {
+    this.#jobs = jobs;
     this.#run = run;
     this.#context = context;
     this.#live = new Set(run.setup.targets.map((target) => target.key));
     this.#isDistant = run.setup.targets.some(({ storage }) => isDistant(storage));
-    this.#totalBytes = copies.reduce((total, copy) => total + copy.file.sizeBytes, 0);
+    this.#totalBytes = jobs.reduce((total, job) => total + sizeOf(job.copies), 0);
   }
 
   async run(): Promise<CopiedFile[]> {
     const { signal, progress } = this.#context;
-    await using pool = new WorkerPool<CopyRequest, CopyResult>(
+    await using pool = new WorkerPool<CopyJobRequest, CopyJobResult>(
       "backup-copy",
       this.#run.setup,
-      Math.min(this.#run.processMax, Math.max(1, this.#copies.length)),
+      Math.min(this.#run.processMax, Math.max(1, this.#jobs.length)),
       (bytes) => progress.advance(bytes),
     );
     const stop = () => pool.close(signal.reason);
@@ -112,6 +103,7 @@ class Copier {
     try {
       signal.throwIfAborted();
       await this.#copyAll(pool);
+      signal.throwIfAborted();
     } finally {
       progress.stop();
       signal.removeEventListener("abort", stop);
@@ -120,14 +112,14 @@ class Copier {
   }
 
   /** A lane for each job that may run at once; the first error stops the other lanes when they have ended what they are at. */
-  async #copyAll(pool: WorkerPool<CopyRequest, CopyResult>): Promise<void> {
-    const queue = this.#copies.values();
+  async #copyAll(pool: WorkerPool<CopyJobRequest, CopyJobResult>): Promise<void> {
+    const queue = this.#jobs.values();
     let failed: { readonly error: unknown } | undefined;
     const lane = async () => {
-      for (const copy of queue) {
+      for (const job of queue) {
         if (failed !== undefined) return;
         try {
-          await this.#copyOne(pool, copy);
+          await this.#runJob(pool, job);
           await this.#run.stillValid();
         } catch (error) {
           failed ??= { error };
@@ -139,59 +131,82 @@ class Copier {
     if (failed !== undefined) throw (failed as { readonly error: unknown }).error;
   }
 
-  async #copyOne(pool: WorkerPool<CopyRequest, CopyResult>, copy: CopyDecision): Promise<void> {
-    const { setup, pathOf } = this.#run;
-    const { name, sizeBytes } = copy.file;
-    const isControl = name === CONTROL_NAME;
+  async #runJob(pool: WorkerPool<CopyJobRequest, CopyJobResult>, job: CopyJob): Promise<void> {
     for (let attempt = 0;; attempt++) {
       const last = attempt === RETRY_PAUSES_MS.length;
-      const request: CopyRequest = {
-        name,
-        path: pathOf(name),
-        source: isControl ? "control" : "file",
-        sizeBytes,
-        firstBlock: copy.checkPages ? firstBlockOf(name, setup.pageBytes) : undefined,
-        keys: [...this.#live],
-      };
+      // What only a repository needed that is left out by now is not copied.
+      const copies = job.copies.filter(({ targets }) => [...targets.keys()].some((key) => this.#live.has(key)));
+      if (copies.length === 0) return this.#advance(sizeOf(job.copies));
+      const files = copies.map((copy) => this.#requestOf(copy));
+      const what = files.length === 1 ? `'${files[0]!.path}'` : `bundle ${job.bundleId}`;
       try {
-        const { result, worker } = await pool.run(request, this.#isDistant && sizeBytes <= LIGHT_BYTES);
-        if (this.#take(copy, request, result, worker, last)) return;
+        const isLight = this.#isDistant && files.length === 1 && files[0]!.sizeBytes <= LIGHT_BYTES;
+        const { result, worker } = await pool.run({ files, bundleId: job.bundleId }, isLight);
+        if (this.#settle(result, last)) {
+          for (const [index, copy] of copies.entries()) {
+            this.#take(copy, files[index]!, result.files[index]!, job.bundleId, worker);
+          }
+          return;
+        }
       } catch (error) {
         this.#context.signal.throwIfAborted();
         if (last || isWalferryError(error, ...LASTING)) throw error;
-        this.#context.log.detail(`copy of '${request.path}' is tried again: ${(error as Error).message}`);
+        this.#context.log.detail(`copy of ${what} is tried again: ${(error as Error).message}`);
       }
       await this.#context.clock.sleep(RETRY_PAUSES_MS[attempt]!, this.#context.signal);
     }
   }
 
+  #requestOf({ file: { name, sizeBytes }, targets }: CopyDecision): CopyRequest {
+    const { setup, pathOf } = this.#run;
+    const live = [...targets].filter(([key]) => this.#live.has(key));
+    return {
+      name,
+      path: pathOf(name),
+      source: name === CONTROL_NAME ? "control" : "file",
+      sizeBytes,
+      firstBlock: live.some(([, { checkPages }]) => checkPages) ? firstBlockOf(name, setup.pageBytes) : undefined,
+      targets: live.map(([key, { bundled, unchanged, resumed }]) => ({
+        key,
+        bundled,
+        unchangedChecksum: unchanged?.checksum,
+        resumed: resumed && { checksum: resumed.entry.checksum!, compare: resumed.compare },
+      })),
+    };
+  }
+
   /** Whether this result is final; the alternative is another attempt for all repositories, so that all hold the same content. */
-  #take(copy: CopyDecision, request: CopyRequest, result: CopyResult, worker: number, last: boolean): boolean {
-    if (result.status === "missing") {
-      if (request.source === "control") {
-        throw new WalferryError("FileMissing", `unable to open missing file '${request.path}' for read`);
-      }
-      this.#advance(copy);
-      this.#context.log.detail(`skip file removed by database ${request.path}`, worker);
-      return true;
-    }
-    const stored = new Map<number, StoredSize>();
-    for (const one of result.stored) {
-      if (!("error" in one)) stored.set(one.key, one);
-      else if (!this.#live.has(one.key)) continue;
-      else {
+  #settle({ files }: CopyJobResult, last: boolean): boolean {
+    const failures = new Map<number, WalferryError>();
+    for (const result of files) {
+      for (const one of result.status === "missing" ? [] : result.stored) {
+        if (one.status !== "failed" || !this.#live.has(one.key) || failures.has(one.key)) continue;
         const error = deserializeError(one.error);
         if (!last && !isWalferryError(error, ...LASTING)) return false;
-        this.#drop(one.key, error);
+        failures.set(one.key, error);
       }
     }
-    this.#advance(copy);
-    this.#record(copy, request, result, stored, worker);
+    for (const [key, error] of failures) this.#drop(key, error);
     return true;
   }
 
-  #advance(copy: CopyDecision): void {
-    this.#finishedBytes += copy.file.sizeBytes;
+  #take(
+    copy: CopyDecision,
+    request: CopyRequest,
+    result: CopyResult,
+    bundleId: number | undefined,
+    worker: number,
+  ): void {
+    this.#advance(copy.file.sizeBytes);
+    if (result.status === "copied") return this.#record(copy, request, result, bundleId, worker);
+    if (request.source === "control") {
+      throw new WalferryError("FileMissing", `unable to open missing file '${request.path}' for read`);
+    }
+    this.#context.log.detail(`skip file removed by database ${request.path}`, worker);
+  }
+
+  #advance(sizeBytes: number): void {
+    this.#finishedBytes += sizeBytes;
     this.#run.onProgress(this.#finishedBytes, this.#totalBytes);
   }
 
@@ -203,35 +218,91 @@ class Copier {
   #record(
     copy: CopyDecision,
     request: CopyRequest,
-    result: Extract<CopyResult, { status: "copied" }>,
-    stored: ReadonlyMap<number, StoredSize>,
+    result: Copied,
+    bundleId: number | undefined,
     worker: number,
   ): void {
+    const entries = new Map<number, ManifestFile>();
+    for (const stored of result.stored) {
+      const entry = entryOf(copy, result, stored, bundleId);
+      if (entry !== undefined) entries.set(stored.key, entry);
+    }
+    const copied = { decision: copy, entries };
+    this.#files.push(copied);
+    this.#run.onCopied(copied);
+    this.#tell(copy, request, result, bundleId, worker);
+  }
+
+  #tell(copy: CopyDecision, request: CopyRequest, result: Copied, bundleId: number | undefined, worker: number): void {
     const { log } = this.#context;
     const listedBytes = copy.file.sizeBytes;
-    const file: ManifestFile = {
-      ...copy.file,
-      sizeBytes: result.sizeBytes,
-      sizeOriginalBytes: result.sizeBytes === listedBytes ? undefined : listedBytes,
-      checksum: result.sizeBytes === 0 ? undefined : result.checksum,
-      checksumPage: result.pages?.valid,
-      checksumPageErrors: result.pages?.errors,
-    };
-    this.#files.push({ file, stored });
     const size = result.sizeBytes === listedBytes
       ? formatSize(listedBytes)
       : `${formatSize(listedBytes)}->${formatSize(result.sizeBytes)}`;
-    const checksum = file.checksum === undefined ? "" : ` checksum ${file.checksum}`;
+    const checksum = result.sizeBytes === 0 ? "" : ` checksum ${result.checksum}`;
     const percent = formatPercent(this.#finishedBytes, this.#totalBytes);
-    log.detail(`backup file ${request.path} (${size}, ${percent})${checksum}`, worker);
-    if (result.pages !== undefined && !result.pages.valid) log.warn(describePages(request.path, file));
+    const statuses = new Set(result.stored.map(({ status }) => status));
+    const what = statuses.has("stored")
+      ? "backup file"
+      : statuses.has("resumed")
+      ? "checksum resumed file"
+      : "match file from prior backup";
+    for (const stored of result.stored) {
+      if (stored.status !== "stored" || stored.damaged === undefined) continue;
+      log.warn(
+        `resumed backup file ${stored.damaged} does not have expected checksum ${
+          copy.targets.get(stored.key)!.resumed!.entry.checksum
+        }. ` +
+          "The file will be recopied and backup will continue but this may be an issue unless the resumed backup path in the repository " +
+          "is known to be corrupted.",
+      );
+    }
+    const member = result.stored.find((one) => one.status === "stored" && one.bundleOffset !== undefined);
+    const place = member?.status === "stored" ? `bundle ${bundleId}/${member.bundleOffset}, ` : "";
+    log.detail(`${what} ${request.path} (${place}${size}, ${percent})${checksum}`, worker);
+    if (result.pages !== undefined && !result.pages.valid) log.warn(describePages(request.path, result));
   }
 }
 
-function describePages(path: string, file: ManifestFile): string {
-  const ranges = file.checksumPageErrors;
+type Copied = Extract<CopyResult, { status: "copied" }>;
+
+/** What the manifest of one repository says of a file; `undefined` when it is not there. */
+function entryOf(
+  copy: CopyDecision,
+  result: Copied,
+  stored: StoredFile,
+  bundleId: number | undefined,
+): ManifestFile | undefined {
+  const target = copy.targets.get(stored.key)!;
+  if (stored.status === "failed") return undefined;
+  if (stored.status === "unchanged") return target.unchanged;
+  if (stored.status === "resumed") {
+    return { ...target.resumed!.entry, repoSizeBytes: stored.sizeBytes, repoChecksum: stored.checksum };
+  }
+  const pages = target.checkPages ? result.pages : undefined;
+  const listedBytes = copy.file.sizeBytes;
+  return {
+    ...copy.file,
+    sizeBytes: result.sizeBytes,
+    sizeOriginalBytes: result.sizeBytes === listedBytes ? undefined : listedBytes,
+    checksum: result.sizeBytes === 0 ? undefined : result.checksum,
+    checksumPage: pages?.valid,
+    checksumPageErrors: pages?.errors,
+    repoSizeBytes: stored.sizeBytes,
+    repoChecksum: stored.checksum,
+    bundleId: stored.bundleOffset === undefined ? undefined : bundleId,
+    bundleOffset: stored.bundleOffset,
+  };
+}
+
+function sizeOf(copies: readonly CopyDecision[]): number {
+  return copies.reduce((total, { file }) => total + file.sizeBytes, 0);
+}
+
+function describePages(path: string, { sizeBytes, pages: checked }: Copied): string {
+  const ranges = checked?.errors;
   if (ranges === undefined) {
-    return `page misalignment in file ${path}: file size ${file.sizeBytes} is not divisible by page size`;
+    return `page misalignment in file ${path}: file size ${sizeBytes} is not divisible by page size`;
   }
   const pages = ranges.map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`)).join(", ");
   const one = ranges.length === 1 && ranges[0]![0] === ranges[0]![1];

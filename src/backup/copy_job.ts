@@ -1,114 +1,178 @@
 /**
- * The worker's side of copying: one file of the cluster is read once, hashed once, its pages checked once, compressed once for each distinct
- * setting, encrypted for each repository, and written to all of them. The main side is copier.ts.
+ * The worker's side of copying: one file of the cluster is read once, hashed once, its pages checked once, and stored where it is needed
+ * (file_store.ts). What an earlier backup or an interrupted run holds already is found out here. The main side is copier.ts.
  */
 import type { Storage } from "../../backends/contract.ts";
 import { openStorage } from "../../backends/open.ts";
-import type { StorageConfig } from "../../backends/config.ts";
-import { isWalferryError, type SerializedError, serializeError } from "../errors.ts";
-import { readControlBytes } from "../postgres/control_file.ts";
-import { PageChecker, type PageCheckResult } from "../postgres/page_checksum.ts";
-import { type ByteStream, pipeline } from "../stream/byte_stream.ts";
-import { encryptFilter } from "../stream/cipher.ts";
-import { compressFilter } from "../stream/compress.ts";
-import { compressExtension, type CompressSetting } from "../stream/compress_type.ts";
-import { Sha1Meter } from "../stream/hash.ts";
-import { collect, openForRead, readFully, streamOf } from "../stream/sources.ts";
-import { tee } from "../stream/tee.ts";
+import { type SerializedError, serializeError } from "../errors.ts";
+import { SHA1_OF_NOTHING } from "../format/manifest_codec.ts";
+import { PageChecker } from "../postgres/page_checksum.ts";
 import type { Advance } from "../process/worker_pool.ts";
-
-/** One repository of a copy. */
-export interface CopyTarget {
-  readonly key: number;
-  readonly storage: StorageConfig;
-  /** Directory of the backup in the repository: `backup/<stanza>/<label>`. */
-  readonly directory: string;
-  readonly compress: CompressSetting;
-  /** Passphrase of the backup's files, only in an encrypted repository. */
-  readonly cipherPass: string | undefined;
-}
-
-/** What a worker is told once. */
-export interface CopySetup {
-  readonly targets: readonly CopyTarget[];
-  /** Data directory: where the control file is read from. */
-  readonly pgPath: string;
-  readonly pgVersionForce: string | undefined;
-  readonly pageBytes: number;
-  readonly pageHeaderCheck: boolean;
-  /** `buffer-size`: bytes of one read. */
-  readonly bufferBytes: number;
-}
-
-/** How a file is read: as it is, or as the control file, whose reads can be torn. */
-export type CopySource = "file" | "control";
-
-/** One file to copy. */
-export interface CopyRequest {
-  /** Manifest name: also the path below the backup's directory. */
-  readonly name: string;
-  /** Absolute path in the cluster. */
-  readonly path: string;
-  readonly source: CopySource;
-  /** Bytes to read at most: what the file grew by later is WAL's to replay. */
-  readonly sizeBytes: number;
-  /** Number of the first page through all segments of its relation; absent = pages are not checked. */
-  readonly firstBlock: number | undefined;
-  /** Keys of the repositories to write to. */
-  readonly keys: readonly number[];
-}
-
-/** What became of a file in one repository. */
-export type StoredFile =
-  | { readonly key: number; readonly sizeBytes: number; readonly checksum: string | undefined }
-  | { readonly key: number; readonly error: SerializedError };
-
-/** What became of a file. */
-export type CopyResult =
-  | { readonly status: "missing" }
-  | {
-    readonly status: "copied";
-    /** Bytes read: fewer than asked for when the server truncated the file. */
-    readonly sizeBytes: number;
-    readonly checksum: string;
-    readonly pages: PageCheckResult | undefined;
-    readonly stored: readonly StoredFile[];
-  };
-
-/** Files up to this size are handed to a store in one piece, so that it can write them with one request. Bytes. */
-const WHOLE_BYTES = 1024 * 1024;
+import { type ByteStream, pipeline } from "../stream/byte_stream.ts";
+import { sha1Hex, Sha1Meter } from "../stream/hash.ts";
+import { collect, drain, streamOf } from "../stream/sources.ts";
+import { BundleWriter } from "./bundle_writer.ts";
+import { type ClusterFile, openClusterFile } from "./cluster_file.ts";
+import type { CopyJobRequest, CopyJobResult, CopyRequest, CopyResult, CopySetup, StoredFile } from "./copy_request.ts";
+import { asStored, type Content, type Destinations, placesOf, storeAll, storedPath } from "./file_store.ts";
+import { WHOLE_BYTES } from "./planner.ts";
+import { readStored } from "./resumed_file.ts";
 
 /** Starts a worker of the job `backup-copy`: opens every repository's store once. */
 export async function start(
   setup: CopySetup,
-): Promise<(request: CopyRequest, advance: Advance) => Promise<CopyResult>> {
+): Promise<(request: CopyJobRequest, advance: Advance) => Promise<CopyJobResult>> {
   const storages = new Map<number, Storage>();
   for (const target of setup.targets) storages.set(target.key, await openStorage(target.storage));
-  return (request, advance) => copyFile(setup, storages, request, advance);
+  return (request, advance) => copyAll(setup, storages, request, advance);
 }
 
-async function copyFile(
+async function copyAll(
+  setup: CopySetup,
+  storages: ReadonlyMap<number, Storage>,
+  { files, bundleId }: CopyJobRequest,
+  advance: Advance,
+): Promise<CopyJobResult> {
+  const bundles = new Map<number, BundleWriter>();
+  for (const { key, directory } of bundleId === undefined ? [] : setup.targets) {
+    bundles.set(key, new BundleWriter(storages.get(key)!, `${directory}/bundle/${bundleId}`));
+  }
+  const results: CopyResult[] = [];
+  try {
+    for (const file of files) results.push(await copyFile({ setup, storages, bundles }, file, advance));
+  } catch (error) {
+    for (const bundle of bundles.values()) await bundle.abandon(error);
+    throw error;
+  }
+  const failures = new Map<number, SerializedError>();
+  await Promise.all([...bundles].map(async ([key, bundle]) => {
+    try {
+      await bundle.finish();
+    } catch (error) {
+      failures.set(key, serializeError(error));
+    }
+  }));
+  return { files: failures.size === 0 ? results : results.map((result) => withoutBundles(result, failures)) };
+}
+
+/** A bundle that is not there takes all its members with it. */
+function withoutBundles(result: CopyResult, failures: ReadonlyMap<number, SerializedError>): CopyResult {
+  if (result.status === "missing") return result;
+  const stored = result.stored.map((one): StoredFile => {
+    const error = failures.get(one.key);
+    const isMember = one.status === "stored" && one.bundleOffset !== undefined;
+    return error === undefined || !isMember ? one : { key: one.key, status: "failed", error };
+  });
+  return { ...result, stored };
+}
+
+async function copyFile(destinations: Destinations, request: CopyRequest, advance: Advance): Promise<CopyResult> {
+  const { setup, storages } = destinations;
+  using file = openClusterFile(setup, request);
+  if (file === undefined) return { status: "missing" };
+  const isSmall = request.sizeBytes <= WHOLE_BYTES;
+  const isCompared = request.targets.some(({ unchangedChecksum, resumed }) =>
+    unchangedChecksum !== undefined || resumed?.compare
+  );
+  const isBundled = request.targets.some(({ bundled }) => bundled);
+  const whole = isSmall && (isCompared || isBundled) ? await collect(file.content(), WHOLE_BYTES) : undefined;
+  const found = isCompared ? await contentOf(whole ?? file.content()) : whole?.length === 0 ? NOTHING : undefined;
+  const { settled, damaged } = await settle(setup, storages, request, found);
+  const targets = request.targets.filter(({ key }) => !settled.has(key));
+  if (targets.length === 0) {
+    advance(request.sizeBytes);
+    const content = found ?? { sizeBytes: request.sizeBytes, checksum: request.targets[0]!.resumed!.checksum };
+    const pages = content.sizeBytes === 0 && request.firstBlock !== undefined ? { valid: true } : undefined;
+    return { status: "copied", ...content, pages, stored: [...settled.values()] };
+  }
+  // What was too large for memory is read again. It may have changed in between: this reading says what is stored.
+  const content = whole === undefined ? file.content() : streamOf(whole);
+  const copied = await store(destinations, { ...request, targets }, file, content, advance);
+  const stored = copied.stored.map((one): StoredFile => {
+    if (one.status !== "stored") return one;
+    // The server emptied a file that was too large to be held: its member is there, and nobody is led to it.
+    if (copied.sizeBytes === 0 && one.bundleOffset !== undefined) return emptyMember(one.key);
+    return { ...one, damaged: damaged.get(one.key) };
+  });
+  return { ...copied, stored: [...settled.values(), ...stored] };
+}
+
+/** Beside bundles an empty file has no stored bytes. */
+function emptyMember(key: number): StoredFile {
+  return { key, status: "stored", sizeBytes: 0, checksum: undefined };
+}
+
+/** A file that the server emptied since it was listed. */
+const NOTHING: Content = { sizeBytes: 0, checksum: SHA1_OF_NOTHING };
+
+/**
+ * Finds the repositories that need nothing, since an earlier backup or an interrupted run has this content there, and those that cannot be
+ * asked.
+ *
+ * @param found the cluster's content, where it had to be looked at
+ */
+async function settle(
   setup: CopySetup,
   storages: ReadonlyMap<number, Storage>,
   request: CopyRequest,
+  found: Content | undefined,
+): Promise<{ readonly settled: Map<number, StoredFile>; readonly damaged: Map<number, string> }> {
+  const settled = new Map<number, StoredFile>();
+  const damaged = new Map<number, string>();
+  const isThis = (checksum: string) => found?.checksum === checksum && found.sizeBytes === request.sizeBytes;
+  for (const { key, unchangedChecksum, resumed, bundled } of request.targets) {
+    // In a bundle nothing is stored of it.
+    if (bundled && found?.sizeBytes === 0) {
+      settled.set(key, emptyMember(key));
+    } else if (unchangedChecksum !== undefined && isThis(unchangedChecksum)) {
+      settled.set(key, { key, status: "unchanged" });
+    } else if (resumed !== undefined && (found === undefined || isThis(resumed.checksum))) {
+      const target = setup.targets.find((one) => one.key === key)!;
+      const path = storedPath(target, request);
+      const storage = storages.get(key)!;
+      try {
+        const bytes = await readStored(storage, path, target.compress.type, target.cipherPass, resumed.checksum);
+        if (bytes === undefined) damaged.set(key, `${storage.location}/${path}`);
+        else settled.set(key, { key, status: "resumed", ...asStored(target, bytes) });
+      } catch (error) {
+        settled.set(key, { key, status: "failed", error: serializeError(error) });
+      }
+    }
+  }
+  return { settled, damaged };
+}
+
+async function contentOf(bytes: Uint8Array | ByteStream): Promise<Content> {
+  if (bytes instanceof Uint8Array) return { sizeBytes: bytes.length, checksum: sha1Hex(bytes) };
+  const meter = new Sha1Meter();
+  await drain(meter.through(bytes));
+  return { sizeBytes: meter.sizeBytes, checksum: meter.digestHex() };
+}
+
+type Copied = Extract<CopyResult, { status: "copied" }>;
+
+/** Reads the content once and writes it to every repository that needs it. */
+async function store(
+  destinations: Destinations,
+  request: CopyRequest,
+  file: ClusterFile,
+  content: ByteStream,
   advance: Advance,
-): Promise<CopyResult> {
-  using source = openSource(setup, request);
-  if (source === undefined) return { status: "missing" };
+): Promise<Copied> {
+  const { setup } = destinations;
   const checker = request.firstBlock === undefined ? undefined : new PageChecker({
     pageBytes: setup.pageBytes,
     firstBlock: request.firstBlock,
     headerCheck: setup.pageHeaderCheck,
-    reread: (offset) => source.reread(offset, setup.pageBytes),
+    reread: (offset) => file.reread(offset, setup.pageBytes),
   });
   const plain = new Sha1Meter();
   const failure: { error?: unknown } = {};
-  const read = pipeline(watched(source.stream, checker, advance, failure), plain.through);
-  const targets = setup.targets.filter((target) => request.keys.includes(target.key));
-  const stored = await storeAll(read, targets, storages, request);
+  const read = pipeline(watched(content, checker, advance, failure), plain.through);
+  const stored = await storeAll(read, placesOf(destinations, request), request);
   // A source that failed is no fault of the repositories, which all report it.
   if (failure.error !== undefined) throw failure.error;
-  if (stored.every((one) => "error" in one)) return failed(stored);
+  if (stored.every(({ status }) => status === "failed")) return failed(stored);
   return {
     status: "copied",
     sizeBytes: plain.sizeBytes,
@@ -119,7 +183,7 @@ async function copyFile(
 }
 
 /** Every repository failed: nothing is known of the content, since nobody read it to its end. */
-function failed(stored: readonly StoredFile[]): CopyResult {
+function failed(stored: readonly StoredFile[]): Copied {
   return { status: "copied", sizeBytes: 0, checksum: "", pages: undefined, stored };
 }
 
@@ -144,134 +208,5 @@ async function* watched(
   for (let chunk = await next(); !chunk.done; chunk = await next()) {
     advance(chunk.value.length);
     yield chunk.value;
-  }
-}
-
-/** Repositories with one compression setting share its output. */
-function groupByCompression(targets: readonly CopyTarget[]): CopyTarget[][] {
-  const groups = new Map<string, CopyTarget[]>();
-  for (const target of targets) {
-    const key = `${target.compress.type}/${target.compress.level ?? ""}`;
-    groups.set(key, [...(groups.get(key) ?? []), target]);
-  }
-  return [...groups.values()];
-}
-
-async function storeAll(
-  read: ByteStream,
-  targets: readonly CopyTarget[],
-  storages: ReadonlyMap<number, Storage>,
-  request: CopyRequest,
-): Promise<StoredFile[]> {
-  const groups = groupByCompression(targets);
-  const branches = groups.length === 1 ? undefined : tee(read, groups.length);
-  const stored = await Promise.all(groups.map(async (group, index) => {
-    try {
-      const compressed = compressFilter(group[0]!.compress)(branches?.[index] ?? read);
-      return await storeGroup(compressed, group, storages, request);
-    } finally {
-      // A store may fail before it reads: the other branches would wait for this one.
-      branches?.[index]?.drop();
-    }
-  }));
-  return stored.flat().sort((a, b) => a.key - b.key);
-}
-
-async function storeGroup(
-  compressed: ByteStream,
-  group: readonly CopyTarget[],
-  storages: ReadonlyMap<number, Storage>,
-  request: CopyRequest,
-): Promise<StoredFile[]> {
-  const branches = group.length === 1 ? undefined : tee(compressed, group.length);
-  return await Promise.all(group.map(async (target, index) => {
-    try {
-      return await storeOne(branches?.[index] ?? compressed, target, storages.get(target.key)!, request);
-    } finally {
-      branches?.[index]?.drop();
-    }
-  }));
-}
-
-/** Writes one repository's copy; a failure is its result, so that the others go on. */
-async function storeOne(
-  compressed: ByteStream,
-  target: CopyTarget,
-  storage: Storage,
-  request: CopyRequest,
-): Promise<StoredFile> {
-  const meter = new Sha1Meter();
-  const encrypt = target.cipherPass === undefined ? [] : [encryptFilter(target.cipherPass)];
-  const bytes = pipeline(compressed, ...encrypt, meter.through);
-  const path = `${target.directory}/${request.name}${compressExtension(target.compress.type)}`;
-  try {
-    // The name becomes durable with its directory, which is synced once for all files before the manifest is written.
-    const whole = request.sizeBytes <= WHOLE_BYTES ? await collect(bytes, 2 * WHOLE_BYTES) : bytes;
-    await storage.write(path, whole, { syncDirectory: false });
-  } catch (error) {
-    return { key: target.key, error: serializeError(error) };
-  }
-  const transformed = target.compress.type !== "none" || target.cipherPass !== undefined;
-  return { key: target.key, sizeBytes: meter.sizeBytes, checksum: transformed ? meter.digestHex() : undefined };
-}
-
-/** An opened file of the cluster. */
-interface OpenSource extends Disposable {
-  readonly stream: ByteStream;
-  reread(offsetBytes: number, lengthBytes: number): Uint8Array | undefined;
-}
-
-/** `undefined` when the server removed the file. @throws WalferryError `FileOpen`, `Checksum` (control file) */
-function openSource(setup: CopySetup, request: CopyRequest): OpenSource | undefined {
-  if (request.source === "control") {
-    const bytes = readControlBytes(setup.pgPath, setup.pgVersionForce);
-    return { stream: streamOf(bytes), reread: () => undefined, [Symbol.dispose]() {} };
-  }
-  try {
-    return new FileSource(request.path, request.sizeBytes, setup.bufferBytes);
-  } catch (error) {
-    if (isWalferryError(error, "FileMissing")) return undefined;
-    throw error;
-  }
-}
-
-class FileSource implements OpenSource {
-  readonly stream: ByteStream;
-  readonly #path: string;
-  readonly #file: Deno.FsFile;
-  #second: Deno.FsFile | undefined;
-
-  constructor(path: string, sizeBytes: number, bufferBytes: number) {
-    this.#path = path;
-    this.#file = openForRead(path);
-    this.stream = this.#read(sizeBytes, bufferBytes);
-  }
-
-  async *#read(sizeBytes: number, bufferBytes: number): AsyncGenerator<Uint8Array> {
-    for (let left = sizeBytes; left > 0;) {
-      const buffer = new Uint8Array(Math.min(bufferBytes, left));
-      const count = readFully(this.#file, buffer, this.#path);
-      if (count > 0) yield buffer.subarray(0, count);
-      if (count < buffer.length) return;
-      left -= count;
-    }
-  }
-
-  /** Reads through a second handle, so that the position of the first stays; `undefined` for a page that is gone. */
-  reread(offsetBytes: number, lengthBytes: number): Uint8Array | undefined {
-    try {
-      this.#second ??= openForRead(this.#path);
-    } catch (error) {
-      if (isWalferryError(error, "FileMissing")) return undefined;
-      throw error;
-    }
-    this.#second.seekSync(offsetBytes, Deno.SeekMode.Start);
-    const page = new Uint8Array(lengthBytes);
-    return readFully(this.#second, page, this.#path) === lengthBytes ? page : undefined;
-  }
-
-  [Symbol.dispose](): void {
-    this.#file.close();
-    this.#second?.close();
   }
 }

@@ -3,48 +3,46 @@
  * what a crash around it leaves.
  */
 import { WalferryError } from "../errors.ts";
+import type { BackupInfo } from "../format/backup_info.ts";
 import type { Manifest, ManifestFile } from "../format/manifest.ts";
 import type { BackupStop } from "../postgres/backup_functions.ts";
 import type { CommandContext } from "../process/command_context.ts";
-import { entryOfManifest, listBackupDirectories } from "../repository/backup_catalog.ts";
+import { entryOfManifest } from "../repository/backup_catalog.ts";
 import type { Repository } from "../repository/repository.ts";
 import { streamOf } from "../stream/sources.ts";
 import { BACKREST_VERSION } from "../version.ts";
 import type { BackupFacts } from "./assemble.ts";
 import { unfinishedManifest } from "./assemble.ts";
+import { linkReferences } from "./hardlinks.ts";
 import type { Participant } from "./participants.ts";
 import { storeFile } from "./stored_file.ts";
 
-/** Removes what an earlier run left unfinished: the newest directory, when it has a copy of a manifest and no manifest. */
-export async function removeLeftover(repository: Repository, stanza: string, context: CommandContext): Promise<void> {
-  const newest = (await listBackupDirectories(repository, stanza)).at(-1);
-  if (newest === undefined || newest.complete || !newest.hasCopy) return;
-  context.log.warn(`backup '${newest.label}' cannot be resumed: resuming is not supported, it is removed`);
-  const directory = repository.backupPath(stanza, newest.label);
-  // The copy of the manifest goes last: a crash in between leaves a directory that still tells what it is, and the next run goes on.
-  for await (const { name } of repository.storage.list(directory)) {
-    if (name !== "backup.manifest.copy") await repository.storage.removeTree(`${directory}/${name}`, context.signal);
-  }
-  await repository.storage.removeTree(directory, context.signal);
-}
-
 /**
  * Makes the directory of a new backup. The copy of the manifest comes first: a crash anywhere behind it leaves a directory that every
- * reader takes for an unfinished backup and that the next one removes.
+ * reader takes for an unfinished backup and that the next one resumes or removes.
  */
-export async function beginDirectory(participant: Participant, facts: BackupFacts): Promise<void> {
+export async function beginDirectory(
+  participant: Participant,
+  facts: BackupFacts,
+  files: ManifestFile[],
+): Promise<void> {
   const { repository, info } = participant;
   const { storage } = repository;
   const { stanza } = facts.options;
   const inBackup = (path: string) => repository.backupPath(stanza, facts.label, path);
-  await repository.saveManifestCopy(stanza, unfinishedManifest(facts, participant), info.cipherPass);
-  if (!storage.features.directories) return;
-  // An uncompressed and unencrypted full backup is a usable data directory with these, the empty ones included.
+  await repository.saveManifestCopy(stanza, unfinishedManifest(facts, participant, files), info.cipherPass);
+  if (!storage.features.directories || !isWhole(facts)) return;
+  // Uncompressed and unencrypted, a backup that holds every file is a usable data directory with these, the empty ones included.
   for (const { name } of facts.scan.paths) await storage.makePath(inBackup(name));
   if (!storage.features.symlinks || !repository.config.symlink) return;
   for (const { name, tablespaceId } of facts.scan.targets) {
     if (tablespaceId !== undefined) await storage.symlink(inBackup(`pg_data/${name}`), `../../${name}`);
   }
+}
+
+/** Every file has a name in the directory of this backup. */
+function isWhole({ lineage }: BackupFacts): boolean {
+  return lineage.hardlink || (lineage.type === "full" && lineage.bundle === undefined);
 }
 
 /** Stores `backup_label` and `tablespace_map` as the server gave them. */
@@ -72,9 +70,17 @@ export async function storeServerFiles(
  *
  * @param manifest validated; every file in it is stored and its content durable
  */
-export async function completeBackup(participant: Participant, facts: BackupFacts, manifest: Manifest): Promise<void> {
+export async function completeBackup(
+  participant: Participant,
+  facts: BackupFacts,
+  manifest: Manifest,
+  context: CommandContext,
+): Promise<void> {
   const { repository, info } = participant;
   const { stanza } = facts.options;
+  // Before anything refers to them: another host may have expired what this backup builds on.
+  await assertSameRepository(participant, facts);
+  if (facts.lineage.hardlink) await linkReferences(participant, facts, manifest, context);
   // The names of the files become durable before any manifest lists them. A crash up to here leaves an unfinished backup.
   await syncDirectories(repository, facts, manifest);
   // Writes the copy, the manifest and the history. A crash before the manifest leaves an unfinished backup; behind it the backup is
@@ -84,13 +90,7 @@ export async function completeBackup(participant: Participant, facts: BackupFact
   if (repository.storage.features.symlinks && repository.config.symlink) {
     await repository.storage.symlink(repository.backupPath(stanza, "latest"), manifest.label);
   }
-  // Loaded again: the copy took long, and another host may have changed it since.
-  const fresh = await repository.loadBackupInfo(stanza);
-  if (fresh.currentId !== info.currentId || fresh.cipherPass !== info.cipherPass) {
-    throw new WalferryError("BackupMismatch", `${repository.name} was changed to another cluster during the backup`, {
-      hint: "was stanza-upgrade run on another host?",
-    });
-  }
+  const fresh = await assertSameRepository(participant, facts);
   if (!fresh.backups.some(({ label }) => label === manifest.label)) {
     fresh.backups = [...fresh.backups, entryOfManifest(manifest)].sort((a, b) => (a.label < b.label ? -1 : 1));
   }
@@ -100,11 +100,36 @@ export async function completeBackup(participant: Participant, facts: BackupFact
   await repository.saveArchiveInfo(stanza, await repository.loadArchiveInfo(stanza));
 }
 
+/**
+ * Loads `backup.info` again: copying took long, and another host may have changed it since.
+ *
+ * @throws WalferryError `BackupMismatch`, `BackupSetInvalid` when this backup does not belong there any more
+ */
+async function assertSameRepository({ repository, info }: Participant, facts: BackupFacts): Promise<BackupInfo> {
+  const fresh = await repository.loadBackupInfo(facts.options.stanza);
+  if (fresh.currentId !== info.currentId || fresh.cipherPass !== info.cipherPass) {
+    throw new WalferryError("BackupMismatch", `${repository.name} was changed to another cluster during the backup`, {
+      hint: "was stanza-upgrade run on another host?",
+    });
+  }
+  const { prior } = facts.lineage;
+  if (prior !== undefined && !fresh.backups.some(({ label }) => label === prior.label)) {
+    throw new WalferryError(
+      "BackupSetInvalid",
+      `backup ${prior.label}, which this one builds on, was removed from ${repository.name} during the backup`,
+      { hint: "was expire run on another host?" },
+    );
+  }
+  return fresh;
+}
+
 /** Each directory of the backup once, deepest first, then the one that names the backup. */
 async function syncDirectories(repository: Repository, facts: BackupFacts, manifest: Manifest): Promise<void> {
   if (!repository.storage.features.directories) return;
   const directories = new Set<string>();
-  for (const { name } of [...manifest.files, ...manifest.paths]) {
+  const stored = manifest.files.filter(({ reference }) => isWhole(facts) || reference === undefined)
+    .map(({ name, bundleId }) => (bundleId === undefined ? name : `bundle/${bundleId}`));
+  for (const name of [...stored, ...manifest.paths.map((path) => path.name)]) {
     for (let path = name; path.includes("/");) {
       path = path.slice(0, path.lastIndexOf("/"));
       directories.add(path);

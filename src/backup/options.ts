@@ -12,6 +12,8 @@ export interface BackupOptions {
   readonly clusters: readonly ClusterConfig[];
   /** The repositories to write to: one by default, several with `--repo=1,2` or `--repo=all`. */
   readonly repositories: readonly RepositoryConfig[];
+  /** Repositories that hold an archive: what one without it (`repo-role=backup`) takes its WAL from. */
+  readonly walSources: readonly RepositoryConfig[];
   /** Whether `--repo` was given, and how many repositories are configured: for the message about the default. */
   readonly repositoryChosen: boolean;
   readonly configuredRepositories: number;
@@ -27,6 +29,12 @@ export interface BackupOptions {
   readonly checksumPage?: boolean;
   readonly pageHeaderCheck: boolean;
   readonly exclude: readonly string[];
+  /** Contents decide what has changed since the prior backup, not sizes and times. */
+  readonly delta: boolean;
+  /** An interrupted backup is gone on with, and this one leaves word of what it has stored. */
+  readonly resume: boolean;
+  /** `manifest-save-threshold`: bytes copied between two saves of the unfinished manifest. */
+  readonly manifestSaveBytes: number;
   readonly annotations: ReadonlyMap<string, string>;
   readonly processMax: number;
   readonly bufferBytes: number;

@@ -7,11 +7,19 @@ import { type ArchiveInfo, currentHistoryEntry } from "../format/archive_info.ts
 import type { BackupInfo } from "../format/backup_info.ts";
 import type { ControlData } from "../postgres/control_file.ts";
 import type { CommandContext } from "../process/command_context.ts";
+import type { Log } from "../report/log.ts";
 import { reconcileBackupInfo } from "../repository/backup_catalog.ts";
 import type { Repository } from "../repository/repository.ts";
-import type { RepositoryFailure } from "../repository/repository_set.ts";
+import { noValidRepository, type RepositoryFailure } from "../repository/repository_set.ts";
 import { archiveIdOf } from "../repository/wal_archive.ts";
-import { generateCipherPass } from "../stream/cipher.ts";
+
+/** An archive that holds this cluster's WAL. */
+export interface WalSource {
+  readonly repository: Repository;
+  readonly archiveId: string;
+  /** `cipherPass` of its `archive.info`. */
+  readonly passphrase: string | undefined;
+}
 
 /** One repository of a backup. */
 export interface Participant {
@@ -19,10 +27,8 @@ export interface Participant {
   /** As it was when the backup began. */
   readonly info: BackupInfo;
   readonly archiveInfo: ArchiveInfo;
-  /** Archive id that this cluster's WAL goes to. */
-  readonly archiveId: string;
-  /** Passphrase for the files of this backup; absent in a repository without encryption. */
-  readonly cipherPass: string | undefined;
+  /** Where its WAL is: the repository itself, or for one without an archive (`repo-role=backup`) another one. */
+  readonly archive: WalSource;
 }
 
 /** Those that still take part. */
@@ -43,6 +49,13 @@ export class Participants {
 
   get failures(): readonly RepositoryFailure[] {
     return this.#failures;
+  }
+
+  /** What is said of one repository; its name is in it when several take part. */
+  tell({ repository }: Participant): Pick<Log, "info" | "warn"> {
+    const { log } = this.#context;
+    const named = (message: string) => (this.#live.length > 1 ? `${repository.name}: ${message}` : message);
+    return { info: (message) => log.info(named(message)), warn: (message) => log.warn(named(message)) };
   }
 
   /** Does the same for every repository at once, and goes on with those for which it worked. @throws the error of the last one; the signal's reason */
@@ -78,6 +91,7 @@ export class Participants {
  */
 export async function gatherParticipants(
   repositories: readonly Repository[],
+  walSources: readonly Repository[],
   stanza: string,
   control: ControlData,
   context: CommandContext,
@@ -86,7 +100,7 @@ export async function gatherParticipants(
   const failures: RepositoryFailure[] = [];
   for (const repository of repositories) {
     try {
-      ready.push(await prepare(repository, stanza, control, context));
+      ready.push(await prepare(repository, walSources, stanza, control, context));
     } catch (error) {
       context.signal.throwIfAborted();
       failures.push({ key: repository.key, error: toWalferryError(error) });
@@ -99,6 +113,7 @@ export async function gatherParticipants(
 
 async function prepare(
   repository: Repository,
+  walSources: readonly Repository[],
   stanza: string,
   control: ControlData,
   context: CommandContext,
@@ -121,9 +136,31 @@ async function prepare(
     repository,
     info,
     archiveInfo,
-    archiveId: archiveIdOf(currentHistoryEntry(archiveInfo)),
-    cipherPass: repository.config.cipher.type === "none" ? undefined : generateCipherPass(),
+    archive: repository.config.role === "backup"
+      ? await otherArchive(walSources, stanza, control)
+      : { repository, archiveId: archiveIdOf(currentHistoryEntry(archiveInfo)), passphrase: archiveInfo.cipherPass },
   };
+}
+
+/** The first archive of the cluster that answers. @throws WalferryError `RepoInvalid` */
+async function otherArchive(
+  walSources: readonly Repository[],
+  stanza: string,
+  control: ControlData,
+): Promise<WalSource> {
+  const failures: RepositoryFailure[] = [];
+  for (const repository of walSources) {
+    try {
+      const info = await repository.loadArchiveInfo(stanza);
+      const entry = currentHistoryEntry(info);
+      if (entry.systemId === control.systemId && entry.pgVersion === control.pgVersion) {
+        return { repository, archiveId: archiveIdOf(entry), passphrase: info.cipherPass };
+      }
+    } catch (error) {
+      failures.push({ key: repository.key, error: toWalferryError(error) });
+    }
+  }
+  throw noValidRepository(failures);
 }
 
 function assertSameHistory(backup: BackupInfo, archive: ArchiveInfo): void {

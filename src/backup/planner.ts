@@ -1,44 +1,164 @@
 /**
- * The decision about every file: is it copied, or does an earlier backup hold it already. Knows no store and reads nothing.
+ * The decision about every file: is it copied, or does an earlier backup hold it already. Each repository has an earlier backup of its own,
+ * so that a file can be copied to one and be referred to in another. Knows no store and reads nothing.
  */
 import type { Manifest, ManifestFile } from "../format/manifest.ts";
+import { CONTROL_FILE } from "../postgres/control_file.ts";
+import type { BundleConfig } from "../repository/config.ts";
 import { hasCheckedPages } from "../postgres/directory_rules.ts";
+import { withPrior } from "./delta.ts";
 
-/** The file is read and stored. */
-export interface CopyDecision {
-  readonly action: "copy";
-  readonly file: ManifestFile;
+/** Manifest name of the control file: it is read with care, must be there, and is never taken from an earlier backup. */
+export const CONTROL_NAME = `pg_data/${CONTROL_FILE}`;
+
+/** Files up to this size are held in memory: comparing their content costs no second reading. Bytes. */
+export const WHOLE_BYTES = 1024 * 1024;
+
+/** What one repository needs of a file that is read. */
+export interface TargetDecision {
+  /** It is stored together with other small files. */
+  readonly bundled: boolean;
   /** Its pages carry checksums that are to be checked. */
   readonly checkPages: boolean;
+  /** Entry for the case that the content is that of the earlier backup still: nothing is stored then. */
+  readonly unchanged?: ManifestFile;
+  /** An interrupted backup has stored it. `compare`: the cluster's content must be held against it, since times cannot be trusted. */
+  readonly resumed?: { readonly entry: ManifestFile; readonly compare: boolean };
 }
 
-/** The bytes are in an earlier backup; the entry says where. */
-export interface ReferenceDecision {
-  readonly action: "reference";
+/** The file is read, and stored where it is needed. */
+export interface CopyDecision {
   readonly file: ManifestFile;
+  /** Repositories that need it, by key. */
+  readonly targets: ReadonlyMap<number, TargetDecision>;
 }
 
-export type FileDecision = CopyDecision | ReferenceDecision;
+/** What is to be done. */
+export interface BackupPlan {
+  readonly copies: readonly CopyDecision[];
+  /** Complete entries of files that are not even read, by key of the repository: those of earlier backups, and empty ones beside bundles. */
+  readonly references: ReadonlyMap<number, readonly ManifestFile[]>;
+}
 
-/** What the decisions depend on besides the files. */
+/** What a worker does in one go: a file, or the small files of one bundle. */
+export interface CopyJob {
+  readonly copies: readonly CopyDecision[];
+  /** Number of the bundle, from 1; the same in every repository that bundles. */
+  readonly bundleId?: number;
+}
+
+/** What the decisions for one repository depend on besides the files. */
 export interface PlanSettings {
   /** Page checksums are checked. */
   readonly checksumPage: boolean;
   /** Manifest of the backup that this one builds on; absent for a full backup, which copies everything. */
   readonly prior: Manifest | undefined;
+  /** Contents are compared, not times. */
+  readonly delta: boolean;
+  /** Entries of files that an interrupted backup has stored, by name. */
+  readonly resumed?: ReadonlyMap<string, ManifestFile>;
+  /** Small files are stored together. */
+  readonly bundle?: BundleConfig;
 }
 
-/** A decision for every file, in the order of the files. */
-export function planBackup(files: readonly ManifestFile[], settings: PlanSettings): FileDecision[] {
-  const checkPages = (file: ManifestFile) => settings.checksumPage && hasCheckedPages(file.name);
-  return files.map((file) => ({ action: "copy", file, checkPages: checkPages(file) }));
+type Decision = { readonly entry: ManifestFile } | Pick<TargetDecision, "unchanged">;
+
+/**
+ * Decides about every file.
+ *
+ * @param files sorted by name in byte order
+ * @param settings by key of the repository
+ */
+export function planBackup(
+  files: readonly ManifestFile[],
+  settings: ReadonlyMap<number, PlanSettings>,
+): BackupPlan {
+  const targets: (Map<number, TargetDecision> | undefined)[] = files.map(() => undefined);
+  const references = new Map<number, ManifestFile[]>();
+  for (const [key, setting] of settings) {
+    const complete: ManifestFile[] = [];
+    let index = 0;
+    for (const [file, before] of withPrior(files, setting.prior?.files ?? [])) {
+      const checkPages = setting.checksumPage && hasCheckedPages(file.name);
+      const decision = decide(file, before, checkPages, setting);
+      if ("entry" in decision) complete.push(decision.entry);
+      else {
+        const bundled = setting.bundle !== undefined && file.sizeBytes <= setting.bundle.limitBytes &&
+          file.name !== CONTROL_NAME;
+        const resumed = resumedOf(file, setting, checkPages);
+        (targets[index] ??= new Map()).set(key, { ...decision, bundled, checkPages, resumed });
+      }
+      index++;
+    }
+    references.set(key, complete);
+  }
+  const copies = files.flatMap((file, index): CopyDecision[] => {
+    const own = targets[index];
+    return own === undefined ? [] : [{ file, targets: own }];
+  });
+  return { copies, references };
+}
+
+function decide(
+  file: ManifestFile,
+  before: ManifestFile | undefined,
+  checkPages: boolean,
+  { prior, delta, bundle }: PlanSettings,
+): Decision {
+  // Beside bundles nothing is stored of an empty file, and nothing referred to.
+  if (bundle !== undefined && file.sizeBytes === 0) {
+    return { entry: { ...file, repoSizeBytes: 0, checksumPage: checkPages ? true : undefined } };
+  }
+  if (before === undefined || file.name === CONTROL_NAME || file.sizeBytes !== before.sizeBytes) return {};
+  if (file.sizeBytes === 0) {
+    // A backup with bundles stores nothing for an empty file: there is nothing to refer to.
+    const isStored = !prior!.bundle || before.reference !== undefined;
+    return isStored ? { entry: referenceTo(file, before, prior!.label) } : {};
+  }
+  if (before.checksum === undefined) return {};
+  if (!delta && file.timestamp === before.timestamp) return { entry: referenceTo(file, before, prior!.label) };
+  // A small file is compared even where its time has changed: PostgreSQL touches files without changing them.
+  if (delta || file.sizeBytes <= WHOLE_BYTES) return { unchanged: referenceTo(file, before, prior!.label) };
+  return {};
+}
+
+/** What an interrupted backup has of this file, if it can be this file still. An empty file is copied sooner than looked at. */
+function resumedOf(
+  file: ManifestFile,
+  { resumed, delta }: PlanSettings,
+  checkPages: boolean,
+): TargetDecision["resumed"] {
+  const stored = resumed?.get(file.name);
+  if (stored === undefined || file.name === CONTROL_NAME || file.sizeBytes === 0) return undefined;
+  const isSame = stored.sizeBytes === file.sizeBytes && (delta || stored.timestamp === file.timestamp);
+  const isChecked = (stored.checksumPage !== undefined) === checkPages;
+  if (!isSame || !isChecked) return undefined;
+  const { timestamp, mode, user, group } = file;
+  return { entry: { ...stored, sizeOriginalBytes: undefined, timestamp, mode, user, group }, compare: delta };
+}
+
+/** Entry of a file whose bytes are where an earlier backup says; owner, mode and time are what they are now. */
+function referenceTo(file: ManifestFile, before: ManifestFile, priorLabel: string): ManifestFile {
+  return {
+    ...before,
+    sizeOriginalBytes: undefined,
+    timestamp: file.timestamp,
+    mode: file.mode,
+    user: file.user,
+    group: file.group,
+    // Always the backup that holds the bytes: there is never a chain to follow (repository-format §5.3).
+    reference: before.reference ?? priorLabel,
+  };
 }
 
 /**
- * The copies in the order in which they are begun: one queue for the data directory and one for each tablespace, taken from in turn, so that
- * all disks are busy; in a queue the largest first, so that no long file is left for the end.
+ * The copies as jobs, in the order in which they are begun: one queue for the data directory and one for each tablespace, taken from in turn,
+ * so that all disks are busy. In a queue the largest file comes first, so that no long one is left for the end; behind them the bundles, of
+ * files that were last changed about the same time, since they will change together again.
+ *
+ * @param bundleBytes a bundle is full when its files have this size together
  */
-export function orderCopies(copies: readonly CopyDecision[]): CopyDecision[] {
+export function orderJobs(copies: readonly CopyDecision[], bundleBytes: number): CopyJob[] {
   const queues = new Map<string, CopyDecision[]>();
   for (const copy of copies) {
     const root = rootOf(copy.file.name);
@@ -46,14 +166,45 @@ export function orderCopies(copies: readonly CopyDecision[]): CopyDecision[] {
     if (queue === undefined) queues.set(root, [copy]);
     else queue.push(copy);
   }
-  const sorted = [...queues.values()].map((queue) =>
-    queue.sort((a, b) => b.file.sizeBytes - a.file.sizeBytes || (a.file.name < b.file.name ? -1 : 1))
-  );
-  const order: CopyDecision[] = [];
-  for (let turn = 0; order.length < copies.length; turn++) {
-    for (const queue of sorted) if (turn < queue.length) order.push(queue[turn]!);
+  const sorted = [...queues.values()].map((queue): (readonly CopyDecision[])[] => {
+    const small = queue.filter(isBundled).sort((a, b) => a.file.timestamp - b.file.timestamp || byName(a, b));
+    const alone = queue.filter((copy) => !isBundled(copy))
+      .sort((a, b) => b.file.sizeBytes - a.file.sizeBytes || byName(a, b));
+    return [...alone.map((copy) => [copy]), ...bundlesOf(small, bundleBytes)];
+  });
+  const jobs: CopyJob[] = [];
+  const longest = sorted.reduce((most, queue) => Math.max(most, queue.length), 0);
+  let bundleId = 0;
+  for (let turn = 0; turn < longest; turn++) {
+    for (const queue of sorted) {
+      const job = queue[turn];
+      if (job !== undefined) jobs.push({ copies: job, bundleId: isBundled(job[0]!) ? ++bundleId : undefined });
+    }
   }
-  return order;
+  return jobs;
+}
+
+function isBundled({ targets }: CopyDecision): boolean {
+  for (const { bundled } of targets.values()) if (bundled) return true;
+  return false;
+}
+
+function byName(a: CopyDecision, b: CopyDecision): number {
+  return a.file.name < b.file.name ? -1 : 1;
+}
+
+function bundlesOf(copies: readonly CopyDecision[], bundleBytes: number): CopyDecision[][] {
+  const bundles: CopyDecision[][] = [];
+  let sizeBytes = Infinity;
+  for (const copy of copies) {
+    if (sizeBytes >= bundleBytes) {
+      bundles.push([]);
+      sizeBytes = 0;
+    }
+    bundles.at(-1)!.push(copy);
+    sizeBytes += copy.file.sizeBytes;
+  }
+  return bundles;
 }
 
 /** `pg_data`, or `pg_tblspc/<oid>`. */

@@ -22,8 +22,9 @@ export async function storeFile(
   content: ByteStream,
   timestamp: number,
 ): Promise<ManifestFile> {
-  const { repository, cipherPass } = participant;
-  const { compress, stanza } = facts.options;
+  const { repository } = participant;
+  const { stanza } = facts.options;
+  const { compress, cipherPass } = facts.lineage;
   const plain = new Sha1Meter();
   const stored = new Sha1Meter();
   const encrypt = cipherPass === undefined ? [] : [encryptFilter(cipherPass)];

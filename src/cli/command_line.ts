@@ -100,7 +100,7 @@ function takeValue(
   options: Map<string, GivenOption>,
 ): number {
   const { option } = named;
-  if (option.secure) {
+  if (option.secure && !option.onCommandLine) {
     throw new WalferryError("OptionInvalid", `option '${named.name}' is not allowed on the command-line`, {
       hint:
         "this option could expose secrets in the process list.\nspecify the option in a configuration file or an environment variable instead.",

@@ -1,6 +1,7 @@
 /** The commands of the program: what each takes, and how it is logged. Their options are in `option_table.ts`. */
 
 export const COMMAND_NAMES = [
+  "annotate",
   "archive-command",
   "archive-get",
   "archive-push",
@@ -9,11 +10,21 @@ export const COMMAND_NAMES = [
   "completion",
   "config-check",
   "demo",
+  "drill",
   "expire",
   "help",
   "info",
+  "manifest",
+  "pin",
+  "metrics",
+  "rekey",
   "repo-gc",
   "repo-sync",
+  "repo-get",
+  "repo-ls",
+  "repo-put",
+  "repo-rm",
+  "report",
   "restore",
   "restore-command",
   "self-test",
@@ -22,6 +33,8 @@ export const COMMAND_NAMES = [
   "stanza-upgrade",
   "start",
   "stop",
+  "unpin",
+  "verify",
   "version",
 ] as const;
 export type CommandName = (typeof COMMAND_NAMES)[number];
@@ -44,6 +57,7 @@ export interface CommandDeclaration {
 }
 
 export const COMMANDS: Readonly<Record<CommandName, CommandDeclaration>> = {
+  "annotate": { parameters: [], stanza: "required", logLevel: "info" },
   "archive-command": { parameters: [], stanza: "required", logLevel: "debug", allowRoot: true },
   "archive-get": { parameters: ["wal-name", "destination"], stanza: "required", logLevel: "info" },
   "archive-push": { parameters: ["wal-path"], stanza: "required", logLevel: "info" },
@@ -58,6 +72,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandDeclaration>> = {
     allowRoot: true,
   },
   "demo": { parameters: [], stanza: "none", logLevel: "debug", allowRoot: true, bare: true },
+  "drill": { parameters: [], stanza: "required", logFile: true, logLevel: "info" },
   "expire": { parameters: [], stanza: "required", logFile: true, logLevel: "info" },
   "help": {
     parameters: ["command", "option"],
@@ -68,8 +83,18 @@ export const COMMANDS: Readonly<Record<CommandName, CommandDeclaration>> = {
     bare: true,
   },
   "info": { parameters: [], stanza: "optional", logLevel: "debug", allowRoot: true },
+  "manifest": { parameters: [], stanza: "required", logLevel: "debug", allowRoot: true },
+  "pin": { parameters: [], stanza: "required", logLevel: "info" },
+  "unpin": { parameters: [], stanza: "required", logLevel: "info" },
+  "metrics": { parameters: [], stanza: "optional", logLevel: "debug", allowRoot: true },
+  "rekey": { parameters: [], stanza: "none", logLevel: "info" },
   "repo-gc": { parameters: [], stanza: "none", logLevel: "info" },
   "repo-sync": { parameters: [], stanza: "required", logFile: true, logLevel: "info" },
+  "repo-get": { parameters: ["file"], stanza: "optional", logLevel: "debug", allowRoot: true },
+  "repo-ls": { parameters: ["path"], optionalParameters: 1, stanza: "optional", logLevel: "debug", allowRoot: true },
+  "repo-put": { parameters: ["file"], stanza: "optional", logLevel: "debug" },
+  "repo-rm": { parameters: ["path"], optionalParameters: 1, stanza: "optional", logLevel: "debug" },
+  "report": { parameters: [], stanza: "optional", logLevel: "debug", allowRoot: true },
   "restore": { parameters: [], stanza: "required", logFile: true, logLevel: "info", allowRoot: true },
   "restore-command": { parameters: [], stanza: "required", logLevel: "debug", allowRoot: true },
   "self-test": {
@@ -86,6 +111,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandDeclaration>> = {
   "stanza-upgrade": { parameters: [], stanza: "required", logFile: true, logLevel: "info" },
   "start": { parameters: [], stanza: "optional", logFile: true, logLevel: "info" },
   "stop": { parameters: [], stanza: "optional", logFile: true, logLevel: "info" },
+  "verify": { parameters: [], stanza: "required", logFile: true, logLevel: "info" },
   "version": { parameters: [], stanza: "none", logLevel: "debug", allowRoot: true, bare: true },
 };
 

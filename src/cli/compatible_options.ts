@@ -6,7 +6,7 @@
 import { PG, REPO, SERVICE } from "./command_sets.ts";
 import type { CommandName } from "./commands.ts";
 import type { OptionDeclaration, OptionDependency } from "./option_declaration.ts";
-import { DAY, GIB, KIB, MIB, MINUTE, PIB } from "./option_units.ts";
+import { DAY, KIB, MIB, MINUTE, PIB } from "./option_units.ts";
 
 type Declared = Pick<OptionDeclaration, "name" | "type"> & Partial<OptionDeclaration>;
 
@@ -16,7 +16,7 @@ function compatible(commands: readonly CommandName[], options: readonly Declared
 
 /** Without an index. */
 export const COMPATIBLE_PLAIN_OPTIONS: readonly OptionDeclaration[] = [
-  ...compatible(["archive-get", "archive-push", "backup", "restore"], [
+  ...compatible(["archive-get", "archive-push", "backup", "restore", "verify"], [
     { name: "job-retry", type: "integer", min: 0, max: 360 },
     { name: "job-retry-interval", type: "time", min: 0, max: 15 * MINUTE },
   ]),
@@ -42,8 +42,6 @@ export const COMPATIBLE_PLAIN_OPTIONS: readonly OptionDeclaration[] = [
   ]),
   ...compatible(["archive-push"], [{ name: "archive-push-batch-size", type: "size", min: MIB, max: 4 * PIB }]),
   ...compatible(["backup"], [
-    { name: "manifest-save-threshold", type: "size", min: 1, max: 1024 * GIB },
-    { name: "resume", type: "boolean" },
     { name: "stop-auto", type: "boolean" },
   ]),
   // Of the command `server`, which this version does not have.
@@ -100,18 +98,6 @@ export const COMPATIBLE_CLUSTER_OPTIONS: readonly OptionDeclaration[] = hostOpti
 
 /** Of repositories. */
 export const COMPATIBLE_REPOSITORY_OPTIONS: readonly OptionDeclaration[] = [
-  ...ofRepository(["backup"], undefined, [
-    {
-      name: "repo-hardlink",
-      type: "boolean",
-      depends: { option: "repo-bundle", values: ["n"] },
-      oldNames: ["hardlink"],
-    },
-  ]),
-  ...ofRepository(["backup"], { option: "repo-bundle", values: ["y"] }, [
-    { name: "repo-bundle-limit", type: "size", min: 8 * KIB, max: PIB },
-    { name: "repo-bundle-size", type: "size", min: MIB, max: PIB },
-  ]),
   ...ofRepository(["backup"], { option: "repo-block", values: ["y"] }, [
     { name: "repo-block-age-map", type: "hash" },
     { name: "repo-block-checksum-size-map", type: "hash" },

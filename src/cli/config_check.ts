@@ -78,6 +78,9 @@ function assertUsable(config: Configuration, command: CommandName | undefined): 
     case "check":
       if (config.stanza !== undefined) typed.checkOptions(config);
       break;
+    case "drill":
+      typed.drillOptions(config, {}, () => "");
+      break;
     case "restore":
       typed.restoreOptions(config, "");
       break;

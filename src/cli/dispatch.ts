@@ -15,6 +15,11 @@ export async function dispatch(
 ): Promise<number> {
   const { parameters } = commandLine;
   switch (config.command) {
+    case "annotate":
+      return await (await import("../commands/annotate.ts")).annotate(typed.annotateOptions(config), context);
+    case "pin":
+    case "unpin":
+      return await (await import("../commands/pin.ts")).pin(typed.pinOptions(config), context);
     case "archive-command":
       return await serverSetting("archive_command", config, invocation, context);
     case "archive-get":
@@ -40,6 +45,17 @@ export async function dispatch(
         pgBin: config.optionalString("pg-bin"),
         searchPath: invocation.environment["PATH"] ?? "",
       }, context);
+    case "drill": {
+      const { drillRestoreCommandText } = await import("./restore_command.ts");
+      return await (await import("../commands/drill.ts")).drill(
+        typed.drillOptions(
+          config,
+          invocation.environment,
+          (dataPath, spoolPath) => drillRestoreCommandText(config, dataPath, spoolPath),
+        ),
+        context,
+      );
+    }
     case "expire":
       warnOfRetention(config, context);
       return await (await import("../commands/expire.ts")).expire(typed.expireOptions(config), context);
@@ -47,10 +63,43 @@ export async function dispatch(
       return await (await import("./help.ts")).help(parameters, invocation.invokedName, context);
     case "info":
       return await (await import("../commands/info.ts")).info(typed.infoOptions(config), context);
+    case "manifest":
+      return await (await import("../commands/manifest.ts")).manifest(typed.manifestOptions(config), context);
+    case "metrics": {
+      const { metricsOptions } = await import("./metrics_scopes.ts");
+      return await (await import("../commands/metrics.ts")).metrics(
+        metricsOptions(config, invocation, context),
+        context,
+      );
+    }
+    case "rekey":
+      return await (await import("../commands/rekey.ts")).rekey(typed.rekeyOptions(config), context);
     case "repo-gc":
       return await (await import("../commands/repo_gc.ts")).repoGc(typed.repoGcOptions(config), context);
     case "repo-sync":
       return await (await import("../commands/repo_sync.ts")).repoSync(typed.repoSyncOptions(config), context);
+    case "repo-get":
+      return await (await import("../commands/repo_get.ts")).repoGet(
+        typed.repoGetOptions(config, parameters[0]!),
+        context,
+      );
+    case "repo-ls":
+      return await (await import("../commands/repo_ls.ts")).repoLs(typed.repoLsOptions(config, parameters[0]), context);
+    case "repo-put":
+      return await (await import("../commands/repo_put.ts")).repoPut(
+        typed.repoPutOptions(config, parameters[0]!),
+        Deno.stdin.readable,
+        context,
+      );
+    case "repo-rm":
+      return await (await import("../commands/repo_rm.ts")).repoRm(typed.repoRmOptions(config, parameters[0]), context);
+    case "report": {
+      const { reportOptions } = await import("./metrics_scopes.ts");
+      return await (await import("../commands/report.ts")).report(
+        reportOptions(config, invocation, context),
+        context,
+      );
+    }
     case "restore": {
       const { restoreCommandText } = await import("./restore_command.ts");
       return await (await import("../commands/restore.ts")).restore(
@@ -72,6 +121,11 @@ export async function dispatch(
       return await (await import("../commands/start.ts")).start(typed.startStopOptions(config), context);
     case "stop":
       return await (await import("../commands/stop.ts")).stop(typed.startStopOptions(config), context);
+    case "verify":
+      return await (await import("../commands/verify.ts")).verify(
+        typed.verifyOptions(config, invocation.invokedName),
+        context,
+      );
     case "version":
       return (await import("../commands/version.ts")).version(config.string("output"), invocation.invokedName, context);
     default:
@@ -153,9 +207,7 @@ async function archivePush(
 }
 
 const WITHOUT_EFFECT = [
-  ["bundle", "files are stored one by one"],
   ["block", "whole files are stored"],
-  ["hardlink", "unchanged files of an earlier backup are referred to, not linked"],
 ] as const;
 
 /** Settings whose effect comes in a later version; the result is right without them, only slower or larger. */

@@ -1,7 +1,7 @@
 /** Options of clusters and repositories, which carry a number. Names, types, defaults and ranges: behaviour spec §1.8. */
 import { BACKUP, PG, PGDB, REPO, RETENTION } from "./command_sets.ts";
 import type { OptionDeclaration } from "./option_declaration.ts";
-import { PIB } from "./option_units.ts";
+import { KIB, MIB, PIB } from "./option_units.ts";
 
 /** Options of clusters: `pg1-path` ... */
 export const CLUSTER_OPTIONS: readonly OptionDeclaration[] = [
@@ -95,6 +95,16 @@ export const REPOSITORY_OPTIONS: readonly OptionDeclaration[] = [
     depends: { option: "repo-cipher-type", values: ["aes-256-cbc"] },
     oldNames: ["repo-cipher-pass"],
   },
+  ...(["file", "command", "credential", "previous", "previous-file"] as const).map((name): OptionDeclaration => ({
+    name: `repo-cipher-pass-${name}`,
+    type: name.endsWith("file") ? "path" : "string",
+    group: "repo",
+    home: "global",
+    commands: REPO,
+    ...(name === "previous" ? { secure: true } : {}),
+    depends: { option: "repo-cipher-type", values: ["aes-256-cbc"] },
+    own: true,
+  })),
   { name: "repo-symlink", type: "boolean", group: "repo", home: "global", commands: RETENTION, default: "y" },
   {
     name: "repo-retention-full-type",
@@ -114,6 +124,16 @@ export const REPOSITORY_OPTIONS: readonly OptionDeclaration[] = [
     min: 1,
     max: 9999999,
     oldNames: [`retention-${name}`],
+  })),
+  ...(["daily", "weekly", "monthly", "yearly"] as const).map((name): OptionDeclaration => ({
+    name: `repo-retention-keep-${name}`,
+    type: "integer",
+    group: "repo",
+    home: "global",
+    commands: RETENTION,
+    min: 1,
+    max: 9999,
+    own: true,
   })),
   {
     name: "repo-retention-archive-type",
@@ -146,6 +166,29 @@ export const REPOSITORY_OPTIONS: readonly OptionDeclaration[] = [
   },
   { name: "repo-host", type: "string", group: "repo", home: "global", commands: REPO, oldNames: ["backup-host"] },
   { name: "repo-bundle", type: "boolean", group: "repo", home: "global", commands: BACKUP, default: "n" },
+  ...([["limit", "2MiB", 8 * KIB], ["size", "20MiB", MIB]] as const).map((
+    [name, standard, min],
+  ): OptionDeclaration => ({
+    name: `repo-bundle-${name}`,
+    type: "size",
+    group: "repo",
+    home: "global",
+    commands: BACKUP,
+    default: standard,
+    min,
+    max: PIB,
+    depends: { option: "repo-bundle", values: ["y"] },
+  })),
+  {
+    name: "repo-hardlink",
+    type: "boolean",
+    group: "repo",
+    home: "global",
+    commands: BACKUP,
+    default: "n",
+    depends: { option: "repo-bundle", values: ["n"] },
+    oldNames: ["hardlink"],
+  },
   {
     name: "repo-block",
     type: "boolean",

@@ -41,6 +41,8 @@ export interface OptionDeclaration {
   readonly depends?: OptionDependency;
   /** Never on a command line, never printed. */
   readonly secure?: boolean;
+  /** A secret that may stand on a command line all the same. */
+  readonly onCommandLine?: boolean;
   /** May be negated although it may not stand in a file. */
   readonly negatable?: boolean;
   /** Older names; `?` stands for the index. */

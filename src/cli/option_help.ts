@@ -2,6 +2,7 @@
 import type { CommandName } from "./commands.ts";
 
 export const COMMAND_HELP: Readonly<Record<CommandName, string>> = {
+  "annotate": "change the notes on a backup",
   "archive-command":
     "print the archive_command for this stanza; with archive-async=y one that starts no program where the answer is there",
   "archive-get": "get a WAL file from the archive, for restore_command",
@@ -11,11 +12,22 @@ export const COMMAND_HELP: Readonly<Record<CommandName, string>> = {
   "completion": "print a completion script for bash, zsh or fish",
   "config-check": "show each effective option and where it came from",
   "demo": "run the whole story on a throw-away cluster",
+  "drill": "prove a backup: restore it beside the cluster, recover, check, clean up",
   "expire": "remove backups and WAL that the retention no longer keeps",
   "help": "get help",
   "info": "show backups and archived WAL",
+  "manifest": "show what a backup consists of and where its bytes are",
+  "pin": "keep a backup, with what it needs, whatever the retention says",
+  "unpin": "leave a backup to the retention again",
+  "metrics": "tell monitoring how archiving and backups are, as OpenMetrics text, once or over HTTP",
+  "rekey": "give a repository the configured passphrase in place of the one before",
   "repo-gc": "abort uploads that were begun long ago and never finished",
   "repo-sync": "give one repository the backups and the WAL that another one has and it has not",
+  "repo-get": "get a file from a repository",
+  "repo-ls": "list files in a repository",
+  "repo-put": "put a file into a repository",
+  "repo-rm": "remove files from a repository",
+  "report": "write a page of HTML about backups and WAL, for people",
   "restore": "restore a cluster",
   "restore-command":
     "print the restore_command for this stanza; with archive-async=y one that starts no program for what was fetched ahead",
@@ -25,6 +37,7 @@ export const COMMAND_HELP: Readonly<Record<CommandName, string>> = {
   "stanza-upgrade": "upgrade a stanza after pg_upgrade",
   "start": "allow commands to run again",
   "stop": "stop commands from running",
+  "verify": "prove that a repository holds what a restore could need, whole and undamaged",
   "version": "show the version",
 };
 
@@ -32,8 +45,10 @@ export const COMMAND_HELP: Readonly<Record<CommandName, string>> = {
 export const OPTION_HELP: Readonly<Record<string, string>> = {
   "allow-root":
     "let the command run as root. Files that root writes into a repository may be out of reach for the account that archives.",
-  "annotation": "note on a backup, key=value; repeat it for several. Shown by info.",
   "apply": "set it in the running cluster with ALTER SYSTEM; asks first on a terminal.",
+  "amcheck": "drill: check all tables and indexes of the restored cluster with pg_amcheck.",
+  "annotation":
+    "note on a backup, key=value; repeat it for several. Shown by info. With annotate an empty value removes the note.",
   "archive-async":
     "archive and get asynchronously: a background process pushes WAL before PostgreSQL asks, and fetches the segments that a recovery needs next.",
   "archive-async-linger":
@@ -58,7 +73,9 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "backup-standby": "back up from a standby: y, prefer or n. This version backs up from the primary.",
   "beta": "beta features of pgBackRest.",
   "buffer-size": "size of one read or write.",
+  "checksums": "drill: verify every page checksum of the restored cluster with pg_checksums.",
   "checksum-page": "validate page checksums of relation files. Default: as the cluster has them.",
+  "cipher-pass": "repo-get, repo-put: passphrase of the file, instead of the one that its path tells.",
   "cmd": "program written into restore_command. Default: this one.",
   "cmd-ssh": "ssh client of pgBackRest's remote protocol.",
   "compress": "older switch: n means compress-type=none.",
@@ -71,22 +88,39 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "db-exclude": "database that is restored as zeros (name or oid); repeat it for several.",
   "db-include": "restore only this database with content (name or oid); repeat it for several.",
   "db-timeout": "longest time of one statement in the cluster.",
-  "delta": "restore: keep files whose checksum is right already.",
+  "delta":
+    "restore: keep files whose checksum is right already; backup: compare contents with the prior backup, not sizes and times.",
   "detail-level": "info: full, or progress for the state of running commands only.",
   "dry-run": "expire, repo-gc: say what would be removed, remove nothing.",
+  "drill-option":
+    "drill: setting of the restored cluster, name=value; repeat it for several. Its own settings are not used, and no library is preloaded unless it is named here.",
+  "drill-path":
+    "drill: existing directory below which the scratch directory is made. Default: beside pg1-path, else /var/tmp.",
+  "dump": "drill: read every row of the restored cluster with pg_dumpall, to nowhere.",
   "exclude":
     "path below the data directory that backups leave out; with a slash at the end only its contents. Repeat it for several.",
+  "expect":
+    "drill: result that the query must have, columns by |, rows by line ends; one for each query, in their order, * = any.",
   "expire-auto": "expire after a successful backup.",
+  "filter": "only names that match this regular expression.",
   "force":
     "backup: back up offline although postmaster.pid exists; restore: replace files; stanza-delete: although postmaster.pid exists; stop: end running commands.",
   "help": "show help.",
+  "ignore-missing": "repo-get: end with 1 and no message when the file does not exist.",
+  "hook-failure":
+    "shell command that is run when a command fails, with the result as JSON on its standard input. It cannot change the exit code.",
+  "hook-success": "as hook-failure, when a command succeeds.",
+  "hook-timeout": "longest time of a hook.",
+  "html": "report: file to write the page to; - = standard output.",
   "io-timeout":
     "longest silence of a store or socket, and for commands other than the archive's the time that a failing request is tried again.",
   "job-retry": "retries of a failed job.",
   "job-retry-interval": "wait between retries of a job.",
-  "keep": "demo: leave its directory behind.",
+  "keep": "demo, drill: leave the directory behind.",
   "link-all": "restore: make all links again.",
   "link-map": "restore: where a link leads, or that a directory or file becomes a link: path=destination.",
+  "listen":
+    "metrics: serve them at http://ADDR:PORT/metrics until the command is told to end; without it they are printed once.",
   "lock-path": "directory of lock and stop files. Shared with pgbackrest, so that both keep out of each other's way.",
   "log-format": "text, or json: one object per line.",
   "log-level-console": "messages on standard output: off, error, warn, info, detail, debug, trace.",
@@ -95,7 +129,9 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "log-path": "directory of log files.",
   "log-subprocess": "log files for pgBackRest's child processes.",
   "log-timestamp": "time on console lines.",
-  "manifest-save-threshold": "bytes between saves of an unfinished manifest.",
+  "manifest-save-threshold": "bytes copied between two saves of the list by which an aborted backup is resumed.",
+  "metrics-max-age":
+    "metrics with listen: how old what is known of the repositories may be; 0 = they are read for every request.",
   "max-rate": "bytes per second that go to and come from each repository, all threads together. Default: no limit.",
   "repo-max-rate": "as max-rate, for this repository.",
   "neutral-umask": "set the umask to 0000, so that modes in a repository are exact.",
@@ -104,7 +140,8 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "online": "the cluster is running; --no-online for one that is stopped.",
   "output": "form of the output: text, json; version also num.",
   "page-header-check": "take a page with an empty header for a new page; n for encrypted pages of forks.",
-  "pg-bin": "demo: directory of the PostgreSQL programs to use.",
+  "pg-bin":
+    "demo, drill: directory of the PostgreSQL programs to use. Default: those that are found, of the right release.",
   "pg-database": "database to connect to.",
   "pg-host": "host of a remote cluster. This version runs on the host of the cluster.",
   "pg-host-ca-file": "CA of pgBackRest's TLS server.",
@@ -126,6 +163,8 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "priority": "nice value of pgBackRest's processes.",
   "process-max": "worker threads that compress and copy.",
   "protocol-timeout": "timeout of pgBackRest's remote protocol.",
+  "query": "drill: statement that must succeed in the restored cluster; repeat it for several.",
+  "query-database": "drill: database of the queries. Default: pg1-database.",
   "recovery-option": "restore: setting for recovery, name=value; repeat it for several.",
   "repo": "the repository to use, by number; backup takes several (1,2) or all, and reads the database once for them.",
   "repo-block": "block incremental backup. This version stores whole files.",
@@ -134,12 +173,13 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "repo-block-size-map": "block size by size of a file.",
   "repo-block-size-super": "super block size.",
   "repo-block-size-super-full": "super block size of full backups.",
-  "repo-bundle": "store small files together. This version stores them one by one.",
+  "repo-bundle": "store small files of a backup together: fewer files, and fewer requests to an object store.",
   "repo-bundle-limit": "largest file that is bundled.",
-  "repo-bundle-size": "size of a bundle.",
+  "repo-bundle-size": "size of a bundle: the sum of its files before compression.",
   "repo-cipher-pass": "passphrase of an encrypted repository.",
   "repo-cipher-type": "encryption of a repository: none or aes-256-cbc.",
-  "repo-hardlink": "hard links for unchanged files of differential and incremental backups.",
+  "repo-hardlink":
+    "hard links for unchanged files of differential and incremental backups, where the store has such links.",
   "repo-host": "repository host of pgBackRest. This version reaches repositories directly.",
   "repo-host-ca-file": "CA of pgBackRest's TLS server.",
   "repo-host-ca-path": "CA directory of pgBackRest's TLS server.",
@@ -198,6 +238,16 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "repo-s3-kms-key-id": "key of the key management service with which the store encrypts.",
   "repo-s3-key-type":
     "where keys come from: shared = the options key and key-secret, auto = role of the instance or container, web-id = web identity token (EKS), pod-id = EKS pod identity, process = a program that prints them.",
+  "quick": "verify: lists, info files and manifests only; the content of files and WAL is not read.",
+  "repair":
+    "verify: put right what is found, from the copy beside it or from the other repositories; what is damaged is kept under walferry/<stanza>/damaged.",
+  "since-last":
+    "verify: read only what no run with this option has read before; what is there is still listed and compared. Remembered under walferry/<stanza> in the repository.",
+  "sample": "verify: read this part of the files and segments, chosen at random, such as 5%.",
+  "raw": "repo-get: the file as it is stored, not decrypted; repo-put: store it as it comes.",
+  "recurse": "repo-ls: paths below too; repo-rm: with everything in it.",
+  "reference": "manifest: only files whose bytes are in this backup.",
+  "sort": "repo-ls: asc, desc or none.",
   "repo-s3-key-secret": "secret of the access key.",
   "repo-s3-key": "access key.",
   "repo-s3-endpoint":
@@ -221,12 +271,27 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "repo-azure-account": "storage account.",
   "repo-symlink": "make the link latest and the tablespace links in a repository.",
   "repo-target-time": "read a versioned object store as it was at this time. This version refuses it.",
+  "confirm": "change nothing; prove that the new passphrase opens every info file by itself.",
+  "repo-cipher-pass-file": "file whose one line is the passphrase of the repository.",
+  "repo-cipher-pass-command": "command whose output is the passphrase of the repository.",
+  "repo-cipher-pass-credential":
+    "name of the systemd credential (LoadCredential=) that is the passphrase of the repository.",
+  "repo-cipher-pass-previous": "passphrase before the one now configured: opens what rekey has not written again yet.",
+  "repo-cipher-pass-previous-file": "file whose one line is the passphrase before.",
+  "plan": "tell why each backup and each range of WAL stays or goes, and remove nothing.",
+  "reason": "why the backup is pinned; shown by info.",
+  "repo-retention-keep-daily":
+    "keep the newest full backup of each of so many of the last days that have one, whatever the other retention says.",
+  "repo-retention-keep-weekly": "as keep-daily, for weeks (Monday to Sunday).",
+  "repo-retention-keep-monthly": "as keep-daily, for months.",
+  "repo-retention-keep-yearly": "as keep-daily, for years.",
   "from": "repository to copy from, by its number.",
   "to": "repository to copy to, by its number.",
   "repo-role":
     "what the repository is for: all, wal (no backups), or backup (no archive; each backup holds the WAL that makes it consistent).",
   "repo-type": "where the repository is: posix, cifs (posix without links), s3, azure, gcs, sftp.",
-  "resume": "resume an aborted backup.",
+  "result": "json = one line of JSON behind all other output tells how the command ended.",
+  "resume": "go on with an aborted backup: files that it stored whole are not copied again.",
   "sck-block": "blocking sockets.",
   "sck-keep-alive": "keep-alive on sockets.",
   "set": "the backup, by label.",
@@ -236,10 +301,10 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "stop-auto": "does nothing since PostgreSQL 9.6.",
   "tablespace-map": "restore: where a tablespace goes, name or oid=path; repeat it for several.",
   "tablespace-map-all": "restore: directory below which all tablespaces go.",
-  "target": "restore: the recovery target.",
+  "target": "restore, drill: the recovery target.",
   "target-action": "restore: what PostgreSQL does at the target: pause, promote, shutdown.",
-  "target-exclusive": "restore: stop before the target.",
-  "target-timeline": "restore: current, latest or a timeline number.",
+  "target-exclusive": "restore, drill: stop before the target.",
+  "target-timeline": "restore, drill: current, latest or a timeline number.",
   "tcp-keep-alive-count": "TCP keep-alive count.",
   "tcp-keep-alive-idle": "TCP keep-alive idle time.",
   "tcp-keep-alive-interval": "TCP keep-alive interval.",
@@ -252,7 +317,10 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "tls-server-key-file": "key of pgBackRest's server.",
   "tls-server-port": "port of pgBackRest's server.",
   "type":
-    "backup: full, diff, incr; restore: default, immediate, time, xid, lsn, name, standby, preserve, none; info: only backups of this type.",
+    "backup: full, diff, incr; restore: default, immediate, time, xid, lsn, name, standby, preserve, none; drill: default, immediate, time, xid, lsn, name; info: only backups of this type.",
+  "verbose": "verify: with every finding and every continuous span of WAL.",
+  "verify-exit":
+    "exit code of verify when something is missing or damaged: strict = 10; compat = 0, as pgBackRest. compat is the default under the name pgbackrest, where nothing is printed without --output either.",
   "version": "show the version.",
 };
 

@@ -1,9 +1,12 @@
 /** Options without an index. Names, types, defaults and ranges: behaviour spec §1.8. */
-import { BACKUP, PG, PGDB, REPO, RESTORE, SERVICE } from "./command_sets.ts";
+import { BACKUP, HOOKED, PG, PGDB, REPO, RESTORE, SERVICE } from "./command_sets.ts";
 import type { OptionDeclaration, OptionDependency } from "./option_declaration.ts";
-import { DAY, HOUR, PIB } from "./option_units.ts";
+import { DAY, GIB, HOUR, PIB } from "./option_units.ts";
 
 const TARGETED: OptionDependency = { option: "type", values: ["lsn", "name", "time", "xid"] };
+
+/** A passphrase that pgBackRest takes on the command line too; it is not printed. */
+const SHOWN_SECRET = { secure: true, onCommandLine: true, internal: true } as const;
 
 /** Options that have no index. */
 export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
@@ -38,6 +41,9 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
     commands: ["expire", "repo-gc", "repo-sync"],
     default: "n",
   },
+  { name: "confirm", type: "boolean", home: "command line", commands: ["rekey"], default: "n", own: true },
+  { name: "plan", type: "boolean", home: "command line", commands: ["expire"], default: "n", own: true },
+  { name: "reason", type: "string", home: "command line", commands: ["pin"], own: true },
   { name: "from", type: "string", home: "command line", commands: ["repo-sync"], own: true },
   { name: "to", type: "string", home: "command line", commands: ["repo-sync"], own: true },
   {
@@ -70,19 +76,70 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
     name: "output",
     type: "string-id",
     home: "command line",
-    commands: ["info", "version", "config-check"],
+    commands: ["drill", "info", "manifest", "repo-ls", "verify", "version", "config-check"],
     default: "text",
-    allowed: ["text", "json", "num"],
-    allowedFor: { "info": ["text", "json"], "version": ["text", "num"], "config-check": ["text", "json"] },
+    allowed: ["text", "json", "num", "none"],
+    allowedFor: {
+      "drill": ["text", "json"],
+      "info": ["text", "json"],
+      "manifest": ["text", "json"],
+      "repo-ls": ["text", "json"],
+      "verify": ["none", "text", "json"],
+      "version": ["text", "num"],
+      "config-check": ["text", "json"],
+    },
   },
   {
     name: "set",
     type: "string",
     home: "command line",
-    commands: ["expire", "info", "repo-sync", "restore"],
-    defaults: { restore: "latest" },
+    commands: ["annotate", "drill", "expire", "info", "manifest", "pin", "repo-sync", "restore", "unpin", "verify"],
+    defaults: { drill: "latest", manifest: "latest", restore: "latest" },
   },
-  { name: "target", type: "string", home: "command line", commands: ["restore"], depends: TARGETED },
+  { name: "cipher-pass", type: "string", home: "command line", commands: ["repo-get", "repo-put"], ...SHOWN_SECRET },
+  { name: "filter", type: "string", home: "command line", commands: ["manifest", "repo-ls"] },
+  { name: "ignore-missing", type: "boolean", home: "command line", commands: ["repo-get"], default: "n" },
+  { name: "raw", type: "boolean", home: "command line", commands: ["repo-get", "repo-put"], default: "n" },
+  { name: "recurse", type: "boolean", home: "command line", commands: ["repo-ls", "repo-rm"], default: "n" },
+  { name: "reference", type: "string", home: "command line", commands: ["manifest"] },
+  {
+    name: "sort",
+    type: "string-id",
+    home: "command line",
+    commands: ["repo-ls"],
+    default: "asc",
+    allowed: ["none", "asc", "desc"],
+  },
+  { name: "quick", type: "boolean", home: "command line", commands: ["verify"], default: "n", own: true },
+  { name: "repair", type: "boolean", home: "command line", commands: ["verify"], default: "n", own: true },
+  { name: "sample", type: "string", home: "command line", commands: ["verify"], own: true },
+  {
+    name: "result",
+    type: "string-id",
+    home: "command line",
+    commands: SERVICE,
+    default: "none",
+    allowed: ["none", "json"],
+    own: true,
+  },
+  { name: "html", type: "string", home: "command line", commands: ["report"], own: true },
+  { name: "amcheck", type: "boolean", home: "command line", commands: ["drill"], default: "n", own: true },
+  {
+    name: "checksums",
+    type: "boolean",
+    home: "command line",
+    commands: ["drill"],
+    default: "y",
+    negatable: true,
+    own: true,
+  },
+  { name: "dump", type: "boolean", home: "command line", commands: ["drill"], default: "n", own: true },
+  { name: "query", type: "list", home: "command line", commands: ["drill"], own: true },
+  { name: "expect", type: "list", home: "command line", commands: ["drill"], own: true },
+  { name: "query-database", type: "string", home: "command line", commands: ["drill"], own: true },
+  { name: "since-last", type: "boolean", home: "command line", commands: ["verify"], default: "n", own: true },
+  { name: "verbose", type: "boolean", home: "command line", commands: ["verify"], default: "n" },
+  { name: "target", type: "string", home: "command line", commands: ["drill", "restore"], depends: TARGETED },
   {
     name: "target-action",
     type: "string-id",
@@ -96,7 +153,7 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
     name: "target-exclusive",
     type: "boolean",
     home: "command line",
-    commands: ["restore"],
+    commands: ["drill", "restore"],
     default: "n",
     depends: { option: "type", values: ["lsn", "time", "xid"] },
   },
@@ -104,15 +161,15 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
     name: "target-timeline",
     type: "string",
     home: "command line",
-    commands: ["restore"],
+    commands: ["drill", "restore"],
     depends: { option: "type", values: ["default", "standby", ...TARGETED.values!] },
   },
   {
     name: "type",
     type: "string-id",
     home: "command line",
-    commands: ["backup", "info", "restore"],
-    defaults: { backup: "incr", restore: "default" },
+    commands: ["backup", "drill", "info", "restore"],
+    defaults: { backup: "incr", drill: "default", restore: "default" },
     allowed: [
       "full",
       "diff",
@@ -129,6 +186,7 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
     ],
     allowedFor: {
       backup: ["full", "diff", "incr"],
+      drill: ["default", "immediate", "name", "time", "lsn", "xid"],
       info: ["full", "diff", "incr"],
       restore: ["default", "preserve", "immediate", "standby", "none", "name", "time", "lsn", "xid"],
     },
@@ -139,8 +197,21 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
     home: "command line",
     commands: REPO.filter((command) => command !== "stanza-create" && command !== "stanza-upgrade"),
   },
-  { name: "keep", type: "boolean", home: "command line", commands: ["demo"], default: "n", own: true },
-  { name: "pg-bin", type: "path", home: "command line", commands: ["demo"], own: true },
+  { name: "keep", type: "boolean", home: "command line", commands: ["demo", "drill"], default: "n", own: true },
+  { name: "pg-bin", type: "path", home: "global", commands: ["demo", "drill"], own: true },
+  { name: "listen", type: "string", home: "global", commands: ["metrics"], own: true },
+  {
+    name: "metrics-max-age",
+    type: "time",
+    home: "global",
+    commands: ["metrics"],
+    default: "1m",
+    min: 0,
+    max: DAY,
+    own: true,
+  },
+  { name: "drill-option", type: "hash", home: "global", commands: ["drill"], own: true },
+  { name: "drill-path", type: "path", home: "global", commands: ["drill"], own: true },
   // General
   { name: "allow-root", type: "boolean", home: "global", commands: SERVICE, default: "n", defaults: { restore: "y" } },
   {
@@ -200,6 +271,18 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
   },
   { name: "delta", type: "boolean", home: "global", commands: ["backup", "restore", "config-check"], default: "n" },
   { name: "lock-path", type: "path", home: "global", commands: SERVICE, default: "/tmp/pgbackrest" },
+  { name: "hook-failure", type: "string", home: "global", commands: HOOKED, own: true },
+  { name: "hook-success", type: "string", home: "global", commands: HOOKED, own: true },
+  {
+    name: "hook-timeout",
+    type: "time",
+    home: "global",
+    commands: HOOKED,
+    default: "1m",
+    min: 100,
+    max: HOUR,
+    own: true,
+  },
   { name: "neutral-umask", type: "boolean", home: "global", commands: SERVICE, default: "y" },
   { name: "io-timeout", type: "time", home: "global", commands: REPO, default: "60", min: 100, max: HOUR },
   { name: "max-rate", type: "size", home: "global", commands: REPO, min: 1024, max: PIB, own: true },
@@ -207,7 +290,7 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
     name: "process-max",
     type: "integer",
     home: "global",
-    commands: ["archive-get", "archive-push", "backup", "repo-sync", "restore", "config-check"],
+    commands: ["archive-get", "archive-push", "backup", "drill", "repo-sync", "restore", "verify", "config-check"],
     default: "1",
     min: 1,
     max: 999,
@@ -221,7 +304,10 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
       "archive-get",
       "archive-push",
       "check",
+      "drill",
       "info",
+      "metrics",
+      "report",
       "repo-sync",
       "restore",
       "restore-command",
@@ -303,7 +389,7 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
     own: true,
   },
   // Backup
-  { name: "annotation", type: "hash", home: "global", commands: BACKUP },
+  { name: "annotation", type: "hash", home: "global", commands: [...BACKUP, "annotate"] },
   {
     name: "archive-check",
     type: "boolean",
@@ -330,8 +416,28 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
   { name: "checksum-page", type: "boolean", home: "global", commands: BACKUP },
   { name: "exclude", type: "list", home: "global", commands: BACKUP },
   { name: "expire-auto", type: "boolean", home: "global", commands: BACKUP, default: "y" },
+  {
+    name: "manifest-save-threshold",
+    type: "size",
+    home: "global",
+    commands: BACKUP,
+    default: "1GiB",
+    min: 1,
+    max: 1024 * GIB,
+  },
+  { name: "resume", type: "boolean", home: "global", commands: BACKUP, default: "y" },
   { name: "page-header-check", type: "boolean", home: "global", commands: BACKUP, default: "y" },
   { name: "start-fast", type: "boolean", home: "global", commands: BACKUP, default: "n" },
+  // Verify
+  {
+    name: "verify-exit",
+    type: "string-id",
+    home: "global",
+    commands: ["verify", "config-check"],
+    default: "strict",
+    allowed: ["strict", "compat"],
+    own: true,
+  },
   // Restore
   {
     name: "archive-mode",
@@ -353,7 +459,12 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
     depends: { option: "type", values: ["default", "immediate", "standby", ...TARGETED.values!] },
   },
   // Refused with a value: reading the newest version instead would be another answer than the one asked for.
-  { name: "repo-target-time", type: "string", home: "global", commands: ["archive-get", "info", "restore"] },
+  {
+    name: "repo-target-time",
+    type: "string",
+    home: "global",
+    commands: ["archive-get", "info", "manifest", "repo-get", "repo-ls", "restore", "verify"],
+  },
   { name: "tablespace-map", type: "hash", home: "global", commands: RESTORE },
   { name: "tablespace-map-all", type: "string", home: "global", commands: RESTORE },
 ];

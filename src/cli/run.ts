@@ -7,7 +7,7 @@ import { systemClock } from "../process/clock.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { makeExecId } from "../process/exec_id.ts";
 import { listenForSignals } from "../process/signals.ts";
-import type { LogLevel } from "../report/log.ts";
+import { LOG_LEVELS, type LogLevel } from "../report/log.ts";
 import { createLog, type LogOptions, type OpenLog } from "../report/log_writer.ts";
 import { silentProgress } from "../report/progress.ts";
 import { writeFully } from "../report/write_fully.ts";
@@ -18,6 +18,8 @@ import { Configuration } from "./configuration.ts";
 import { dispatch } from "./dispatch.ts";
 import { type Invocation, loadConfiguration } from "./load_configuration.ts";
 import { describeOptions } from "./begin_line.ts";
+import type { Ending } from "./outcome.ts";
+import type { OutcomeTeller } from "./outcome_teller.ts";
 
 /** Exit code of archive-get for anything but "delivered" and "proved absent": above 125, so that PostgreSQL's recovery stops. */
 const ARCHIVE_GET_FAILED = 255;
@@ -28,15 +30,33 @@ export async function run(invocation: Invocation): Promise<number> {
   try {
     commandLine = parseCommandLine(invocation.args);
   } catch (error) {
-    return reportEarly(toWalferryError(error), undefined, invocation);
+    return await endEarly(toWalferryError(error), undefined, invocation);
   }
   const command = commandLine.command ?? "help";
   try {
     if (COMMANDS[command].bare) return await runBare(command, commandLine, invocation);
     return await runConfigured(command, commandLine, invocation);
   } catch (error) {
-    return reportEarly(toWalferryError(error), command, invocation);
+    return await endEarly(toWalferryError(error), command, invocation);
   }
+}
+
+/** As {@link reportEarly}, and as JSON when that was asked for. */
+async function endEarly(
+  error: WalferryError,
+  command: CommandName | undefined,
+  invocation: Invocation,
+): Promise<number> {
+  const code = reportEarly(error, command, invocation);
+  if (!/ --result[= ]json /.test(` ${invocation.args.join(" ")} `)) return code;
+  const { earlyOutcomeJson } = await import("./outcome.ts");
+  try {
+    writeOutput(`${earlyOutcomeJson(command, error, code, systemClock.nowMs())}\n`);
+  } catch (failure) {
+    // Nobody is there to be told: the code says it.
+    if (!(failure instanceof Error)) throw failure;
+  }
+  return code;
 }
 
 /** Commands that read neither environment nor files, so that they work with a broken configuration. */
@@ -46,13 +66,14 @@ async function runBare(command: CommandName, commandLine: CommandLine, invocatio
   using signals = listenForSignals(command === "archive-get" ? ARCHIVE_GET_FAILED : ERROR_CODES.Term);
   using log = createLog({ console: "warn", stderr: "off", format: "text", timestamp: true, processDigits: 2 });
   const context = makeContext(log, signals.signal);
-  return await guarded(
+  const { code } = await guarded(
     command,
     config,
     invocation,
     log,
     () => dispatch(config, commandLine, invocation, context),
   );
+  return code;
 }
 
 async function runConfigured(command: CommandName, commandLine: CommandLine, invocation: Invocation): Promise<number> {
@@ -63,7 +84,12 @@ async function runConfigured(command: CommandName, commandLine: CommandLine, inv
   for (const warning of config.warnings) log.warn(warning);
   const declaration = COMMANDS[command];
   using signals = listenForSignals(command === "archive-get" ? ARCHIVE_GET_FAILED : ERROR_CODES.Term);
-  const context: CommandContext = { ...makeContext(log, signals.signal), progress };
+  const teller = await openTeller(config, invocation, log);
+  const context: CommandContext = {
+    ...makeContext(log, signals.signal),
+    progress,
+    ...(teller === undefined ? {} : { log: teller.log, output: teller.output }),
+  };
   const say = declaration.logLevel === "debug" ? log.debug.bind(log) : log.info.bind(log);
   const startMs = systemClock.monotonicMs();
   // Putting the line together costs something that nobody would read.
@@ -72,7 +98,7 @@ async function runConfigured(command: CommandName, commandLine: CommandLine, inv
     const shown = commandLine.role === undefined ? command : `${command}:${commandLine.role}`;
     say(`${shown} command begin ${BACKREST_VERSION}: ${describeOptions(config, commandLine.parameters)}`.trimEnd());
   }
-  return await guarded(command, config, invocation, log, async () => {
+  const ending = await guarded(command, config, invocation, log, async () => {
     assertParameters(command, commandLine.parameters);
     assertStanza(command, config);
     assertAccount(command, config);
@@ -81,6 +107,21 @@ async function runConfigured(command: CommandName, commandLine: CommandLine, inv
     say(`${command} command end: completed successfully${elapsed}`);
     return code;
   });
+  await teller?.tell(ending);
+  return ending.code;
+}
+
+/** What tells other programs how the command ends; nothing when nobody wants to know. */
+async function openTeller(
+  config: Configuration,
+  invocation: Invocation,
+  log: OpenLog,
+): Promise<OutcomeTeller | undefined> {
+  const wanted = config.optionalString("result") === "json" || config.isSet("hook-success") ||
+    config.isSet("hook-failure");
+  if (!wanted) return undefined;
+  const { openOutcomeTeller } = await import("./outcome_teller.ts");
+  return openOutcomeTeller(config, invocation.environment, log, systemClock, writeOutput);
 }
 
 /** Runs, and turns whatever is thrown into log lines and the documented code. */
@@ -90,9 +131,9 @@ async function guarded(
   invocation: Invocation,
   log: OpenLog,
   action: () => Promise<number>,
-): Promise<number> {
+): Promise<Ending> {
   try {
-    return await action();
+    return { code: await action() };
   } catch (thrown) {
     const error = toWalferryError(thrown);
     log.error(error.text, error.code);
@@ -101,7 +142,7 @@ async function guarded(
     const tell = COMMANDS[command].logLevel === "debug" ? log.debug.bind(log) : log.info.bind(log);
     if (error.kind === "Term") tell(end + error.message);
     else tell(`${end}aborted with exception [${String(error.code).padStart(3, "0")}]`);
-    return exitCode(command, config, invocation, error);
+    return { code: exitCode(command, config, invocation, error), error };
   }
 }
 
@@ -144,15 +185,15 @@ function makeContext(log: OpenLog, signal: AbortSignal): CommandContext {
     clock: systemClock,
     progress: silentProgress,
     signal,
-    output: (text) => writeOutput(text),
+    output: writeOutput,
     execId: makeExecId(),
   };
 }
 
 /** @throws WalferryError `FileWrite`: half an answer must not look like a whole one */
-function writeOutput(text: string): void {
+function writeOutput(content: string | Uint8Array): void {
   try {
-    writeFully(Deno.stdout, new TextEncoder().encode(text));
+    writeFully(Deno.stdout, typeof content === "string" ? new TextEncoder().encode(content) : content);
   } catch (error) {
     throw new WalferryError("FileWrite", `unable to write to standard output: ${(error as Error).message}`, {
       cause: error,
@@ -164,7 +205,8 @@ function writeOutput(text: string): void {
 async function openProgress(
   command: CommandName,
 ): Promise<{ progress: CommandContext["progress"]; aroundTerminal?: LogOptions["aroundTerminal"] }> {
-  if ((command !== "backup" && command !== "restore") || !Deno.stderr.isTerminal()) return { progress: silentProgress };
+  const isLong = command === "backup" || command === "drill" || command === "restore" || command === "verify";
+  if (!isLong || !Deno.stderr.isTerminal()) return { progress: silentProgress };
   const { createProgressBar } = await import("../report/progress_bar.ts");
   return createProgressBar();
 }
@@ -177,9 +219,14 @@ function logOptions(
   const { command } = config;
   const name = role === undefined ? command : `${command}-${role}`;
   const path = `${config.string("log-path")}/${config.stanza ?? "all"}-${name}.log`;
+  const [console, stderr] = (["log-level-console", "log-level-stderr"] as const).map((option) =>
+    config.string(option) as LogLevel
+  );
+  // A program that reads the answer must find nothing else on standard output.
+  const alone = (command === "verify" || command === "drill") && config.string("output") === "json";
   return {
-    console: config.string("log-level-console") as LogLevel,
-    stderr: config.string("log-level-stderr") as LogLevel,
+    console: alone ? "off" : console!,
+    stderr: alone ? moreTalkative(console!, stderr!) : stderr!,
     file: COMMANDS[command].logFile || role !== undefined
       ? { level: config.string("log-level-file") as LogLevel, path }
       : undefined,
@@ -189,6 +236,10 @@ function logOptions(
     dryRun: config.optionalBoolean("dry-run"),
     aroundTerminal,
   };
+}
+
+function moreTalkative(a: LogLevel, b: LogLevel): LogLevel {
+  return LOG_LEVELS.indexOf(a) > LOG_LEVELS.indexOf(b) ? a : b;
 }
 
 function assertParameters(command: CommandName, parameters: readonly string[]): void {

@@ -7,21 +7,34 @@ import type {
   PushServiceOptions,
 } from "../archive/options.ts";
 import type { BackupOptions, BackupType } from "../backup/options.ts";
+import type { DrillOptions, DrillType } from "../drill/options.ts";
 import { isWalferryError, WalferryError } from "../errors.ts";
 import type { ClusterConfig } from "../postgres/config.ts";
 import type { StartStopOptions } from "../process/options.ts";
 import type { CipherConfig, RepositoryConfig, RepositoryRole } from "../repository/config.ts";
 import type {
+  AnnotateOptions,
   CheckOptions,
   ExpireOptions,
   InfoOptions,
+  ListenAddress,
+  ManifestOptions,
+  MetricsScope,
+  PinOptions,
+  RekeyOptions,
   RepoGcOptions,
+  RepoGetOptions,
+  RepoLsOptions,
+  RepoPutOptions,
+  RepoRmOptions,
   RepoSyncOptions,
   StanzaOptions,
 } from "../repository/options.ts";
 import type { RestoreOptions, RestoreType } from "../restore/options.ts";
 import type { CompressSetting, CompressType } from "../stream/compress_type.ts";
+import type { VerifyMode, VerifyOptions } from "../verify/options.ts";
 import type { Configuration } from "./configuration.ts";
+import { passphraseOf, previousPassphraseOf } from "./passphrases.ts";
 import { placeName, storageConfig } from "./store_config.ts";
 
 /** Lowest and highest level of each compression type (behaviour spec §1.8.2). */
@@ -42,6 +55,11 @@ export function repositories(config: Configuration, listAllowed = false): Reposi
   const chosen = chosenKeys(config, keys, listAllowed);
   assertPlacesDiffer(config, keys);
   return keys.filter((key) => chosen.includes(key)).map((key) => repository(config, key));
+}
+
+/** Repositories in key order, whatever `--repo` names. */
+function allRepositories(config: Configuration): RepositoryConfig[] {
+  return config.indexes("repo").map((key) => repository(config, key));
 }
 
 /** Two repositories in one place would remove each other's files. Those that `--repo` leaves out count too. */
@@ -99,13 +117,20 @@ function repository(config: Configuration, key: number): RepositoryConfig {
   }
   const cipher: CipherConfig = config.string("repo-cipher-type", key) === "none"
     ? { type: "none" }
-    : { type: "aes-256-cbc", passphrase: config.string("repo-cipher-pass", key) };
+    : { type: "aes-256-cbc", passphrase: passphraseOf(config, key), previous: previousPassphraseOf(config, key) };
   return {
     key,
     role: (config.optionalString("repo-role", key) ?? "all") as RepositoryRole,
     storage: storageConfig(config, key),
     cipher,
     symlink: config.optionalBoolean("repo-symlink", key) ?? true,
+    hardlink: config.optionalBoolean("repo-hardlink", key) ?? false,
+    bundle: config.optionalBoolean("repo-bundle", key)
+      ? {
+        sizeBytes: config.number("repo-bundle-size", key),
+        limitBytes: config.number("repo-bundle-limit", key),
+      }
+      : undefined,
     retention: {
       fullType: config.optionalString("repo-retention-full-type", key) === "time" ? "time" : "count",
       full: config.optionalNumber("repo-retention-full", key),
@@ -113,6 +138,12 @@ function repository(config: Configuration, key: number): RepositoryConfig {
       archiveType: (config.optionalString("repo-retention-archive-type", key) ?? "full") as BackupType,
       archive: config.optionalNumber("repo-retention-archive", key),
       historyDays: config.optionalNumber("repo-retention-history", key),
+      keep: {
+        daily: config.optionalNumber("repo-retention-keep-daily", key),
+        weekly: config.optionalNumber("repo-retention-keep-weekly", key),
+        monthly: config.optionalNumber("repo-retention-keep-monthly", key),
+        yearly: config.optionalNumber("repo-retention-keep-yearly", key),
+      },
     },
   };
 }
@@ -262,13 +293,15 @@ export function backupOptions(config: Configuration): BackupOptions {
   if (config.optionalString("backup-standby") === "y") {
     throw unsupported("backup-standby=y", "backups are taken from the primary: use backup-standby=n");
   }
-  const chosen = repositories(config, true);
+  const chosen = repositories(config, true).filter(({ role }) => role !== "wal");
+  if (chosen.length === 0) throw noRepositoryFor("backup", "wal");
   return {
     stanza: stanzaOf(config),
     type: config.string("type") as BackupType,
     clusters: clusters(config),
     // Without --repo a backup goes to the first repository, as with pgBackRest.
     repositories: config.isSet("repo") ? chosen : chosen.slice(0, 1),
+    walSources: allRepositories(config).filter(({ role }) => role !== "backup"),
     repositoryChosen: config.isSet("repo"),
     configuredRepositories: config.indexes("repo").length,
     compress: compressSetting(config),
@@ -283,6 +316,9 @@ export function backupOptions(config: Configuration): BackupOptions {
     checksumPage: config.optionalBoolean("checksum-page"),
     pageHeaderCheck: config.boolean("page-header-check"),
     exclude: config.list("exclude"),
+    delta: config.boolean("delta"),
+    resume: config.boolean("resume"),
+    manifestSaveBytes: config.number("manifest-save-threshold"),
     annotations: config.hash("annotation"),
     processMax: config.number("process-max"),
     bufferBytes: config.number("buffer-size"),
@@ -328,15 +364,82 @@ export function restoreOptions(config: Configuration, restoreCommand: string): R
   };
 }
 
+/** Those that were named; behind a backup also those without backups, whose WAL is of use only for the backups of the others. */
+function expiring(config: Configuration): RepositoryConfig[] {
+  if (config.command !== "backup") return repositories(config);
+  const named = backupOptions(config).repositories;
+  return [...named, ...allRepositories(config).filter(({ role }) => role === "wal")];
+}
+
+/**
+ * Options of drill.
+ * @param restoreCommand text of `restore_command` for a data directory and a spool
+ */
+export function drillOptions(
+  config: Configuration,
+  environment: Readonly<Record<string, string>>,
+  restoreCommand: DrillOptions["restoreCommand"],
+): DrillOptions {
+  const type = config.string("type") as DrillType;
+  return {
+    stanza: stanzaOf(config),
+    repositories: repositories(config),
+    set: config.string("set"),
+    type,
+    typeChosen: config.isSet("type"),
+    target: ["time", "xid", "lsn", "name"].includes(type) ? config.string("target") : undefined,
+    targetExclusive: config.boolean("target-exclusive"),
+    targetTimeline: config.optionalString("target-timeline"),
+    drillPath: config.optionalString("drill-path"),
+    // A host that only verifies has no cluster.
+    clusterPaths: config.indexes("pg").flatMap((key) => config.optionalString("pg-path", key) ?? []),
+    repositoryPaths: config.indexes("repo").flatMap((key) =>
+      ["posix", "cifs"].includes(config.string("repo-type", key)) ? [config.string("repo-path", key)] : []
+    ),
+    pgBin: config.optionalString("pg-bin"),
+    pgUser: config.optionalString("pg-user", 1),
+    settings: config.hash("drill-option"),
+    checksums: config.boolean("checksums"),
+    amcheck: config.boolean("amcheck"),
+    dump: config.boolean("dump"),
+    queries: drillQueries(config.list("query"), config.list("expect")),
+    queryDatabase: config.optionalString("query-database") ?? config.optionalString("pg-database", 1) ?? "postgres",
+    dbTimeoutMs: config.number("db-timeout"),
+    keep: config.boolean("keep"),
+    output: config.string("output") === "json" ? "json" : "text",
+    environment,
+    restoreCommand,
+    processMax: config.number("process-max"),
+    bufferBytes: config.number("buffer-size"),
+    lockPath: config.string("lock-path"),
+    spoolPath: config.string("spool-path"),
+    pgVersionForce: config.optionalString("pg-version-force"),
+  };
+}
+
+/** An expected result that belongs to another statement than the user means would prove nothing. */
+function drillQueries(queries: readonly string[], expected: readonly string[]): DrillOptions["queries"] {
+  if (expected.length > 0 && expected.length !== queries.length) {
+    throw new WalferryError(
+      "OptionInvalid",
+      `there are ${queries.length} of option 'query' but ${expected.length} of option 'expect'`,
+      { hint: "each query needs an expect, in the same order; --expect='*' is for one whose result does not matter." },
+    );
+  }
+  return queries.map((sql, at) => ({ sql, expected: expected[at] === "*" ? undefined : expected[at] }));
+}
+
 /** Options of expire. Also used behind a backup, with the options of the backup's own sections. */
 export function expireOptions(config: Configuration): ExpireOptions {
   return {
     stanza: stanzaOf(config),
-    repositories: repositories(config, config.command === "backup"),
+    repositories: expiring(config),
+    backupSources: allRepositories(config).filter(({ role }) => role !== "wal"),
     set: config.command === "expire" ? config.optionalString("set") : undefined,
     oldest: config.boolean("oldest"),
     archiveExpireBefore: config.optionalString("archive-expire-before"),
-    dryRun: config.boolean("dry-run"),
+    plan: config.command === "expire" && config.boolean("plan"),
+    dryRun: config.boolean("dry-run") || (config.command === "expire" && config.boolean("plan")),
     lockPath: config.string("lock-path"),
   };
 }
@@ -357,6 +460,34 @@ export function infoOptions(config: Configuration): InfoOptions {
     lockPath: config.string("lock-path"),
     spoolPath: config.string("spool-path"),
   };
+}
+
+/** One stanza of metrics. */
+export function metricsScope(config: Configuration): MetricsScope {
+  return {
+    info: {
+      stanza: config.stanza,
+      repositories: repositories(config),
+      output: "text",
+      detailLevel: "full",
+      lockPath: config.string("lock-path"),
+      spoolPath: config.string("spool-path"),
+    },
+    clusterPath: config.optionalString("pg-path", 1),
+    pgVersionForce: config.optionalString("pg-version-force"),
+  };
+}
+
+/** `9854`, `:9854`, `127.0.0.1:9854`, `[::1]:9854`. */
+export function listenAddress(text: string): ListenAddress {
+  const match = /^(?:(?:\[([0-9A-Fa-f:.]+)\]|([^:\[\]]*)):)?(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65535) {
+    throw new WalferryError("OptionInvalidValue", `'${text}' is not valid for 'listen' option`, {
+      hint: "an address and a port are expected, such as 127.0.0.1:9854 or [::1]:9854; :9854 is every address.",
+    });
+  }
+  return { hostname: match[1] ?? (match[2] || "0.0.0.0"), port };
 }
 
 /** Options of check. */
@@ -407,6 +538,18 @@ export function repoGcOptions(config: Configuration): RepoGcOptions {
   };
 }
 
+/** Options of rekey. */
+export function rekeyOptions(config: Configuration): RekeyOptions {
+  const chosen = repositories(config);
+  // Which repository gets another passphrase is said, or there is but one.
+  if (chosen.length > 1) {
+    throw new WalferryError("OptionRequired", "rekey command requires option: repo", {
+      hint: `several repositories are configured (${chosen.map(({ key }) => key).join(", ")}): name one.`,
+    });
+  }
+  return { repositories: chosen, confirm: config.boolean("confirm"), lockPath: config.string("lock-path") };
+}
+
 /** Options of repo-sync. */
 export function repoSyncOptions(config: Configuration): RepoSyncOptions {
   const all = repositories(config);
@@ -432,6 +575,129 @@ export function repoSyncOptions(config: Configuration): RepoSyncOptions {
     lockPath: config.string("lock-path"),
     spoolPath: config.string("spool-path"),
   };
+}
+
+/** The repository of a command that works on one: `--repo`, else the first. */
+function oneRepository(config: Configuration): RepositoryConfig {
+  return repositories(config)[0]!;
+}
+
+/** `--filter`. @throws WalferryError `Format` */
+function filterOf(config: Configuration): RegExp | undefined {
+  const text = config.optionalString("filter");
+  if (text === undefined) return undefined;
+  try {
+    return new RegExp(text, "u");
+  } catch (error) {
+    throw new WalferryError("Format", `invalid regular expression '${text}': ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}
+
+const outputOf = (config: Configuration) => (config.string("output") === "json" ? "json" : "text");
+
+/** Options of repo-ls. */
+export function repoLsOptions(config: Configuration, path = ""): RepoLsOptions {
+  return {
+    repository: oneRepository(config),
+    path,
+    filter: filterOf(config),
+    recurse: config.boolean("recurse"),
+    sort: config.string("sort") as RepoLsOptions["sort"],
+    output: outputOf(config),
+  };
+}
+
+/** Options of repo-get. */
+export function repoGetOptions(config: Configuration, path: string): RepoGetOptions {
+  return { ...repoPutOptions(config, path), ignoreMissing: config.boolean("ignore-missing") };
+}
+
+/** Options of repo-put. */
+export function repoPutOptions(config: Configuration, path: string): RepoPutOptions {
+  return {
+    repository: oneRepository(config),
+    path,
+    stanza: config.stanza,
+    raw: config.boolean("raw"),
+    cipherPass: config.optionalString("cipher-pass"),
+  };
+}
+
+/** Options of repo-rm. */
+export function repoRmOptions(config: Configuration, path = ""): RepoRmOptions {
+  return { repository: oneRepository(config), path, recurse: config.boolean("recurse") };
+}
+
+/** Options of annotate. */
+export function annotateOptions(config: Configuration): AnnotateOptions {
+  return {
+    stanza: stanzaOf(config),
+    repositories: repositories(config),
+    set: config.string("set"),
+    annotations: config.option("annotation") === undefined ? config.missing("annotation") : config.hash("annotation"),
+    lockPath: config.string("lock-path"),
+  };
+}
+
+/** Options of pin and unpin. */
+export function pinOptions(config: Configuration): PinOptions {
+  return {
+    stanza: stanzaOf(config),
+    repositories: repositories(config),
+    set: config.string("set"),
+    reason: config.command === "unpin" ? undefined : config.optionalString("reason") ?? "pinned",
+    lockPath: config.string("lock-path"),
+  };
+}
+
+/** Options of manifest. */
+export function manifestOptions(config: Configuration): ManifestOptions {
+  return {
+    stanza: stanzaOf(config),
+    repositories: repositories(config),
+    set: config.string("set"),
+    reference: config.optionalString("reference"),
+    filter: filterOf(config),
+    output: outputOf(config),
+  };
+}
+
+/** Options of verify. @param invokedName under the name `pgbackrest` exit code and output are that program's */
+export function verifyOptions(config: Configuration, invokedName: string): VerifyOptions {
+  const chosen = oneRepository(config);
+  const dropIn = invokedName === "pgbackrest";
+  const others = () => config.indexes("repo").filter((key) => key !== chosen.key).map((key) => repository(config, key));
+  return {
+    stanza: stanzaOf(config),
+    repository: chosen,
+    set: config.optionalString("set"),
+    mode: verifyMode(config),
+    repair: config.boolean("repair") ? { from: others(), lockPath: config.string("lock-path") } : undefined,
+    output: config.isSet("output") || !dropIn ? config.string("output") as VerifyOptions["output"] : "none",
+    verbose: config.boolean("verbose"),
+    exit: config.isSet("verify-exit") || !dropIn ? config.string("verify-exit") as VerifyOptions["exit"] : "compat",
+    processMax: config.number("process-max"),
+  };
+}
+
+function verifyMode(config: Configuration): VerifyMode {
+  const sample = config.optionalString("sample");
+  const quick = config.boolean("quick");
+  const sinceLast = config.boolean("since-last");
+  if (Number(sample !== undefined) + Number(quick) + Number(sinceLast) > 1) {
+    throw new WalferryError("OptionInvalid", "of the options 'quick', 'sample' and 'since-last' only one can be used");
+  }
+  if (sinceLast && config.optionalString("set") !== undefined) {
+    throw new WalferryError("OptionInvalid", "options 'set' and 'since-last' cannot be used together");
+  }
+  if (sample === undefined) return { kind: quick ? "quick" : sinceLast ? "since-last" : "full" };
+  const percent = /^\d{1,3}(\.\d{1,3})?%?$/.test(sample) ? parseFloat(sample) : 0;
+  if (percent > 0 && percent <= 100) return { kind: "sample", percent };
+  throw new WalferryError("OptionInvalidValue", `'${sample}' is not valid for 'sample' option`, {
+    hint: "a part in percent is expected, such as 5%.",
+  });
 }
 
 /** Options of start and stop. */

@@ -27,10 +27,13 @@ export async function backup(options: BackupOptions, expire: ExpireOptions, cont
     context.log.info(`repo option not specified, defaulting to repo${keys[0]}`);
   }
   await using repositories = await RepositorySet.open(options.repositories);
+  const needsSources = options.repositories.some(({ role }) => role === "backup");
+  await using walSources = await RepositorySet.open(needsSources ? options.walSources : []);
   let shownPercent = 0;
   const report = await runBackup({
     options,
     repositories,
+    walSources,
     context,
     onProgress: (doneBytes, totalBytes) => {
       const percent = totalBytes === 0 ? 100 : (doneBytes * 100) / totalBytes;
@@ -43,7 +46,12 @@ export async function backup(options: BackupOptions, expire: ExpireOptions, cont
     // Only where the new backup is: a repository that did not get it keeps what it has. The locks are still held.
     const failed = new Set(report.failures.map(({ key }) => key));
     await expireRepositories(
-      { ...expire, repositories: options.repositories.filter(({ key }) => !failed.has(key)) },
+      {
+        ...expire,
+        repositories: expire.repositories.filter(({ key }) =>
+          keys.includes(key) ? !failed.has(key) : failed.size === 0
+        ),
+      },
       context,
     );
   }

@@ -54,17 +54,20 @@ export async function check(options: CheckOptions, context: CommandContext): Pro
   // Without something in it a segment is not switched, and nothing would be archived.
   await createRestorePoint(group.primary, "pgBackRest Archive Check");
   const segment = await switchWal(group.primary);
-  for (const repository of set.repositories) context.log.info(`check ${repository.name} archive for WAL (primary)`);
-  const outcomes = await set.ask((repository) =>
-    waitForSegment(
-      repository,
-      options.stanza,
-      archiveIds.get(repository.key)!,
-      segment,
-      options.archiveTimeoutMs,
-      context.clock,
-      context.signal,
-    )
+  const archives = set.repositories.filter(({ config }) => config.role !== "backup");
+  for (const repository of archives) context.log.info(`check ${repository.name} archive for WAL (primary)`);
+  const outcomes = await set.ask(
+    (repository) =>
+      waitForSegment(
+        repository,
+        options.stanza,
+        archiveIds.get(repository.key)!,
+        segment,
+        options.archiveTimeoutMs,
+        context.clock,
+        context.signal,
+      ),
+    archives,
   );
   for (const outcome of outcomes) {
     if (!outcome.ok) continue;

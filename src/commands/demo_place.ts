@@ -2,6 +2,7 @@
 import { WalferryError } from "../errors.ts";
 import { Accounts } from "../process/accounts.ts";
 import type { CommandContext } from "../process/command_context.ts";
+import { runProgram } from "../process/run_program.ts";
 import { howBuilt, selfCommand } from "../process/self.ts";
 import { formatSize } from "../report/units.ts";
 
@@ -99,7 +100,7 @@ export class DemoPlace implements AsyncDisposable {
 
   /** Runs a program as the demo's account; gives its standard output. @throws WalferryError `Execute` with what it said */
   async run(program: string, args: readonly string[], signal?: AbortSignal): Promise<string> {
-    return await this.#execute(program, args, {
+    return await runProgram(program, args, {
       cwd: this.path,
       // A group of its own: Ctrl-C is for the demo, which then stops what runs in the right order.
       detached: true,
@@ -118,17 +119,7 @@ export class DemoPlace implements AsyncDisposable {
 
   /** Runs a program as whoever started the demo, whose settings of npm and of the network it needs. */
   async runAsCaller(program: string, args: readonly string[], cwd: string = this.path): Promise<string> {
-    return await this.#execute(program, args, { cwd, signal: this.#context.signal });
-  }
-
-  async #execute(program: string, args: readonly string[], options: Deno.CommandOptions): Promise<string> {
-    try {
-      return await execute(program, args, options);
-    } catch (error) {
-      // What was ended by the demo's own signal did not fail.
-      options.signal?.throwIfAborted();
-      throw error;
-    }
+    return await runProgram(program, args, { cwd, signal: this.#context.signal });
   }
 
   /**
@@ -309,29 +300,6 @@ async function exists(path: string): Promise<boolean> {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
   }
-}
-
-/** Runs a program to its end; gives its standard output. @throws WalferryError `Execute` */
-async function execute(program: string, args: readonly string[], options: Deno.CommandOptions): Promise<string> {
-  let output: Deno.CommandOutput;
-  try {
-    // Not `Command.output()`, which leaves the child in this process's group whatever `detached` says.
-    output = await new Deno.Command(program, {
-      ...options,
-      args: [...args],
-      stdin: "null",
-      stdout: "piped",
-      stderr: "piped",
-    }).spawn().output();
-  } catch (error) {
-    throw new WalferryError("Execute", `unable to execute '${program}': ${(error as Error).message}`, { cause: error });
-  }
-  const decoder = new TextDecoder();
-  if (output.success) return decoder.decode(output.stdout);
-  const said = `${decoder.decode(output.stdout)}${decoder.decode(output.stderr)}`.trim().split("\n").slice(-8).join(
-    "\n",
-  );
-  throw new WalferryError("Execute", `'${program} ${args.join(" ")}' ended with ${output.code}: ${said}`);
 }
 
 /** A word for the shell that PostgreSQL runs. `%p` stays as it is. */

@@ -1,13 +1,14 @@
 /** The PostgreSQL that the demo runs: from the path given, from PATH, from the system's folders, else from its npm package. */
 import { WalferryError } from "../errors.ts";
+import { holdsPrograms, programPaths, versionIn } from "../postgres/programs.ts";
+import { PG_RELEASES, releaseOf } from "../postgres/version.ts";
 import type { DemoPlace, DemoPostgres } from "./demo_place.ts";
 
 /** Package that holds PostgreSQL's programs for this platform, and the version the demo takes. */
 const PACKAGE_VERSION = "17.10.0-beta.17";
 
-/** Majors that this program works with. */
-const OLDEST = 13;
-const NEWEST = 18;
+/** What the demo runs. */
+const PROGRAMS = ["initdb", "pg_ctl", "postgres"];
 
 /** Finds or fetches PostgreSQL. @throws WalferryError `FileMissing` when there is none and none can be fetched */
 export async function obtainPostgres(
@@ -17,12 +18,13 @@ export async function obtainPostgres(
   say: (text: string) => void,
 ): Promise<DemoPostgres> {
   if (pgBin !== undefined) {
-    if (!hasPrograms(pgBin)) {
+    if (!holdsPrograms(pgBin, PROGRAMS)) {
       throw new WalferryError("FileMissing", `'${pgBin}' does not hold initdb, pg_ctl and postgres`);
     }
     return await describe(pgBin, place);
   }
-  for (const path of candidates(searchPath).filter(hasPrograms)) {
+  for (const path of programPaths(searchPath)) {
+    if (!holdsPrograms(path, PROGRAMS)) continue;
     const found = await usable(path, place, say);
     if (found !== undefined) return found;
   }
@@ -43,49 +45,14 @@ async function usable(
     say(`  not used: ${error.message}`);
     return undefined;
   }
-  const major = parseInt(found.version, 10);
-  if (major >= OLDEST && major <= NEWEST) return found;
-  say(`  not used: ${path} is PostgreSQL ${found.version}, not one of ${OLDEST} to ${NEWEST}`);
+  if (releaseOf(String(parseInt(found.version, 10))) !== undefined) return found;
+  const known = PG_RELEASES.map(({ version }) => version);
+  say(`  not used: ${path} is PostgreSQL ${found.version}, not one of ${known[0]} to ${known.at(-1)}`);
   return undefined;
 }
 
-/** What the caller would run first, then the folders of distributions, newest release first. */
-function candidates(searchPath: string): string[] {
-  const called = searchPath.split(":").filter((path) => path.startsWith("/"));
-  const installed = listOf("/usr/lib/postgresql").filter((name) => /^\d+$/.test(name)).map(Number)
-    .sort((a, b) => b - a).map((major) => `/usr/lib/postgresql/${major}/bin`);
-  const others: string[] = [];
-  for (let major = NEWEST; major >= OLDEST; major--) others.push(`/usr/pgsql-${major}/bin`);
-  return [...new Set([...called, ...installed, ...others, "/usr/local/pgsql/bin", "/usr/local/bin", "/usr/bin"])];
-}
-
-function listOf(path: string): string[] {
-  try {
-    return [...Deno.readDirSync(path)].map(({ name }) => name);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
-  }
-}
-
-function hasPrograms(path: string): boolean {
-  return ["initdb", "pg_ctl", "postgres"].every((name) => {
-    try {
-      return Deno.statSync(`${path}/${name}`).isFile;
-    } catch (error) {
-      // PATH may name what is not there, what is no directory and what others may not enter.
-      const { NotFound, NotADirectory, PermissionDenied } = Deno.errors;
-      if (error instanceof NotFound || error instanceof NotADirectory || error instanceof PermissionDenied) {
-        return false;
-      }
-      throw error;
-    }
-  });
-}
-
 async function describe(binPath: string, place: DemoPlace): Promise<DemoPostgres> {
-  const version = (await place.run(`${binPath}/postgres`, ["--version"])).replace(/^postgres \(PostgreSQL\) /, "")
-    .trim();
+  const version = versionIn(await place.run(`${binPath}/postgres`, ["--version"]));
   return { binPath, version };
 }
 

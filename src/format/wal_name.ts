@@ -56,6 +56,27 @@ export function nextSegmentName(name: string, segmentSizeBytes: number): string 
   return name.slice(0, 8) + hex8(log) + hex8(segment);
 }
 
+/** Place of a segment on its timeline: its first byte's LSN divided by the segment size. */
+export function segmentNumber(name: string, segmentSizeBytes: number): number {
+  return parseInt(name.slice(8, 16), 16) * segmentsPerLog(segmentSizeBytes) + parseInt(name.slice(16, 24), 16);
+}
+
+/** Name of the segment at a place on a timeline. */
+export function segmentNameOf(timeline: number, number: number, segmentSizeBytes: number): string {
+  const perLog = segmentsPerLog(segmentSizeBytes);
+  return hex8(timeline) + hex8(Math.floor(number / perLog)) + hex8(number % perLog);
+}
+
+/** True when a segment of this name exists with this segment size: the last 8 digits count up to a limit only. */
+export function isPossibleSegment(name: string, segmentSizeBytes: number): boolean {
+  return isWalSegmentName(name) && parseInt(name.slice(16, 24), 16) < segmentsPerLog(segmentSizeBytes);
+}
+
+/** Name of the history file of a timeline. */
+export function historyNameOf(timeline: number): string {
+  return `${hex8(timeline)}.history`;
+}
+
 /** Every segment name from first to last, both included. @throws WalferryError `Assert` when last is before first or on another timeline. */
 export function* segmentRange(first: string, last: string, segmentSizeBytes: number): Generator<string> {
   if (first.slice(0, 8) !== last.slice(0, 8) || first > last) {

@@ -7,6 +7,8 @@ export interface WalHeader {
   readonly pgVersion: string;
   readonly systemId: bigint;
   readonly segmentBytes: number;
+  /** Where in the WAL the segment begins (`xlp_pageaddr`). */
+  readonly startLsn: bigint;
 }
 
 /** Bytes needed by {@link readWalHeader}. */
@@ -39,5 +41,10 @@ export function readWalHeader(bytes: Uint8Array, versionForce?: string): WalHead
   if ((view.getUint16(2, true) & LONG_HEADER) === 0) {
     throw new WalferryError("Format", "first page header in WAL file is expected to be in long format");
   }
-  return { pgVersion, systemId: view.getBigUint64(24, true), segmentBytes: view.getUint32(32, true) };
+  return {
+    pgVersion,
+    systemId: view.getBigUint64(24, true),
+    segmentBytes: view.getUint32(32, true),
+    startLsn: view.getBigUint64(8, true),
+  };
 }

@@ -11,7 +11,7 @@ export interface CommandContext {
   /** Aborts on SIGTERM, SIGINT and SIGHUP with a `Term` error as reason. */
   readonly signal: AbortSignal;
   /** Writes a result to standard output, byte for byte. */
-  readonly output: (text: string) => void;
+  readonly output: (content: string | Uint8Array) => void;
   /** `<pid>-<8 hex>`: names this run in lock files and logs. */
   readonly execId: string;
 }

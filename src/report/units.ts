@@ -38,6 +38,12 @@ export function formatPercent(part: number, whole: number): string {
   return `${(whole === 0 ? 100 : (part * 100) / whole).toFixed(2)}%`;
 }
 
+/** `2026-01-31`, by the clock of this host. */
+export function formatDate(date: Date): string {
+  const two = (value: number) => String(value).padStart(2, "0");
+  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+}
+
 /** `2026-11-20 22:56:36.123` in local time, milliseconds on request. */
 export function formatLocalTime(ms: number, withMilliseconds = false): string {
   const date = new Date(ms);

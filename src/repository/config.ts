@@ -4,7 +4,20 @@ import type { StorageConfig } from "../../backends/config.ts";
 /** Encryption of a repository as configured; the passphrase is the user's, which opens the info files only. */
 export type CipherConfig =
   | { readonly type: "none" }
-  | { readonly type: "aes-256-cbc"; readonly passphrase: string };
+  | {
+    readonly type: "aes-256-cbc";
+    readonly passphrase: string;
+    /** The one before (`rekey`): opens what was not written since. */
+    readonly previous?: string;
+  };
+
+/** `repoN-retention-keep-*`: for how many of the last days, weeks, months and years with a full backup the newest one of each stays. */
+export interface KeepConfig {
+  readonly daily?: number;
+  readonly weekly?: number;
+  readonly monthly?: number;
+  readonly yearly?: number;
+}
 
 /** `repoN-retention-*`. An absent number is "not configured". */
 export interface RetentionConfig {
@@ -16,10 +29,19 @@ export interface RetentionConfig {
   readonly archive?: number;
   /** Days that manifests of expired backups stay in `backup.history`; absent = for ever, 0 = none. */
   readonly historyDays?: number;
+  readonly keep: KeepConfig;
 }
 
 /** What a repository is for (`repoN-role`): WAL, backups with the WAL that makes them consistent, or both. */
 export type RepositoryRole = "all" | "wal" | "backup";
+
+/** `repoN-bundle`: small files of a backup are stored together. Bytes. */
+export interface BundleConfig {
+  /** A bundle is full when the files in it have this size together. */
+  readonly sizeBytes: number;
+  /** Largest file that goes into a bundle. */
+  readonly limitBytes: number;
+}
 
 /** One configured repository (`repoN-...`). */
 export interface RepositoryConfig {
@@ -31,4 +53,8 @@ export interface RepositoryConfig {
   readonly retention: RetentionConfig;
   /** Make the links `latest` and `pg_tblspc/<oid>` where the store can (`repoN-symlink`). */
   readonly symlink: boolean;
+  /** Unchanged files get a second name in a differential or incremental backup where the store can (`repoN-hardlink`). */
+  readonly hardlink: boolean;
+  /** Absent = every file is stored alone. */
+  readonly bundle?: BundleConfig;
 }

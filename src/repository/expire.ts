@@ -3,7 +3,7 @@
  * goes first, then its line in `backup.info`, then its files; WAL goes last.
  */
 import { toWalferryError, WalferryError } from "../errors.ts";
-import type { ArchiveInfo } from "../format/archive_info.ts";
+import { type ArchiveInfo, currentHistoryEntry } from "../format/archive_info.ts";
 import type { BackupInfo } from "../format/backup_info.ts";
 import { formatLabel, parseLabel } from "../format/label.ts";
 import { isHistoryName, timelineOf } from "../format/wal_name.ts";
@@ -11,6 +11,8 @@ import type { CommandContext } from "../process/command_context.ts";
 import { BACKREST_VERSION } from "../version.ts";
 import { listBackupDirectories, reconcileBackupInfo } from "./backup_catalog.ts";
 import type { RetentionConfig } from "./config.ts";
+import { describeArchivePlan, planBackups } from "./expire_plan.ts";
+import { isPinned, keptBeyond, withNeeds } from "./keep.ts";
 import type { ExpireOptions } from "./options.ts";
 import type { Repository } from "./repository.ts";
 import { describeFailure, type RepositoryFailure, RepositorySet } from "./repository_set.ts";
@@ -50,9 +52,14 @@ export async function expireRepositories(options: ExpireOptions, context: Comman
   }
   await using set = await RepositorySet.open(options.repositories);
   const failures: RepositoryFailure[] = [];
-  for (const repository of set.repositories) {
+  // Those without backups last: what they keep depends on the backups that stay.
+  const isWal = ({ config: { role } }: Repository) => role === "wal";
+  const ordered = [...set.repositories.filter((one) => !isWal(one)), ...set.repositories.filter(isWal)];
+  for (const repository of ordered) {
     try {
-      await new RepositoryExpiry(repository, options, context).run();
+      const expiry = new RepositoryExpiry(repository, options, context);
+      if (isWal(repository)) await expiry.runWithoutBackups();
+      else await expiry.run();
     } catch (error) {
       context.signal.throwIfAborted();
       const failure = { key: repository.key, error: toWalferryError(error) };
@@ -74,6 +81,8 @@ class RepositoryExpiry {
   readonly #context: CommandContext;
   /** Labels that this run has expired: only what was expired, or never became complete, is removed. */
   readonly #expired = new Set<string>();
+  /** Labels that stay only because something else than the number or days of the retention keeps them. */
+  readonly #spared = new Set<string>();
 
   constructor(repository: Repository, options: ExpireOptions, context: CommandContext) {
     this.#repository = repository;
@@ -96,6 +105,31 @@ class RepositoryExpiry {
     await this.#removeDirectories(backupInfo);
     await this.#expireHistory(backupInfo, retention);
     await this.#expireArchive(archiveInfo, backupInfo, retention, timeMet);
+  }
+
+  /** Keeps the WAL from the oldest backup on that any other repository holds; all of it while one of them cannot say. */
+  async runWithoutBackups(): Promise<void> {
+    const { stanza, backupSources } = this.#options;
+    await using others = await RepositorySet.open(backupSources);
+    const archiveInfo = await this.#repository.loadArchiveInfo(stanza);
+    const { systemId, pgVersion } = currentHistoryEntry(archiveInfo);
+    const starts: (string | undefined)[] = [];
+    for (const outcome of await others.ask((other) => other.loadBackupInfo(stanza))) {
+      if (!outcome.ok) throw outcome.failure.error;
+      const { history, backups } = outcome.value;
+      const own = history.filter((entry) => entry.systemId === systemId && entry.pgVersion === pgVersion);
+      // Sorted by label, which is by time: what is needed first comes first.
+      starts.push(backups.find((backup) => own.some(({ id }) => id === backup.historyId))?.archiveStart);
+    }
+    const archiveId = archiveIdOf(currentHistoryEntry(archiveInfo));
+    const first = starts.every((start) => start !== undefined) ? starts.sort()[0] : undefined;
+    if (first === undefined) {
+      this.#info(`${archiveId} no archive to remove: not every other repository has a backup yet`);
+    } else await this.#removeOutside(archiveId, [{ start: first }], first);
+  }
+
+  #tell(line: string): void {
+    this.#context.output(`${this.#repository.name}: ${line}\n`);
   }
 
   #info(message: string): void {
@@ -122,8 +156,22 @@ class RepositoryExpiry {
     const fulls = info.backups.filter(({ type }) => type === "full");
     const timeMet = retention.fullType === "time" && retention.full !== undefined &&
       fulls.some(({ timestampStop }) => timestampStop < nowSeconds - retention.full! * 86400);
-    await this.#apply(info, expireFull(info.backups, retention, nowSeconds));
-    await this.#apply(info, expireDiff(info.backups, retention));
+    const before = [...info.backups];
+    const kept = withNeeds(before, keptBeyond(before, retention.keep).keys());
+    const expiries: BackupExpiry[] = [];
+    for (const decide of [expireFull, expireDiff]) {
+      const { reason, labels } = decide(info.backups, retention, nowSeconds);
+      // A full backup that stays beyond the retention stays without what builds on it, unless that stays for itself.
+      const expiry = { reason, labels: labels.filter((label) => !kept.has(label)) };
+      for (const label of labels) if (kept.has(label)) this.#spared.add(label);
+      expiries.push(expiry);
+      await this.#apply(info, expiry);
+    }
+    if (this.#options.plan) {
+      for (const { label, stays, reason } of planBackups(before, retention, expiries, this.#spared)) {
+        this.#tell(`${stays ? "keep  " : "remove"} backup ${label}: ${reason}`);
+      }
+    }
     return timeMet;
   }
 
@@ -136,6 +184,12 @@ class RepositoryExpiry {
       return;
     }
     const expiry = expireSet(info.backups, label);
+    const pinned = info.backups.filter((backup) => expiry.labels.includes(backup.label)).find(isPinned);
+    if (pinned !== undefined) {
+      throw new WalferryError("BackupSetInvalid", `backup ${label} cannot be expired: ${pinned.label} is pinned`, {
+        hint: `unpin it first: walferry --set=${pinned.label} unpin`,
+      });
+    }
     const remaining = info.backups.filter((backup) => !expiry.labels.includes(backup.label));
     const lastFull = remaining.findLast(({ type, historyId }) => type === "full" && historyId === info.currentId);
     if (entry.historyId === info.currentId && lastFull === undefined) {
@@ -219,7 +273,7 @@ class RepositoryExpiry {
     retention: RetentionConfig,
     timeMet: boolean,
   ): Promise<void> {
-    const fulls = backupInfo.backups.filter(({ type }) => type === "full").length;
+    const fulls = backupInfo.backups.filter(({ type, label }) => type === "full" && !this.#spared.has(label)).length;
     const kept = archiveRetention(retention, fulls, timeMet);
     if ("none" in kept && this.#options.archiveExpireBefore === undefined) {
       this.#info(`${kept.none} - archive logs will not be expired`);
@@ -241,6 +295,7 @@ class RepositoryExpiry {
         entry.id === archiveInfo.currentId,
         this.#options.archiveExpireBefore,
       );
+      if (this.#options.plan) { for (const line of describeArchivePlan(archiveId, decision)) this.#tell(line); }
       if (decision.kind === "keep all") this.#info(`${archiveId} no archive to remove`);
       else if (decision.kind === "remove archive id") await this.#removeArchiveId(archiveId);
       else await this.#removeOutside(archiveId, decision.ranges, decision.continuousFrom);

@@ -6,9 +6,9 @@ import type { Clock } from "../process/clock.ts";
 import { stateRoot } from "./spool_files.ts";
 
 /** Pauses after a failure in milliseconds: first, growth, longest. */
-const PAUSE_FIRST = 5000;
+const PAUSE_FIRST = 2000;
 const PAUSE_GROWTH = 2;
-const PAUSE_MAX = 300_000;
+const PAUSE_MAX = 60_000;
 /** Longest reason that is kept, in characters. */
 const REASON_MAX = 500;
 const FILE_MODE = 0o640;

@@ -42,13 +42,53 @@ export interface InfoOptions {
   readonly spoolPath: string;
 }
 
+/** One stanza (or all that the repositories have) of `metrics` and `report`. */
+export interface MetricsScope {
+  readonly info: InfoOptions;
+  /** Data directory of the stanza's first cluster. */
+  readonly clusterPath?: string;
+  readonly pgVersionForce?: string;
+}
+
+/** Where a server listens. */
+export interface ListenAddress {
+  readonly hostname: string;
+  readonly port: number;
+}
+
+export interface ReportOptions {
+  readonly scopes: readonly MetricsScope[];
+  /** File of the page; `-` = standard output. */
+  readonly htmlPath: string;
+}
+
+export interface MetricsOptions {
+  readonly scopes: readonly MetricsScope[];
+  /** Absent = to standard output, once. */
+  readonly listen?: ListenAddress;
+  /** How old what is known of the repositories may be, milliseconds. */
+  readonly maxAgeMs: number;
+}
+
 export interface ExpireOptions {
   readonly stanza: string;
   readonly repositories: readonly RepositoryConfig[];
+  /** Repositories with backups: what a repository without any (`repo-role=wal`) keeps its WAL for. */
+  readonly backupSources: readonly RepositoryConfig[];
   readonly set?: string;
   readonly oldest: boolean;
   readonly archiveExpireBefore?: string;
+  /** Tell why each backup and each range of WAL stays or goes; `dryRun` is set then. */
+  readonly plan: boolean;
   readonly dryRun: boolean;
+  readonly lockPath: string;
+}
+
+/** `rekey` */
+export interface RekeyOptions {
+  readonly repositories: readonly RepositoryConfig[];
+  /** Change nothing; prove that the new passphrase opens everything by itself. */
+  readonly confirm: boolean;
   readonly lockPath: string;
 }
 
@@ -63,6 +103,68 @@ export interface RepoSyncOptions {
   readonly processMax: number;
   readonly lockPath: string;
   readonly spoolPath: string;
+}
+
+/** One repository and a path in it, as it was typed. */
+interface RepoPathOptions {
+  readonly repository: RepositoryConfig;
+  readonly path: string;
+}
+
+export interface RepoLsOptions extends RepoPathOptions {
+  readonly filter?: RegExp;
+  readonly recurse: boolean;
+  readonly sort: "asc" | "desc" | "none";
+  readonly output: "text" | "json";
+}
+
+export interface RepoGetOptions extends RepoPathOptions {
+  readonly stanza?: string;
+  /** Neither decrypt nor look for a passphrase. */
+  readonly raw: boolean;
+  /** Decrypt with this instead of the passphrase that the path tells. */
+  readonly cipherPass?: string;
+  readonly ignoreMissing: boolean;
+}
+
+export interface RepoPutOptions extends RepoPathOptions {
+  readonly stanza?: string;
+  /** Store it as it comes. */
+  readonly raw: boolean;
+  readonly cipherPass?: string;
+}
+
+export interface RepoRmOptions extends RepoPathOptions {
+  readonly recurse: boolean;
+}
+
+export interface AnnotateOptions {
+  readonly stanza: string;
+  readonly repositories: readonly RepositoryConfig[];
+  readonly set: string;
+  /** An empty value removes the note. */
+  readonly annotations: ReadonlyMap<string, string>;
+  readonly lockPath: string;
+}
+
+/** `pin`; without a reason, `unpin`. */
+export interface PinOptions {
+  readonly stanza: string;
+  readonly repositories: readonly RepositoryConfig[];
+  readonly set: string;
+  readonly reason: string | undefined;
+  readonly lockPath: string;
+}
+
+export interface ManifestOptions {
+  readonly stanza: string;
+  readonly repositories: readonly RepositoryConfig[];
+  /** A label, or `latest`. */
+  readonly set: string;
+  /** Only files whose bytes this backup holds. */
+  readonly reference?: string;
+  readonly filter?: RegExp;
+  readonly output: "text" | "json";
 }
 
 export interface RepoGcOptions {

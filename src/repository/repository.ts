@@ -4,7 +4,7 @@
  */
 import type { Storage } from "../../backends/contract.ts";
 import { openStorage } from "../../backends/open.ts";
-import { toWalferryError, WalferryError } from "../errors.ts";
+import { isWalferryError, toWalferryError, WalferryError } from "../errors.ts";
 import { type ArchiveInfo, parseArchiveInfo, renderArchiveInfo } from "../format/archive_info.ts";
 import { type BackupInfo, parseBackupInfo, renderBackupInfo } from "../format/backup_info.ts";
 import type { Manifest } from "../format/manifest.ts";
@@ -12,15 +12,15 @@ import { parseManifest, renderManifest } from "../format/manifest_codec.ts";
 import { type ByteStream, type Filter, pipeline } from "../stream/byte_stream.ts";
 import { decryptFilter, encryptFilter } from "../stream/cipher.ts";
 import { compressFilter } from "../stream/compress.ts";
-import { collect } from "../stream/sources.ts";
+import { collect, streamOf } from "../stream/sources.ts";
 import type { RepositoryConfig } from "./config.ts";
 
 /** Largest `archive.info` or `backup.info` that is read, in bytes: a hundred thousand backups. */
-const INFO_BYTES_MAX = 128 * 1024 * 1024;
+export const INFO_BYTES_MAX = 128 * 1024 * 1024;
 /** Largest manifest that is read, in bytes: some two million files. V8 holds no longer string. */
-const MANIFEST_BYTES_MAX = 500 * 1024 * 1024;
+export const MANIFEST_BYTES_MAX = 500 * 1024 * 1024;
 /** Level of the manifests kept in `backup.history` (repository-format §1.2). */
-const HISTORY_LEVEL = 9;
+export const HISTORY_LEVEL = 9;
 const ARCHIVE_INFO_HINT = "archive.info cannot be opened but is required to push/get WAL segments.\n" +
   "is archive_command configured correctly in postgresql.conf?\nhas a stanza-create been performed?\n" +
   "use --no-archive-check to disable archive checks during backup if you have an alternate archiving scheme.";
@@ -60,6 +60,39 @@ export class Repository implements AsyncDisposable {
     return this.config.cipher.type === "none" ? undefined : this.config.cipher.passphrase;
   }
 
+  /** Whether the configured passphrase opens an info file, without the one before. @throws WalferryError those of the store */
+  async opensWithCurrent(path: string): Promise<boolean> {
+    const stream = await this.storage.read(path);
+    if (stream === undefined) return false;
+    const stored = await collect(stream, INFO_BYTES_MAX);
+    return await this.#isOpenedBy(stored, this.infoPassphrase);
+  }
+
+  /** A wrong passphrase shows in the padding or, now and then, only in the text. */
+  async #isOpenedBy(stored: Uint8Array, passphrase: string | undefined): Promise<boolean> {
+    const isText = (text: string) => text.startsWith("[");
+    try {
+      const plain = passphrase === undefined ? streamOf(stored) : decryptFilter(passphrase)(streamOf(stored));
+      return isText(decodeText(await collect(plain, INFO_BYTES_MAX)));
+    } catch (error) {
+      if (isWalferryError(error, "Crypto") || isWalferryError(error, "Format")) return false;
+      throw error;
+    }
+  }
+
+  /** Content of an info file, which the passphrase before may still open. */
+  async #readInfo(path: string, signal?: AbortSignal): Promise<ByteStream | undefined> {
+    const { cipher } = this.config;
+    if (cipher.type === "none" || cipher.previous === undefined) {
+      return await this.readWith(path, this.infoPassphrase, signal);
+    }
+    const stream = await this.storage.read(path, { signal });
+    if (stream === undefined) return undefined;
+    const stored = await collect(stream, INFO_BYTES_MAX);
+    const isNew = await this.#isOpenedBy(stored, cipher.passphrase);
+    return decryptFilter(isNew ? cipher.passphrase : cipher.previous)(streamOf(stored));
+  }
+
   archivePath(stanza: string, ...rest: string[]): string {
     return ["archive", stanza, ...rest].filter((part) => part !== "").join("/");
   }
@@ -88,7 +121,7 @@ export class Repository implements AsyncDisposable {
   async loadArchiveInfo(stanza: string, signal?: AbortSignal): Promise<ArchiveInfo> {
     return await this.#load(
       this.archivePath(stanza, "archive.info"),
-      this.infoPassphrase,
+      (path) => this.#readInfo(path, signal),
       INFO_BYTES_MAX,
       parseArchiveInfo,
       "info file",
@@ -106,7 +139,7 @@ export class Repository implements AsyncDisposable {
   async loadBackupInfo(stanza: string): Promise<BackupInfo> {
     return await this.#load(
       this.backupPath(stanza, "backup.info"),
-      this.infoPassphrase,
+      (path) => this.#readInfo(path),
       INFO_BYTES_MAX,
       parseBackupInfo,
       "info file",
@@ -126,7 +159,13 @@ export class Repository implements AsyncDisposable {
    */
   async loadManifest(stanza: string, label: string, passphrase: string | undefined): Promise<Manifest> {
     const path = this.backupPath(stanza, label, "backup.manifest");
-    const manifest = await this.#load(path, passphrase, MANIFEST_BYTES_MAX, parseManifest, "backup manifest file");
+    const manifest = await this.#load(
+      path,
+      (candidate) => this.readWith(candidate, passphrase),
+      MANIFEST_BYTES_MAX,
+      parseManifest,
+      "backup manifest file",
+    );
     if (manifest.label !== label) {
       throw new WalferryError(
         "Format",
@@ -179,7 +218,7 @@ export class Repository implements AsyncDisposable {
   /** Tries the file, then its copy. */
   async #load<T>(
     path: string,
-    passphrase: string | undefined,
+    read: (path: string) => Promise<ByteStream | undefined>,
     maxBytes: number,
     parse: (text: string) => T,
     what: string,
@@ -189,7 +228,7 @@ export class Repository implements AsyncDisposable {
     const failures: WalferryError[] = [];
     for (const candidate of [path, `${path}.copy`]) {
       try {
-        const stream = await this.readWith(candidate, passphrase, signal);
+        const stream = await read(candidate);
         if (stream === undefined) {
           throw new WalferryError("FileMissing", `unable to open missing file '${this.display(candidate)}' for read`);
         }
@@ -230,8 +269,11 @@ async function* textStream(pieces: Iterable<string>): AsyncGenerator<Uint8Array>
   for (const piece of pieces) yield encoder.encode(piece);
 }
 
-/** @throws WalferryError `Format` for bytes that are not UTF-8, such as encrypted content read without a passphrase */
-function decodeText(bytes: Uint8Array): string {
+/**
+ * Bytes of an info file or manifest as text.
+ * @throws WalferryError `Format` for bytes that are not UTF-8, such as encrypted content read without a passphrase
+ */
+export function decodeText(bytes: Uint8Array): string {
   const start = new TextDecoder("latin1").decode(bytes.subarray(0, 8));
   if (start === "Salted__") {
     throw new WalferryError("Format", "key/value found outside of section at line 1: Salted__", {

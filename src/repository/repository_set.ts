@@ -14,6 +14,21 @@ export function describeFailure(failure: RepositoryFailure): string {
   return `repo${failure.key}: [${failure.error.name}] ${failure.error.text}`;
 }
 
+/** Beginning of what {@link describeFailure} makes. */
+const DESCRIBED = /^repo(\d{1,3}): (?=\[\w+Error\] )/;
+
+/** The failures that a message tells of, as {@link describeFailure} puts them: each goes on to the next one. */
+export function failuresIn(message: string): Array<{ readonly key: number; readonly text: string }> {
+  const found: Array<{ key: number; text: string }> = [];
+  for (const line of message.split("\n")) {
+    const match = DESCRIBED.exec(line);
+    const last = found.at(-1);
+    if (match !== null) found.push({ key: Number(match[1]), text: line.slice(match[0].length) });
+    else if (last !== undefined) last.text += `\n${line}`;
+  }
+  return found;
+}
+
 /** The result of one question to one repository. */
 export type Outcome<T> = { readonly ok: true; readonly repository: Repository; readonly value: T } | {
   readonly ok: false;

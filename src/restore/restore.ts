@@ -10,6 +10,7 @@ import type { CommandContext } from "../process/command_context.ts";
 import { formatLocalTime, formatSize } from "../report/units.ts";
 import type { Repository } from "../repository/repository.ts";
 import type { RepositorySet } from "../repository/repository_set.ts";
+import { refuseEarlyBlocks } from "../repository/early_blocks.ts";
 import { chooseSet } from "./choose_set.ts";
 import { attempt, lstat, syncDirectory, writeDurably } from "./local_files.ts";
 import type { RestoreOptions } from "./options.ts";
@@ -46,7 +47,7 @@ export async function runRestore(given: RestoreOptions, set: RepositorySet, cont
   const manifest = await chosen.repository.loadManifest(given.stanza, chosen.entry.label, chosen.info.cipherPass);
   // An offline backup is consistent as it is.
   const options: RestoreOptions = !given.typeChosen && !manifest.options.online ? { ...given, type: "none" } : given;
-  refuseBlockIncremental(manifest);
+  refuseEarlyBlocks(manifest, chosen.info, chosen.repository);
   await checkTimeline(chosen.repository, manifest, options);
   const from = manifest.options.online && options.type !== "none"
     ? `, recovery will start at ${formatLocalTime(manifest.timestampStart * 1000)}`
@@ -108,18 +109,6 @@ function removeSpool(options: RestoreOptions): void {
   if (lstat(path) !== undefined) {
     attempt("PathRemove", `unable to remove path '${path}'`, () => Deno.removeSync(path, { recursive: true }));
   }
-}
-
-function refuseBlockIncremental(manifest: Manifest): void {
-  const file = manifest.files.find(({ blockMapBytes }) => blockMapBytes !== undefined);
-  if (file === undefined) return;
-  throw new WalferryError(
-    "FeatureNotSupported",
-    `backup ${manifest.label} holds block incremental files ('${file.name}'), which this version of walferry cannot restore`,
-    {
-      hint: "restore this backup with pgbackrest 2.46 or newer.",
-    },
-  );
 }
 
 /** Links are made from the maps, and `preserve` keeps recovery settings as they are. */

@@ -12,8 +12,10 @@ import { decryptFilter, type Framing } from "../stream/cipher.ts";
 import { decompressFilter } from "../stream/compress.ts";
 import type { CompressType } from "../stream/compress_type.ts";
 import { Sha1Meter } from "../stream/hash.ts";
-import { drain, readFileStream } from "../stream/sources.ts";
+import { type BlockSource, writeBlocks } from "./block_writer.ts";
+import { examine, type Existing } from "./existing_file.ts";
 import { attempt, lstat } from "./local_files.ts";
+import { writeAll } from "./write_all.ts";
 
 /** What a worker is told once. */
 export interface WriteSetup {
@@ -31,6 +33,8 @@ export interface StoredSource {
   readonly compressType: CompressType;
   readonly framing: Framing;
   readonly cipherPass: string | undefined;
+  /** The file is block incremental: what is above is its map. */
+  readonly blocks?: BlockSource;
 }
 
 /** One file to restore. */
@@ -70,60 +74,38 @@ export async function start(
     return store;
   };
   return await Promise.resolve(async (request: WriteRequest, advance: Advance) => {
-    const kept = request.delta && await isRight(request);
-    if (!kept) await write(request, storeOf, advance);
+    const existing = request.delta ? await examine(request) : undefined;
+    const kept = existing?.isRight ?? false;
+    if (!kept) await write(request, existing, storeOf, advance);
     finishFile(request);
     if (kept) advance(request.sizeBytes);
     return { status: kept ? "kept" : request.source === undefined && request.sizeBytes > 0 ? "zeroed" : "written" };
   });
 }
 
-/** Whether the file that is there has the right content already. */
-async function isRight(request: WriteRequest): Promise<boolean> {
-  const found = lstat(request.path);
-  if (found === undefined || !found.isFile || request.source === undefined) return false;
-  if (found.size > request.sizeBytes) {
-    attempt(
-      "FileWrite",
-      `unable to truncate '${request.path}'`,
-      () => Deno.truncateSync(request.path, request.sizeBytes),
-    );
-  } else if (found.size < request.sizeBytes) return false;
-  if (request.trustBefore !== undefined && found.size === request.sizeBytes) {
-    const modified = Math.floor((found.mtime?.getTime() ?? 0) / 1000);
-    if (modified === request.timestamp && modified < request.trustBefore) return true;
-  }
-  if (request.sizeBytes === 0) return true;
-  const meter = new Sha1Meter();
-  await drain(meter.through(readFileStream(request.path)));
-  return meter.digestHex() === request.checksum;
-}
-
 async function write(
   request: WriteRequest,
+  existing: Existing | undefined,
   storeOf: (key: number) => Promise<Storage>,
   advance: Advance,
 ): Promise<void> {
   const { path, source, sizeBytes } = request;
   removeUnlessFile(path);
+  const blocks = existing?.blockChecksums;
   using file = attempt(
     "FileOpen",
     `unable to open file '${path}' for write`,
-    () => Deno.openSync(path, { write: true, create: true, truncate: true, mode: request.mode & 0o600 }),
+    () =>
+      Deno.openSync(path, { write: true, create: true, truncate: blocks === undefined, mode: request.mode & 0o600 }),
   );
   if (source === undefined || sizeBytes === 0) {
     attempt("FileWrite", `unable to write '${path}'`, () => file.truncateSync(sizeBytes));
     advance(sizeBytes);
   } else {
-    const meter = new Sha1Meter();
-    for await (const chunk of meter.through(await contentOf(source, await storeOf(source.key)))) {
-      attempt("FileWrite", `unable to write '${path}'`, () => {
-        for (let at = 0; at < chunk.length;) at += file.writeSync(chunk.subarray(at));
-      });
-      advance(chunk.length);
-      if (meter.sizeBytes > sizeBytes) break;
-    }
-    const actual = meter.digestHex();
+    const storage = await storeOf(source.key);
+    const actual = source.blocks === undefined
+      ? await writeWhole(file, request, await contentOf(source, storage), advance)
+      : await writeBlocks({ file, path, sizeBytes, source, blocks: source.blocks, existing: blocks, storage, advance });
     if (actual !== request.checksum) {
       throw new WalferryError(
         "Checksum",
@@ -132,6 +114,22 @@ async function write(
     }
   }
   attempt("FileSync", `unable to sync file '${path}'`, () => file.syncSync());
+}
+
+/** Gives the SHA-1 of what was written. */
+async function writeWhole(
+  file: Deno.FsFile,
+  { path, sizeBytes }: WriteRequest,
+  content: ByteStream,
+  advance: Advance,
+): Promise<string> {
+  const meter = new Sha1Meter();
+  for await (const chunk of meter.through(content)) {
+    writeAll(file, chunk, path);
+    advance(chunk.length);
+    if (meter.sizeBytes > sizeBytes) break;
+  }
+  return meter.digestHex();
 }
 
 /** A link or a special file must not be written through. */

@@ -9,6 +9,7 @@ import { CONTROL_FILE } from "../postgres/control_file.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { type JobResult, LIGHT_AT_ONCE, WorkerPool } from "../process/worker_pool.ts";
 import { formatPercent, formatSize } from "../report/units.ts";
+import { blockMapPlace } from "../repository/block_files.ts";
 import type { Repository } from "../repository/repository.ts";
 import { compressExtension } from "../stream/compress_type.ts";
 import type { RestoreOptions } from "./options.ts";
@@ -161,11 +162,16 @@ async function requestFor(
   return { ...base, source: file.sizeBytes === 0 ? undefined : sourceOf(stored, own, repository, options.stanza) };
 }
 
-/** Where a file's bytes are (repository-format §5.3, §6.4). */
+/** Where a file's bytes are (repository-format §5.3, §6.4), or the map that says so block by block (§7). */
 function sourceOf(file: ManifestFile, manifest: Manifest, repository: Repository, stanza: string): StoredSource {
   const directory = repository.backupPath(stanza, file.reference ?? manifest.label);
   const compressType = manifest.options.compressType;
   const common = { key: repository.key, compressType, cipherPass: manifest.cipherPass };
+  if (file.blockMapBytes !== undefined) {
+    const map = blockMapPlace(file, directory);
+    const directories = (manifest.references ?? []).map((label) => repository.backupPath(stanza, label));
+    return { ...common, ...map, framing: "raw", blocks: { name: file.name, shape: map.shape, directories } };
+  }
   if (file.bundleId === undefined) {
     return { ...common, path: `${directory}/${file.name}${compressExtension(compressType)}`, framing: "normal" };
   }

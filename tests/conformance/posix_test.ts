@@ -52,6 +52,9 @@ Deno.test("posix: leftovers of other writers are neither listed nor in the way",
   const names = [];
   for await (const { name } of storage.list("")) names.push(name);
   assertEquals(names, ["f"]);
+  const all = [];
+  for await (const { name } of storage.list("", { unfinished: true })) all.push(name);
+  assertEquals(all.sort(), ["f", "f.pgbackrest.tmp"]);
 });
 
 Deno.test("posix: links are listed as links and trees are removed without following them", async () => {

@@ -23,11 +23,13 @@ interface Place {
 async function story(
   global: Readonly<Record<string, string>>,
   run: (place: Place) => Promise<void>,
+  major = 15,
 ): Promise<void> {
   await using folder = await TestFolder.make();
   await using cluster = await TestCluster.init(folder, {
     settings: "archive_mode = on\narchive_command = 'false'",
     initdb: ["--wal-segsize=1"],
+    major,
   });
   await cluster.start();
   const stanza = await TestStanza.make(folder, cluster, {
@@ -58,10 +60,10 @@ async function held(stanza: TestStanza, key: number): Promise<string[]> {
   return found.split("\n").filter(Boolean).map((path) => path.slice(path.lastIndexOf("/") + 1)).sort();
 }
 
-for (const mode of ["y", "n"]) {
+for (const [mode, major] of [["y", 15], ["n", 15], ["y", 17]] as const) {
   testWith(
     NEEDS,
-    `archive-async=${mode}, quorum 1 of 2: one repository is away and gets everything when it is back`,
+    `PostgreSQL ${major}, archive-async=${mode}, quorum 1 of 2: one repository is away and gets everything when it is back`,
     () =>
       story({ "archive-async": mode, "archive-push-quorum": "1" }, async (place) => {
         const { cluster, stanza, owed, folder } = place;
@@ -99,11 +101,11 @@ for (const mode of ["y", "n"]) {
         assertEquals((await stanza.must("walferry", ["info"])).includes("behind"), false);
         const path = await folder.directory("restored", 0o700);
         await stanza.must("walferry", [`--pg1-path=${path}`, "--repo=2", "--target-timeline=current", "restore"]);
-        await using restored = await TestCluster.over(folder, path, { settings: "archive_mode = off" });
+        await using restored = await TestCluster.over(folder, path, { settings: "archive_mode = off", major });
         await restored.start();
         await restored.untilPrimary();
         assertEquals(await restored.sql("select count(*) from pg_tables where tablename ~ '^t[0-9]$'"), "8");
-      }),
+      }, major),
   );
 }
 

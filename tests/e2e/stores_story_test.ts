@@ -11,6 +11,7 @@ import { archiveWith, grow, makeCluster, normalized, restoredDump } from "../sup
 import { TestStanza } from "../support/programs.ts";
 import { testWith } from "../support/requirements.ts";
 import { RGW_PROGRAMS, startRgw } from "../support/s3_servers.ts";
+import { verifyReport } from "../support/verify_stanza.ts";
 import { SSHD_PROGRAMS, SshServer } from "../support/sshd.ts";
 
 const NEEDS = ["/usr/lib/postgresql/15/bin/postgres", ...RGW_PROGRAMS, ...AZURITE_PROGRAMS, ...SSHD_PROGRAMS];
@@ -104,6 +105,32 @@ for (const transport of ["ssh2", "ssh"] as const) {
         assertEquals(await restoredDump(folder, stanza, "walferry", [`--repo=${key}`]), expected);
       });
     }
+
+    await test.step("verified in each store: nothing is found, and a segment that is lost is", async () => {
+      for (const key of [1, 2, 3, 4]) {
+        const repo = `--repo=${key}`;
+        for (const mode of [[], ["--quick"]]) {
+          const { code, report } = await verifyReport(stanza, repo, ...mode);
+          assertEquals([code, report.finding], [0, []], `repository ${key}`);
+        }
+        const names = (await stanza.must("walferry", [repo, "--recurse", "repo-ls", "archive/main"])).split("\n");
+        const lost = names.filter((name) => name.endsWith(".zst")).at(-2)!;
+        const path = `archive/main/${lost}`;
+        const label = JSON.parse(await stanza.must("walferry", [repo, "--output=json", "manifest"])).backup.label;
+        assertEquals(
+          await stanza.must("walferry", [repo, "repo-get", `backup/main/${label}/backup.manifest`]) !== "",
+          true,
+        );
+        assertEquals((await stanza.walferry([repo, "repo-put", "archive/main/x"], { stdin: "content\n" })).code, 0);
+        assertEquals(await stanza.must("walferry", [repo, "repo-get", "archive/main/x"]), "content\n");
+        await stanza.must("walferry", [repo, "repo-rm", "archive/main/x"]);
+        await stanza.must("walferry", [repo, `--set=${label}`, "--annotation=checked=yes", "annotate"]);
+        assertIncludes(await stanza.must("walferry", [repo, `--set=${label}`, "info"]), "checked: yes");
+        await stanza.must("walferry", [repo, "repo-rm", path]);
+        const { code, report } = await verifyReport(stanza, repo, "--quick");
+        assertEquals([code, report.finding[0]!.path], [10, path.slice(0, path.indexOf("-", path.lastIndexOf("/")))]);
+      }
+    });
 
     await test.step("expire and repo-gc work on all of them", async () => {
       await stanza.must("walferry", ["--type=full", "--repo=all", "backup"]);

@@ -181,13 +181,25 @@ for (const transport of ["ssh2", "ssh"] as const) {
     await using storage = new SftpStorage(
       server.config(`${server.folder.path}/repo`, { transport, port: proxy.port, hostKeyCheck: "none" }),
     );
-    await storage.write("warm", noise(1));
+    await using near = new SftpStorage(
+      server.config(`${server.folder.path}/near`, { transport, hostKeyCheck: "none" }),
+    );
+    for (const one of [storage, near]) await one.write("warm", noise(1));
     const bytes = noise(24 * MIB);
     const pieces = bytes.length / (255 * 1024);
-    for (const run of [() => storage.write("f", bytes), async () => await collect((await storage.read("f"))!, 1e9)]) {
-      const startMs = performance.now();
-      await run();
-      const tripsPaid = (performance.now() - startMs) / 30;
+    const runs = [
+      (one: SftpStorage) => one.write("f", bytes),
+      async (one: SftpStorage) => void await collect((await one.read("f"))!, 1e9),
+    ];
+    for (const run of runs) {
+      const timed = async (one: SftpStorage) => {
+        const startMs = performance.now();
+        await run(one);
+        return performance.now() - startMs;
+      };
+      // What the machine takes by itself is not the latency's doing.
+      const nearMs = await timed(near);
+      const tripsPaid = (await timed(storage) - nearMs) / 30;
       assert(tripsPaid < pieces / 2, `${tripsPaid.toFixed(0)} round trips for ${pieces.toFixed(0)} requests`);
     }
   });

@@ -7,21 +7,11 @@ import { parseJson } from "../../src/format/json.ts";
 import { isManifestName, parseManifest, renderManifest } from "../../src/format/manifest_codec.ts";
 import { assert } from "../support/assert.ts";
 import { ARCHIVE_INFO, BACKUP_INFO, MANIFEST, withChecksum } from "../support/info_samples.ts";
+import { random } from "../support/random.ts";
 
 const ROUNDS = 3000;
 /** Longest time one input may take, milliseconds. */
 const INPUT_MS = 2000;
-
-/** Repeatable random numbers (mulberry32): a failure prints its seed. */
-function random(seed: number): (below: number) => number {
-  let state = seed | 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
-  };
-}
 
 const SPICE = [
   "../",

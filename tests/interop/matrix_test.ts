@@ -202,6 +202,8 @@ testWith(NEEDS, "each program expires what the other wrote, and takes the same b
     await grow(cluster);
     await stanza.must(program, ["--type=full", "backup"]);
     await stanza.must("pgbackrest", ["--type=incr", "backup"]);
+    await stanza.must("walferry", ["--type=diff", "backup"]);
+    await stanza.must("walferry", ["--type=incr", "backup"]);
   }
   await grow(cluster);
   const repository = stanza.repositories[0]!;

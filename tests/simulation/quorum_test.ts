@@ -45,7 +45,8 @@ async function play(seed: number, root: string): Promise<{ pushed: number; ackno
     role: "all",
     storage: { type: "memory", path: `m${at + 1}` },
     cipher: { type: "none" },
-    retention: { fullType: "count", archiveType: "full" },
+    retention: { fullType: "count", archiveType: "full", keep: {} },
+    hardlink: false,
     symlink: false,
   }));
   const pushOptions: ArchivePushOptions = {

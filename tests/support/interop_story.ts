@@ -50,7 +50,8 @@ export async function restoredDump(
   await stanza.must(program, [
     `--pg1-path=${path}`,
     `--tablespace-map-all=${tablespaces}`,
-    "--target-timeline=current",
+    // An end at the backup itself has no timeline to choose.
+    ...(options.includes("--type=immediate") ? [] : ["--target-timeline=current"]),
     ...options,
     "restore",
   ]);
@@ -96,4 +97,28 @@ export async function sameInfo(stanza: TestStanza): Promise<void> {
     return stanzas;
   }));
   assertEquals(ours, theirs);
+}
+
+/** Kills a backup of walferry as soon as its list of stored files was saved so many times. */
+export async function killAfterSaves(
+  stanza: TestStanza,
+  type: string,
+  saves: number,
+  more: readonly string[] = [],
+): Promise<void> {
+  const options = [
+    "--manifest-save-threshold=1",
+    "--log-level-console=detail",
+    "--process-max=1",
+    `--type=${type}`,
+    ...more,
+  ];
+  const command = stanza.commandLine("walferry", ...options, "backup");
+  // The output is read line by line, so that nothing depends on the speed of the machine.
+  const script = `exec 3< <(exec ${command} 2>&1); child=$!; saves=0
+    while read -r line <&3; do
+      case $line in *"backup.manifest.copy saved"*) saves=$((saves + 1)); [ $saves -ge ${saves} ] && break;; esac
+    done
+    kill -KILL $child && echo killed`;
+  assertIncludes(await runAs(["bash", "-c", script]), "killed");
 }

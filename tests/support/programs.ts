@@ -1,5 +1,5 @@
 /** The two programs that are held against each other: ours as it is shipped, and the real pgBackRest. */
-import { execute, type RunOptions, type RunResult, sharedPlace, TestFolder } from "./accounts.ts";
+import { execute, runAs, type RunOptions, type RunResult, sharedPlace, TestFolder } from "./accounts.ts";
 import { unavailable } from "./requirements.ts";
 
 /** Our executable: `WALFERRY_EXECUTABLE`, else `dist/walferry`. */
@@ -134,4 +134,10 @@ function assertBuilt(): void {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     unavailable(`${walferryPath} does not exist: run ./compile.sh`);
   }
+}
+
+/** Labels of the backups in a repository of files, in order. */
+export async function labelsIn(repository: string): Promise<string[]> {
+  const names = await runAs(["sh", "-c", `cd ${repository}/backup/main && ls -d *F*`]);
+  return names.trim().split("\n").filter((name) => name !== "backup.history").sort();
 }

@@ -20,9 +20,10 @@ export function repositoryConfig(key: number, path: string, passphrase?: string)
     key,
     storage: { type: "posix", path },
     cipher: passphrase === undefined ? { type: "none" } : { type: "aes-256-cbc", passphrase },
-    retention: { fullType: "count", archiveType: "full" },
+    retention: { fullType: "count", archiveType: "full", keep: {} },
     role: "all",
     symlink: true,
+    hardlink: false,
   };
 }
 
@@ -59,6 +60,7 @@ export function offlineBackupOptions(
     type: "full",
     clusters: [{ key: 1, path: pgPath, port: 5432, database: "postgres" }],
     repositories,
+    walSources: repositories,
     repositoryChosen: true,
     configuredRepositories: repositories.length,
     compress: { type: "none" },
@@ -71,6 +73,9 @@ export function offlineBackupOptions(
     archiveTimeoutMs: 60_000,
     pageHeaderCheck: true,
     exclude: [],
+    delta: false,
+    resume: true,
+    manifestSaveBytes: 1024 * 1024 * 1024,
     annotations: new Map(),
     processMax: 2,
     bufferBytes: 1024 * 1024,

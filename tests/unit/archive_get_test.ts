@@ -15,7 +15,8 @@ const CONFIG: RepositoryConfig = {
   role: "all",
   storage: { type: "memory", path: "m" },
   cipher: { type: "none" },
-  retention: { fullType: "count", archiveType: "full" },
+  retention: { fullType: "count", archiveType: "full", keep: {} },
+  hardlink: false,
   symlink: false,
 };
 const NEVER = new AbortController().signal;

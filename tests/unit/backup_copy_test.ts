@@ -1,6 +1,7 @@
 /** The worker's side of copying, run in this thread over real files. */
-import { type CopyRequest, type CopyResult, type CopySetup, start } from "../../src/backup/copy_job.ts";
-import { orderCopies, planBackup } from "../../src/backup/planner.ts";
+import { start } from "../../src/backup/copy_job.ts";
+import type { CopyRequest, CopyResult, CopySetup } from "../../src/backup/copy_request.ts";
+import { orderJobs, planBackup } from "../../src/backup/planner.ts";
 import type { ManifestFile } from "../../src/format/manifest.ts";
 import { pipeline } from "../../src/stream/byte_stream.ts";
 import { decryptFilter } from "../../src/stream/cipher.ts";
@@ -21,6 +22,7 @@ function setupOf(base: string, targets: Partial<CopySetup["targets"][number]>[])
       directory: "backup/main/L",
       compress: { type: "none" },
       cipherPass: undefined,
+      bundleFraming: "normal" as const,
       ...target,
     })),
     pgPath: `${base}/pg`,
@@ -36,13 +38,14 @@ async function copy(
   request: Partial<CopyRequest> & { name: string; sizeBytes: number },
 ): Promise<CopyResult> {
   const run = await start(setup);
-  return await run({
+  const files = [{
     path: `${setup.pgPath}/${request.name.slice("pg_data/".length)}`,
-    source: "file",
+    source: "file" as const,
     firstBlock: undefined,
-    keys: setup.targets.map(({ key }) => key),
+    targets: setup.targets.map(({ key }) => ({ key })),
     ...request,
-  }, () => {});
+  }];
+  return (await run({ files, bundleId: undefined }, () => {})).files[0]!;
 }
 
 type Copied = Extract<CopyResult, { status: "copied" }>;
@@ -67,7 +70,7 @@ Deno.test("one reading serves repositories with different compression and encryp
   const result = copied(await copy(setup, { name: "pg_data/base/5/1", sizeBytes: content.length, firstBlock: 0 }));
   assertEquals([result.sizeBytes, result.checksum, result.pages], [content.length, sha1Hex(content), { valid: true }]);
   for (const [index, stored] of result.stored.entries()) {
-    assert(!("error" in stored));
+    assert(stored.status === "stored");
     const target = setup.targets[index]!;
     const extension = target.compress.type === "none" ? "" : `.${target.compress.type}`;
     const path = `${base}/repo${target.key}/backup/main/L/pg_data/base/5/1${extension}`;
@@ -86,7 +89,7 @@ Deno.test("an empty file is stored as the empty stream of its compression", asyn
   const setup = setupOf(directory.path, [{}, { compress: { type: "gz" } }]);
   const result = copied(await copy(setup, { name: "pg_data/base/5/1", sizeBytes: 0, firstBlock: 0 }));
   assertEquals([result.sizeBytes, result.pages], [0, { valid: true }]);
-  assertEquals(result.stored.map((one) => ("error" in one ? -1 : one.sizeBytes)), [0, 20]);
+  assertEquals(result.stored.map((one) => (one.status === "stored" ? one.sizeBytes : -1)), [0, 20]);
 });
 
 Deno.test("a file that grew is stored as long as it was listed, one that shrank as long as it is", async () => {
@@ -133,7 +136,7 @@ for (const size of [5, 400]) {
     const gz = { type: "gz" } as const;
     const setup = setupOf(base, [{}, { storage: broken }, { storage: broken, compress: gz }, { compress: gz }]);
     const result = copied(await copy(setup, { name: "pg_data/base/5/1", sizeBytes: content.length }));
-    assertEquals(result.stored.map((one) => "error" in one), [false, true, true, false]);
+    assertEquals(result.stored.map((one) => one.status === "failed"), [false, true, true, false]);
     assertEquals(result.checksum, sha1Hex(content));
     assertEquals(Deno.readFileSync(`${base}/repo1/backup/main/L/pg_data/base/5/1`), content);
   });
@@ -146,7 +149,7 @@ Deno.test("when every repository fails the result says why for each", async () =
   const storage = { type: "posix", path: `${directory.path}/broken/repo` } as const;
   const setup = setupOf(directory.path, [{ storage }, { storage }]);
   const result = copied(await copy(setup, { name: "pg_data/base/5/1", sizeBytes: 300 * 8192 }));
-  assertEquals(result.stored.map((one) => "error" in one), [true, true]);
+  assertEquals(result.stored.map((one) => one.status === "failed"), [true, true]);
 });
 
 Deno.test("a cluster file that cannot be read is an error of the cluster, not of the repositories", async () => {
@@ -179,8 +182,8 @@ Deno.test("copies begin with the largest file, and tablespaces take turns", () =
     file("pg_tblspc/1/y", 70),
     file("pg_tblspc/2/z", 1),
   ];
-  const copies = planBackup(files, { checksumPage: true, prior: undefined }).filter((one) => one.action === "copy");
-  assertEquals(orderCopies(copies).map((one) => one.file.name), [
+  const plan = planBackup(files, new Map([[1, { checksumPage: true, prior: undefined, delta: false }]]));
+  assertEquals(orderJobs(plan.copies, Infinity).map(({ copies }) => copies.map((one) => one.file.name).join()), [
     "pg_data/b",
     "pg_tblspc/1/y",
     "pg_tblspc/2/z",
@@ -193,6 +196,91 @@ Deno.test("copies begin with the largest file, and tablespaces take turns", () =
 Deno.test("pages are checked only where there are some, and only when asked for", () => {
   const files = [file("pg_data/base/1/1259", 1), file("pg_data/PG_VERSION", 1)];
   const plan = (checksumPage: boolean) =>
-    planBackup(files, { checksumPage, prior: undefined }).map((one) => one.action === "copy" && one.checkPages);
+    planBackup(files, new Map([[1, { checksumPage, prior: undefined, delta: false }]])).copies
+      .map(({ targets }) => targets.get(1)!.checkPages);
   assertEquals([plan(true), plan(false)], [[true, false], [false, false]]);
+});
+
+for (const pages of [20, 300]) {
+  Deno.test(`a repository that holds the content already is given nothing, another is (${pages} pages)`, async () => {
+    using directory = temporaryDirectory();
+    const content = relationPages(pages);
+    writeFile(`${directory.path}/pg/base/5/1`, content);
+    const setup = setupOf(directory.path, [{}, {}, { compress: { type: "gz" } }]);
+    const targets = [
+      { key: 1, unchangedChecksum: sha1Hex(content) },
+      { key: 2, unchangedChecksum: sha1Hex(relationPages(pages, 1)) },
+      { key: 3 },
+    ];
+    const request = { name: "pg_data/base/5/1", sizeBytes: content.length, firstBlock: 0, targets };
+    const result = copied(await copy(setup, request));
+    assertEquals(result.stored.map(({ key, status }) => [key, status]), [[1, "unchanged"], [2, "stored"], [
+      3,
+      "stored",
+    ]]);
+    assertEquals([result.checksum, result.pages], [sha1Hex(content), { valid: true }]);
+    assertEquals([...Deno.readDirSync(directory.path)].map(({ name }) => name).sort(), ["pg", "repo2", "repo3"]);
+    const all = targets.map(({ key }) => ({ key, unchangedChecksum: sha1Hex(content) }));
+    const nothing = copied(await copy(setup, { ...request, targets: all }));
+    assertEquals(nothing.stored.map(({ status }) => status), ["unchanged", "unchanged", "unchanged"]);
+  });
+
+  Deno.test(`the same beginning is not the same content: a file that shrank is stored (${pages} pages)`, async () => {
+    using directory = temporaryDirectory();
+    const content = relationPages(pages);
+    writeFile(`${directory.path}/pg/base/5/1`, content);
+    const setup = setupOf(directory.path, [{}]);
+    const targets = [{ key: 1, unchangedChecksum: sha1Hex(content) }];
+    // It was listed with a page more.
+    const shrunk = copied(
+      await copy(setup, { name: "pg_data/base/5/1", sizeBytes: content.length + 8192, targets }),
+    );
+    assertEquals([shrunk.sizeBytes, shrunk.stored[0]!.status], [content.length, "stored"]);
+    // It was listed with a page less: what came later is not looked at.
+    const checksum = sha1Hex(content.subarray(0, content.length - 8192));
+    const grown = copied(
+      await copy(setup, {
+        name: "pg_data/base/5/1",
+        sizeBytes: content.length - 8192,
+        targets: [{ key: 1, unchangedChecksum: checksum }],
+      }),
+    );
+    assertEquals([grown.checksum, grown.stored[0]!.status], [checksum, "unchanged"]);
+  });
+}
+
+Deno.test("what an interrupted run stored is kept when it is whole, and replaced when it is damaged, missing or out of date", async () => {
+  using directory = temporaryDirectory();
+  const base = directory.path;
+  const content = relationPages(200);
+  writeFile(`${base}/pg/base/5/1`, content);
+  const encrypted = { compress: { type: "gz" }, cipherPass: "secret" } as const;
+  const setup = setupOf(base, [encrypted, encrypted, {}, {}]);
+  const name = "pg_data/base/5/1";
+  const resumed = { checksum: sha1Hex(content), compare: false };
+  const first = copied(await copy(setup, { name, sizeBytes: content.length }));
+  const damaged = `${base}/repo2/backup/main/L/${name}.gz`;
+  Deno.truncateSync(damaged, 1000);
+  Deno.removeSync(`${base}/repo3/backup/main/L/${name}`);
+  const targets = [1, 2, 3, 4].map((key) => ({ key, resumed }));
+  const second = copied(await copy(setup, { name, sizeBytes: content.length, firstBlock: 0, targets }));
+  assertEquals(second.stored.map(({ key, status }) => [key, status]), [
+    [1, "resumed"],
+    [4, "resumed"],
+    [2, "stored"],
+    [3, "stored"],
+  ]);
+  const bytes = (stored: Copied["stored"][number]) =>
+    stored.status === "resumed" && [stored.sizeBytes, stored.checksum];
+  const original = first.stored[0]!;
+  assert(original.status === "stored");
+  assertEquals(bytes(second.stored[0]!), [original.sizeBytes, original.checksum]);
+  assertEquals(bytes(second.stored[1]!), [content.length, undefined]);
+  assertEquals(second.stored[2]!.status === "stored" && second.stored[2]!.damaged, damaged);
+  const other = relationPages(200, 9);
+  writeFile(`${base}/pg/base/5/1`, other);
+  const compared = targets.map(({ key }) => ({ key, resumed: { ...resumed, compare: true } }));
+  const third = copied(await copy(setup, { name, sizeBytes: content.length, targets: compared }));
+  assertEquals(third.stored.map(({ status }) => status), ["stored", "stored", "stored", "stored"]);
+  assertEquals(Deno.readFileSync(`${base}/repo4/backup/main/L/${name}`), other);
 });

@@ -1,91 +1,13 @@
 /** Whole backups of a cluster that does not run, into repositories of files, with the real workers. */
 import { runBackup } from "../../src/backup/backup.ts";
-import type { BackupOptions } from "../../src/backup/options.ts";
 import { WalferryError } from "../../src/errors.ts";
-import type { Manifest } from "../../src/format/manifest.ts";
 import { listBackupDirectories } from "../../src/repository/backup_catalog.ts";
-import type { RepositoryConfig } from "../../src/repository/config.ts";
 import { Repository } from "../../src/repository/repository.ts";
 import { RepositorySet } from "../../src/repository/repository_set.ts";
-import { pipeline } from "../../src/stream/byte_stream.ts";
-import { decryptFilter } from "../../src/stream/cipher.ts";
-import { decompressFilter } from "../../src/stream/compress.ts";
-import { compressExtension } from "../../src/stream/compress_type.ts";
-import { sha1Hex } from "../../src/stream/hash.ts";
-import { collect, readFileStream } from "../../src/stream/sources.ts";
-import type { Clock } from "../../src/process/clock.ts";
 import { assert, assertEquals, assertIncludes, assertThrows } from "../support/assert.ts";
-import { makeClusterFiles, temporaryDirectory, writeFile } from "../support/cluster_files.ts";
-import {
-  dyingRepository,
-  hurryingClock,
-  makeStanza,
-  offlineBackupOptions,
-  repositoryConfig,
-  STANZA,
-  testContext,
-} from "../support/stanza_files.ts";
-
-const LIMIT = 64 * 1024 * 1024;
-
-interface Scene extends Disposable {
-  readonly base: string;
-  readonly pgPath: string;
-  readonly configs: readonly RepositoryConfig[];
-  readonly clock: Clock;
-}
-
-/** A cluster and its stanza in one repository for each passphrase (`undefined` = not encrypted). */
-async function sceneOf(...passphrases: (string | undefined)[]): Promise<Scene> {
-  const directory = temporaryDirectory();
-  const base = directory.path;
-  makeClusterFiles(`${base}/pg`);
-  const configs = passphrases.map((passphrase, index) =>
-    repositoryConfig(index + 1, `${base}/repo${index + 1}`, passphrase)
-  );
-  for (const config of configs) await makeStanza(config, `${base}/pg`);
-  return {
-    base,
-    pgPath: `${base}/pg`,
-    configs,
-    clock: hurryingClock(),
-    [Symbol.dispose]: () => directory[Symbol.dispose](),
-  };
-}
-
-async function backUp(scene: Scene, options: Partial<BackupOptions> = {}, set?: RepositorySet) {
-  const context = testContext(scene.clock);
-  await using repositories = set ?? await RepositorySet.open(scene.configs);
-  const report = await runBackup({
-    options: offlineBackupOptions(scene.pgPath, scene.configs, options),
-    repositories,
-    context,
-    onProgress: () => {},
-  });
-  return { report, log: context.log };
-}
-
-/** Every file of a backup, read back through decryption and decompression, is what the manifest says. */
-async function verifyBackup(config: RepositoryConfig, label: string): Promise<Manifest> {
-  await using repository = await Repository.open(config);
-  const info = await repository.loadBackupInfo(STANZA);
-  const manifest = await repository.loadManifest(STANZA, label, info.cipherPass);
-  assert(config.storage.type === "posix");
-  for (const file of manifest.files) {
-    const name = `${file.name}${compressExtension(manifest.options.compressType)}`;
-    const path = `${config.storage.path}/${repository.backupPath(STANZA, label, name)}`;
-    assertEquals(Deno.statSync(path).size, file.repoSizeBytes, file.name);
-    const decrypt = manifest.cipherPass === undefined ? [] : [decryptFilter(manifest.cipherPass)];
-    const plain = await collect(
-      pipeline(readFileStream(path), ...decrypt, decompressFilter(manifest.options.compressType)),
-      LIMIT,
-    );
-    assertEquals(plain.length, file.sizeBytes, file.name);
-    if (file.sizeBytes > 0) assertEquals(sha1Hex(plain), file.checksum, file.name);
-    if (file.repoChecksum !== undefined) assertEquals(sha1Hex(Deno.readFileSync(path)), file.repoChecksum, file.name);
-  }
-  return manifest;
-}
+import { backUp, sceneOf, verifyBackup } from "../support/backup_scene.ts";
+import { writeFile } from "../support/cluster_files.ts";
+import { dyingRepository, offlineBackupOptions, STANZA, testContext } from "../support/stanza_files.ts";
 
 Deno.test("one run writes the same backup to an open and to an encrypted repository", async () => {
   using scene = await sceneOf(undefined, "secret");
@@ -206,6 +128,7 @@ Deno.test("a backup that is told to stop ends with the reason and leaves no entr
   await using repositories = await RepositorySet.open(scene.configs);
   const error = await assertThrows<WalferryError>(() =>
     runBackup({
+      walSources: RepositorySet.over([]),
       options: offlineBackupOptions(scene.pgPath, scene.configs, { processMax: 1 }),
       repositories,
       context,

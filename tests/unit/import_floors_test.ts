@@ -15,10 +15,12 @@ const FLOORS: ReadonlyArray<readonly [room: string, floor: number]> = [
   ["src/archive", 4],
   ["src/backup", 4],
   ["src/restore", 4],
-  ["src/commands", 5],
-  ["src/cli", 6],
-  ["src/worker.ts", 6],
-  ["src/main.ts", 7],
+  ["src/verify", 4],
+  ["src/drill", 5],
+  ["src/commands", 6],
+  ["src/cli", 7],
+  ["src/worker.ts", 7],
+  ["src/main.ts", 8],
 ];
 
 /** The rooms of floor 1 that may see each other: plain values and interfaces that the whole floor speaks in. */

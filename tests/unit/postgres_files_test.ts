@@ -59,6 +59,7 @@ for (const vector of CLUSTER_VECTORS) {
       pgVersion: vector.version,
       systemId: vector.systemId,
       segmentBytes: 16 * 1024 * 1024,
+      startLsn: 0x1000000n,
     });
   });
 

@@ -1,6 +1,8 @@
 /** The worked examples of retention (behaviour spec §6.5) and the rules around them. */
 import type { BackupInfoEntry } from "../../src/format/backup_info.ts";
 import type { RetentionConfig } from "../../src/repository/config.ts";
+import { planBackups } from "../../src/repository/expire_plan.ts";
+import { keptBeyond, PIN, withNeeds } from "../../src/repository/keep.ts";
 import {
   archiveRetention,
   decideArchive,
@@ -57,6 +59,7 @@ const on = (full: string, day: number, kind: "D" | "I") =>
 const retention = (config: Partial<RetentionConfig>): RetentionConfig => ({
   fullType: "count",
   archiveType: "full",
+  keep: {},
   ...config,
 });
 const keptOf = (decision: ReturnType<typeof decideArchive>, numbers: number[]) =>
@@ -195,4 +198,61 @@ Deno.test("without enough backups, or with an offline one at the edge, no WAL go
 Deno.test("archive-expire-before keeps from the segment on, even with too few backups", () => {
   const decision = decideArchive([backup(F(1), 10, 11)], "full", 5, 1, true, segment(5));
   assertEquals(keptOf(decision, [3, 4, 5, 9, 10, 20]), [5, 9, 10, 20]);
+});
+
+Deno.test("keep rules hold the newest full backup of each of the last periods that have one", () => {
+  const at = (text: string) => new Date(text).getTime() / 1000;
+  const full = (text: string): BackupInfoEntry => ({
+    ...backup(`${text.replaceAll("-", "")}-000000F`, 1, 2),
+    timestampStop: at(`${text}T12:00:00`),
+  });
+  const days = ["2024-12-30", "2025-11-30", "2025-12-28", "2025-12-31", "2026-01-01", "2026-01-04", "2026-01-05"];
+  const backups = days.map(full);
+  const kept = (keep: RetentionConfig["keep"]) =>
+    [...keptBeyond(backups, keep)].map(([label, why]) => `${label.slice(0, 8)} ${why}`);
+  assertEquals(kept({}), []);
+  assertEquals(kept({ daily: 2 }), ["20260105 daily, 2026-01-05", "20260104 daily, 2026-01-04"]);
+  // The 31st, the 1st and the 4th are in one week, the 28th in the one before.
+  assertEquals(kept({ weekly: 3 }), [
+    "20260105 weekly, 2026-01-05",
+    "20260104 weekly, 2025-12-29",
+    "20251228 weekly, 2025-12-22",
+  ]);
+  assertEquals(kept({ monthly: 3 }), [
+    "20260105 monthly, 2026-01",
+    "20251231 monthly, 2025-12",
+    "20251130 monthly, 2025-11",
+  ]);
+  assertEquals(kept({ yearly: 9 }), ["20260105 yearly, 2026", "20251231 yearly, 2025", "20241230 yearly, 2024"]);
+});
+
+Deno.test("a pinned backup keeps what it needs, and the plan says why each one stays or goes", () => {
+  const pinned = new Map([[PIN, "audit"]]);
+  const backups = [
+    backup(F(1), 1, 2),
+    backup(on(F(1), 2, "D"), 3, 4, { prior: F(1), references: [F(1)] }),
+    backup(on(F(1), 3, "I"), 5, 6, {
+      prior: on(F(1), 2, "D"),
+      references: [F(1), on(F(1), 2, "D")],
+      annotations: pinned,
+    }),
+    backup(on(F(1), 4, "I"), 7, 8, { prior: on(F(1), 3, "I"), references: [F(1)] }),
+    backup(F(5), 9, 10),
+    backup(F(6), 11, 12),
+  ];
+  const config = retention({ full: 2 });
+  const needed = withNeeds(backups, keptBeyond(backups, config.keep).keys());
+  assertEquals([...needed].sort(), [F(1), on(F(1), 2, "D"), on(F(1), 3, "I")]);
+  const all = expireFull(backups, config, 0);
+  const expiry = { ...all, labels: all.labels.filter((label) => !needed.has(label)) };
+  assertEquals(expiry.labels, [on(F(1), 4, "I")]);
+  const plan = planBackups(backups, config, [expiry], needed);
+  assertEquals(plan.map(({ stays, reason }) => `${stays ? "keep" : "remove"}: ${reason}`), [
+    `keep: needed by ${on(F(1), 2, "D")}`,
+    `keep: needed by ${on(F(1), 3, "I")}`,
+    "keep: pinned",
+    "remove: beyond the newest 2 full backups",
+    "keep: one of the newest 2 full backups",
+    "keep: one of the newest 2 full backups",
+  ]);
 });

@@ -1,0 +1,105 @@
+/**
+ * A file of the cluster as a backup reads it: no further than it was listed, since what it grew by later is WAL's to replay, and the control
+ * file with care, since its reads can be torn.
+ */
+import { isWalferryError, WalferryError } from "../errors.ts";
+import { readControlBytes } from "../postgres/control_file.ts";
+import type { ByteStream } from "../stream/byte_stream.ts";
+import { openForRead, readFully, streamOf } from "../stream/sources.ts";
+
+/** How a file is read: as it is, or as the control file. */
+export type ClusterFileKind = "file" | "control";
+
+/** Which file, and how. */
+export interface ClusterFileRequest {
+  /** Absolute path in the cluster. */
+  readonly path: string;
+  readonly source: ClusterFileKind;
+  /** Bytes to read at most. */
+  readonly sizeBytes: number;
+}
+
+/** What reading depends on besides the file. */
+export interface ClusterFileSettings {
+  /** Data directory: where the control file is read from. */
+  readonly pgPath: string;
+  readonly pgVersionForce: string | undefined;
+  /** `buffer-size`: bytes of one read. */
+  readonly bufferBytes: number;
+}
+
+/** An opened file of the cluster. */
+export interface ClusterFile extends Disposable {
+  /** Its content from the start; each call reads anew, and only one reading goes on at a time. @throws WalferryError `FileRead` */
+  content(): ByteStream;
+  /** A part of it as it is now, beside the reading that goes on; `undefined` when it is gone. */
+  reread(offsetBytes: number, lengthBytes: number): Uint8Array | undefined;
+}
+
+/** `undefined` when the server removed the file. @throws WalferryError `FileOpen`, `Checksum` (control file) */
+export function openClusterFile(settings: ClusterFileSettings, request: ClusterFileRequest): ClusterFile | undefined {
+  if (request.source === "control") {
+    const bytes = readControlBytes(settings.pgPath, settings.pgVersionForce);
+    return { content: () => streamOf(bytes), reread: () => undefined, [Symbol.dispose]() {} };
+  }
+  try {
+    return new OrdinaryFile(request.path, request.sizeBytes, settings.bufferBytes);
+  } catch (error) {
+    if (isWalferryError(error, "FileMissing")) return undefined;
+    throw error;
+  }
+}
+
+class OrdinaryFile implements ClusterFile {
+  readonly #path: string;
+  readonly #sizeBytes: number;
+  readonly #bufferBytes: number;
+  readonly #file: Deno.FsFile;
+  #second: Deno.FsFile | undefined;
+
+  constructor(path: string, sizeBytes: number, bufferBytes: number) {
+    this.#path = path;
+    this.#sizeBytes = sizeBytes;
+    this.#bufferBytes = bufferBytes;
+    this.#file = openForRead(path);
+  }
+
+  async *content(): AsyncGenerator<Uint8Array> {
+    this.#seek(this.#file, 0);
+    for (let left = this.#sizeBytes; left > 0;) {
+      const buffer = new Uint8Array(Math.min(this.#bufferBytes, left));
+      const count = readFully(this.#file, buffer, this.#path);
+      if (count > 0) yield buffer.subarray(0, count);
+      if (count < buffer.length) return;
+      left -= count;
+    }
+  }
+
+  /** Reads through a second handle, so that the position of the first stays; `undefined` for a page that is gone. */
+  reread(offsetBytes: number, lengthBytes: number): Uint8Array | undefined {
+    try {
+      this.#second ??= openForRead(this.#path);
+    } catch (error) {
+      if (isWalferryError(error, "FileMissing")) return undefined;
+      throw error;
+    }
+    this.#seek(this.#second, offsetBytes);
+    const page = new Uint8Array(lengthBytes);
+    return readFully(this.#second, page, this.#path) === lengthBytes ? page : undefined;
+  }
+
+  #seek(file: Deno.FsFile, offsetBytes: number): void {
+    try {
+      file.seekSync(offsetBytes, Deno.SeekMode.Start);
+    } catch (error) {
+      throw new WalferryError("FileRead", `unable to read '${this.#path}': ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#file.close();
+    this.#second?.close();
+  }
+}

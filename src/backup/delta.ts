@@ -1,0 +1,77 @@
+/**
+ * Whether sizes and times may decide what has changed, or whether contents have to be compared (`delta`, commands-and-behaviour §4.6).
+ * Times lie when the clock went back, when a file was put there with an old time, and when the cluster went another way since.
+ */
+import type { ManifestFile } from "../format/manifest.ts";
+import { compareBytes } from "../format/json.ts";
+import type { Manifest } from "../format/manifest.ts";
+
+/** A file of the cluster that is newer than the moment at which copying begins: a reason for `delta` in every repository. */
+export function futureFile(files: readonly ManifestFile[], latestSeconds: number): ManifestFile | undefined {
+  return files.find(({ timestamp }) => timestamp > latestSeconds);
+}
+
+/** What the comparison with a prior backup needs besides the files. */
+export interface DeltaFacts {
+  readonly online: boolean;
+  /** Segment in which an online backup began. */
+  readonly walSegment: string | undefined;
+}
+
+/** Why contents have to be compared with this prior backup, as the original words it; `undefined` when sizes and times will do. */
+export function reasonForDelta(
+  files: readonly ManifestFile[],
+  prior: Manifest,
+  { online, walSegment }: DeltaFacts,
+): string | undefined {
+  if (
+    walSegment !== undefined && prior.archiveStop !== undefined &&
+    walSegment.slice(0, 8) !== prior.archiveStop.slice(0, 8)
+  ) {
+    return `a timeline switch has occurred since the ${prior.label} backup, enabling delta checksum`;
+  }
+  if (prior.options.online !== online) {
+    return `the online option has changed since the ${prior.label} backup, enabling delta checksum`;
+  }
+  for (const [file, before] of withPrior(files, prior.files)) {
+    const reason = before === undefined ? undefined : anomalyOf(file, before);
+    if (reason !== undefined) return reason;
+  }
+  return undefined;
+}
+
+function anomalyOf(file: ManifestFile, before: ManifestFile): string | undefined {
+  if (file.timestamp < before.timestamp) {
+    return `file '${
+      clusterName(file)
+    }' has timestamp earlier than prior backup (prior ${before.timestamp}, current ${file.timestamp}), ` +
+      "enabling delta checksum";
+  }
+  // A file that shrank while it was copied is listed with the size that it had before: that is no anomaly.
+  const beforeBytes = before.sizeOriginalBytes ?? before.sizeBytes;
+  if (file.timestamp === before.timestamp && file.sizeBytes !== beforeBytes) {
+    return `file '${
+      clusterName(file)
+    }' has same timestamp (${file.timestamp}) as prior but different size (prior ${beforeBytes}, ` +
+      `current ${file.sizeBytes}), enabling delta checksum`;
+  }
+  return undefined;
+}
+
+/** Name relative to the data directory, as people know it. */
+export function clusterName({ name }: ManifestFile): string {
+  return name.startsWith("pg_data/") ? name.slice("pg_data/".length) : name;
+}
+
+/** Each file with its entry in a prior backup. Both lists are sorted by name in byte order, so that no index of a million names is built. */
+export function* withPrior(
+  files: readonly ManifestFile[],
+  priorFiles: readonly ManifestFile[],
+): Generator<readonly [file: ManifestFile, before: ManifestFile | undefined]> {
+  let at = 0;
+  for (const file of files) {
+    while (at < priorFiles.length && compareBytes(priorFiles[at]!.name, file.name) < 0) at++;
+    const candidate = priorFiles[at];
+    yield [file, candidate?.name === file.name ? candidate : undefined];
+  }
+}

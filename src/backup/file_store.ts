@@ -1,0 +1,127 @@
+/**
+ * The storing side of a copy: one content, read once, is compressed once for each distinct setting, encrypted for each repository, and written
+ * to all of them, alone or as the next member of a bundle.
+ */
+import type { Storage } from "../../backends/contract.ts";
+import { serializeError } from "../errors.ts";
+import { type ByteStream, pipeline } from "../stream/byte_stream.ts";
+import { encryptFilter, type Framing } from "../stream/cipher.ts";
+import { compressFilter } from "../stream/compress.ts";
+import { compressExtension } from "../stream/compress_type.ts";
+import { Sha1Meter } from "../stream/hash.ts";
+import { collect } from "../stream/sources.ts";
+import { tee } from "../stream/tee.ts";
+import type { BundleWriter } from "./bundle_writer.ts";
+import type { CopyRequest, CopySetup, CopyTarget, StoredFile } from "./copy_request.ts";
+import { WHOLE_BYTES } from "./planner.ts";
+
+/** Size and hash of a content. */
+export interface Content {
+  readonly sizeBytes: number;
+  readonly checksum: string;
+}
+
+/** Where the files of one job go. */
+export interface Destinations {
+  readonly setup: CopySetup;
+  readonly storages: ReadonlyMap<number, Storage>;
+  /** By key of the repository, for those that bundle. */
+  readonly bundles: ReadonlyMap<number, BundleWriter>;
+}
+
+/** Where a repository keeps a file of this backup. */
+export function storedPath({ directory, compress }: CopyTarget, { name }: CopyRequest): string {
+  return `${directory}/${name}${compressExtension(compress.type)}`;
+}
+
+/** The hash of stored bytes is told only where they are not the content itself. */
+export function asStored({ compress, cipherPass }: CopyTarget, { sizeBytes, checksum }: Content) {
+  const isTransformed = compress.type !== "none" || cipherPass !== undefined;
+  return { sizeBytes, checksum: isTransformed ? checksum : undefined };
+}
+
+/** Where one repository stores a file. */
+interface Place {
+  readonly target: CopyTarget;
+  readonly storage: Storage;
+  /** Absent = the file is stored alone. */
+  readonly bundle: BundleWriter | undefined;
+  readonly framing: Framing;
+}
+
+export function placesOf({ setup, storages, bundles }: Destinations, request: CopyRequest): Place[] {
+  return request.targets.map(({ key, bundled }): Place => {
+    const target = setup.targets.find((one) => one.key === key)!;
+    const bundle = bundled ? bundles.get(key) : undefined;
+    const framing = bundle === undefined ? "normal" : target.bundleFraming;
+    return { target, storage: storages.get(key)!, bundle, framing };
+  });
+}
+
+/** Repositories with one compression setting share its output. */
+function groupByCompression(places: readonly Place[]): Place[][] {
+  const groups = new Map<string, Place[]>();
+  for (const place of places) {
+    const { type, level } = place.target.compress;
+    const key = `${type}/${level ?? ""}/${place.framing}`;
+    groups.set(key, [...(groups.get(key) ?? []), place]);
+  }
+  return [...groups.values()];
+}
+
+/** Writes to every place; a failure is its result, so that the others go on. The order is that of the keys. */
+export async function storeAll(
+  read: ByteStream,
+  places: readonly Place[],
+  request: CopyRequest,
+): Promise<StoredFile[]> {
+  const groups = groupByCompression(places);
+  const branches = groups.length === 1 ? undefined : tee(read, groups.length);
+  const stored = await Promise.all(groups.map(async (group, index) => {
+    try {
+      const compressed = compressFilter(group[0]!.target.compress, group[0]!.framing)(branches?.[index] ?? read);
+      return await storeGroup(compressed, group, request);
+    } finally {
+      // A store may fail before it reads: the other branches would wait for this one.
+      branches?.[index]?.drop();
+    }
+  }));
+  return stored.flat().sort((a, b) => a.key - b.key);
+}
+
+async function storeGroup(
+  compressed: ByteStream,
+  group: readonly Place[],
+  request: CopyRequest,
+): Promise<StoredFile[]> {
+  const branches = group.length === 1 ? undefined : tee(compressed, group.length);
+  return await Promise.all(group.map(async (place, index) => {
+    try {
+      return await storeOne(branches?.[index] ?? compressed, place, request);
+    } finally {
+      branches?.[index]?.drop();
+    }
+  }));
+}
+
+/** Writes one repository's copy; a failure is its result, so that the others go on. */
+async function storeOne(compressed: ByteStream, place: Place, request: CopyRequest): Promise<StoredFile> {
+  const { target, storage, bundle, framing } = place;
+  const meter = new Sha1Meter();
+  const encrypt = target.cipherPass === undefined ? [] : [encryptFilter(target.cipherPass, framing)];
+  const bytes = pipeline(compressed, ...encrypt, meter.through);
+  let bundleOffset: number | undefined;
+  try {
+    if (bundle !== undefined) bundleOffset = await bundle.append(bytes);
+    else {
+      // A small file is handed over in one piece, so that the store can write it with one request. The name becomes durable with its
+      // directory, which is synced once for all files before the manifest is written.
+      const whole = request.sizeBytes <= WHOLE_BYTES ? await collect(bytes, 2 * WHOLE_BYTES) : bytes;
+      await storage.write(storedPath(target, request), whole, { syncDirectory: false });
+    }
+  } catch (error) {
+    return { key: target.key, status: "failed", error: serializeError(error) };
+  }
+  const stored = { sizeBytes: meter.sizeBytes, checksum: meter.digestHex() };
+  return { key: target.key, status: "stored", bundleOffset, ...asStored(target, stored) };
+}

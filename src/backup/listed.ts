@@ -1,0 +1,138 @@
+/**
+ * From "the server is in backup mode" to "it is known what is to be stored": the list of the cluster's files, what each repository needs of
+ * them, what an interrupted backup left there, and the labels.
+ */
+import { compareBytes } from "../format/json.ts";
+import { parseLabel } from "../format/label.ts";
+import type { ManifestFile } from "../format/manifest.ts";
+import { tablespaceDirectory } from "../postgres/version.ts";
+import type { BackupFacts } from "./assemble.ts";
+import { type ClusterScan, scanCluster } from "./cluster_scan.ts";
+import { clusterName, futureFile, reasonForDelta } from "./delta.ts";
+import { beginDirectory } from "./finish.ts";
+import { chooseLabels, knownLabels } from "./label.ts";
+import type { BackupType } from "./options.ts";
+import type { Participant } from "./participants.ts";
+import { planBackup } from "./planner.ts";
+import { cleanResumed, findResumables, type Resumable } from "./resume.ts";
+import { type BackupRun, factsOf, type Listed, type Opened, type Started } from "./stages.ts";
+
+/** Makes the list and the plan, and the directories of the new backup. @throws WalferryError what `scanCluster` and `chooseLabels` throw */
+export async function list(run: BackupRun, opened: Opened, started: Started): Promise<Listed> {
+  const { options, context } = run;
+  const { cluster, participants, lineages } = opened;
+  const { control } = cluster;
+  const scan: ClusterScan = await scanCluster(
+    {
+      pgPath: cluster.config.path,
+      tablespaceDirectory: tablespaceDirectory(control.pgVersion, control.catalogVersion),
+      online: options.online,
+      exclude: options.exclude,
+      tablespaces: started.online?.tablespaces,
+    },
+    context.log,
+    context.signal,
+  );
+  const timestampCopyStart = cluster.primary === undefined
+    ? Math.floor(await cluster.nowMs() / 1000)
+    : await cluster.nextSecond();
+  const { stanza, resume } = options;
+  const resumables = await findResumables({ participants, lineages, stanza, resume, context });
+  const labels = await labelsOf(run, opened, started, resumables);
+  const deltas = chooseDelta(run, opened, started, scan, timestampCopyStart, resumables);
+  const facts = new Map(participants.live.map(({ repository: { key } }): [number, BackupFacts] => [key, {
+    label: labels.get(key)!,
+    // The files that are there already were encrypted with the passphrase of the interrupted backup.
+    lineage: { ...lineages.get(key)!, cipherPass: (resumables.get(key)?.manifest ?? lineages.get(key)!).cipherPass },
+    delta: deltas.get(key)!,
+    options,
+    control,
+    scan,
+    timestampStart: started.timestampStart,
+    timestampCopyStart,
+    started: started.online,
+  }]));
+  const settings = new Map([...facts].map(([key, { lineage, delta }]) => [
+    key,
+    { ...lineage, delta, resumed: resumables.get(key)?.files },
+  ]));
+  const listed: Listed = { facts, plan: planBackup(scan.files, settings) };
+  await participants.each(async (participant) => {
+    const own = factsOf(listed, participant);
+    // Before the new list: what is in it with a checksum must be what lies there.
+    if (resumables.has(participant.repository.key)) {
+      await cleanResumed(participant, own, listed.plan.copies, context);
+    }
+    await beginDirectory(participant, own, filesToCome(listed, participant));
+  });
+  return listed;
+}
+
+/** The labels by key of the repository: a resumed backup keeps its own. */
+async function labelsOf(
+  { options, context }: BackupRun,
+  { participants, lineages }: Opened,
+  { timestampStart }: Started,
+  resumables: ReadonlyMap<number, Resumable>,
+): Promise<ReadonlyMap<number, string>> {
+  const known: string[] = [];
+  await participants.each(async ({ repository }) => {
+    known.push(...await knownLabels(repository, options.stanza));
+  });
+  const backups = new Map<number, { type: BackupType; full?: string }>();
+  for (const { repository: { key } } of participants.live) {
+    const { type, prior } = lineages.get(key)!;
+    if (resumables.has(key)) continue;
+    backups.set(key, { type, full: prior === undefined ? undefined : parseLabel(prior.label)!.full });
+  }
+  const labels = await chooseLabels({ startSeconds: timestampStart, backups, known }, context.clock, context.signal);
+  return new Map([...labels, ...[...resumables].map(([key, { manifest }]): [number, string] => [key, manifest.label])]);
+}
+
+/** Whether contents are compared with what earlier backups hold, by key of the repository. */
+function chooseDelta(
+  { options, context }: BackupRun,
+  { participants, lineages }: Opened,
+  started: Started,
+  scan: ClusterScan,
+  timestampCopyStart: number,
+  resumables: ReadonlyMap<number, Resumable>,
+): Map<number, boolean> {
+  // An online copy begins at the first second behind the list, so that a file of that second is of the future already.
+  const latestSeconds = options.online ? timestampCopyStart - 1 : timestampCopyStart;
+  const future = options.delta ? undefined : futureFile(scan.files, latestSeconds);
+  if (future !== undefined) {
+    context.log.warn(
+      `file '${
+        clusterName(future)
+      }' has timestamp (${future.timestamp}) in the future (relative to copy start ${latestSeconds}), ` +
+        "enabling delta checksum",
+    );
+  }
+  const walSegment = started.online?.walSegment;
+  return new Map(participants.live.map((participant) => {
+    const { key } = participant.repository;
+    if (options.delta || future !== undefined) return [key, true];
+    const interrupted = resumables.get(key)?.manifest;
+    // An interrupted backup has no end: of its timeline only the start is known.
+    const earlier = [
+      lineages.get(key)!.prior,
+      interrupted && { ...interrupted, archiveStop: interrupted.archiveStart },
+    ];
+    for (const backup of earlier) {
+      const reason = backup && reasonForDelta(scan.files, backup, { online: options.online, walSegment });
+      if (reason === undefined) continue;
+      participants.tell(participant).warn(reason);
+      return [key, true];
+    }
+    return [key, false];
+  }));
+}
+
+/** Entries of all files of the cluster before copying begins, sorted: complete for those that earlier backups hold, or an interrupted one. */
+export function filesToCome({ plan }: Listed, { repository: { key } }: Participant): ManifestFile[] {
+  const copies = plan.copies.filter(({ targets }) => targets.has(key)).map(({ file, targets }) =>
+    targets.get(key)!.resumed?.entry ?? file
+  );
+  return [...plan.references.get(key) ?? [], ...copies].sort((a, b) => compareBytes(a.name, b.name));
+}

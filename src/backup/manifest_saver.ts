@@ -1,0 +1,96 @@
+/**
+ * The copy of the manifest, saved now and then while files are copied: what it lists with a checksum need not be copied again when the backup
+ * is interrupted and resumed (`manifest-save-threshold`).
+ */
+import { toWalferryError } from "../errors.ts";
+import type { ManifestFile } from "../format/manifest.ts";
+import type { CommandContext } from "../process/command_context.ts";
+import { unfinishedManifest } from "./assemble.ts";
+import type { CopiedFile } from "./copier.ts";
+import { filesToCome } from "./listed.ts";
+import type { Participant, Participants } from "./participants.ts";
+import { factsOf, type Listed } from "./stages.ts";
+
+/** Saving so often at most, whatever the threshold: each time the whole list is written. Share of all bytes to copy. */
+const SHARE = 1 / 100;
+
+export class ManifestSaver {
+  readonly #participants: Participants;
+  readonly #listed: Listed;
+  readonly #context: CommandContext;
+  readonly #thresholdBytes: number;
+  readonly #copied: CopiedFile[] = [];
+  #unsavedBytes = 0;
+  #saving: Promise<void> | undefined;
+  #isClosed = false;
+
+  /** @param thresholdBytes bytes copied between two saves at least */
+  constructor(participants: Participants, listed: Listed, thresholdBytes: number, context: CommandContext) {
+    this.#participants = participants;
+    this.#listed = listed;
+    this.#context = context;
+    const totalBytes = listed.plan.copies.reduce((total, { file }) => total + file.sizeBytes, 0);
+    this.#thresholdBytes = Math.max(thresholdBytes, totalBytes * SHARE);
+  }
+
+  /** Takes note of a file that is stored. */
+  add(copied: CopiedFile): void {
+    this.#copied.push(copied);
+    this.#unsavedBytes += copied.decision.file.sizeBytes;
+  }
+
+  /** Saves when enough is new. Whoever finds a save going on does not wait for it. */
+  async saveWhenDue(): Promise<void> {
+    if (this.#unsavedBytes < this.#thresholdBytes || this.#saving !== undefined) return;
+    await this.save();
+  }
+
+  /** Saves what is new. A repository that does not take it stays in the backup: only resuming would be the worse for it. */
+  async save(): Promise<void> {
+    await this.#saving;
+    if (this.#unsavedBytes === 0 || this.#isClosed) return;
+    this.#unsavedBytes = 0;
+    this.#saving = this.#saveAll();
+    try {
+      await this.#saving;
+    } finally {
+      this.#saving = undefined;
+    }
+  }
+
+  /** No more saves: from here on the copy of the manifest is that of a complete backup, which must not be replaced. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  async #saveAll(): Promise<void> {
+    await Promise.all(this.#participants.live.map(async (participant) => {
+      try {
+        await this.#saveOne(participant);
+      } catch (error) {
+        this.#participants.tell(participant).warn(
+          `unable to save backup.manifest.copy, the files copied last could not be resumed: ${
+            toWalferryError(error).message
+          }`,
+        );
+      }
+    }));
+  }
+
+  async #saveOne(participant: Participant): Promise<void> {
+    const { repository, info } = participant;
+    const facts = factsOf(this.#listed, participant);
+    const done = new Map<string, ManifestFile>();
+    for (const { decision, entries } of this.#copied) {
+      const entry = entries.get(repository.key);
+      if (entry !== undefined) done.set(decision.file.name, entry);
+    }
+    const files = filesToCome(this.#listed, participant).map((file) => done.get(file.name) ?? file);
+    await repository.saveManifestCopy(
+      facts.options.stanza,
+      unfinishedManifest(facts, participant, files),
+      info.cipherPass,
+    );
+    this.#context.log.detail(`${repository.name}: backup.manifest.copy saved with ${done.size} copied files`);
+  }
+}

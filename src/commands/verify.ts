@@ -1,0 +1,51 @@
+/** `verify` */
+import { WalferryError } from "../errors.ts";
+import type { CommandContext } from "../process/command_context.ts";
+import { acquireLocks } from "../process/locks.ts";
+import { assertNotStopped } from "../process/stop_file.ts";
+import { Repository } from "../repository/repository.ts";
+import { RepositorySet } from "../repository/repository_set.ts";
+import type { VerifyOptions } from "../verify/options.ts";
+import { repair } from "../verify/repair.ts";
+import { isSound, type VerifyReport } from "../verify/report.ts";
+import { renderReportJson } from "../verify/report_json.ts";
+import { renderReportText } from "../verify/report_text.ts";
+import { verifyRepository } from "../verify/verify.ts";
+
+/**
+ * Verifies one repository and prints what came of it. It takes no lock: backups and archiving go on. Only a repair, which changes what a
+ * backup or expire could be changing, takes the lock of a backup.
+ * @throws WalferryError `RepositoryDamaged` when something that a restore could need is missing or damaged (unless `exit` is `compat`);
+ * of the store
+ */
+export async function verify(options: VerifyOptions, context: CommandContext): Promise<number> {
+  await using repository = await Repository.open(options.repository);
+  const report = await verifyRepository(repository, options, context);
+  if (options.repair !== undefined && !isSound(report)) await repairFrom(options.repair, repository, report, context);
+  const text = renderReportText(report, options.verbose);
+  // As pgBackRest: the log has it too, for those who run this without a terminal.
+  context.log.info(text.trimEnd());
+  if (options.output !== "none") context.output(options.output === "json" ? renderReportJson(report) : text);
+  if (isSound(report) || options.exit === "compat") return 0;
+  const { damages } = report.findings;
+  const first = report.findings.kept.find(({ severity }) => severity === "damage")!;
+  throw new WalferryError(
+    "RepositoryDamaged",
+    `${repository.name}: ${damages} ${damages === 1 ? "thing is" : "things are"} missing or damaged` +
+      (options.output === "none" ? `, first: ${first.path}: ${first.message}` : ""),
+    { hint: "a restore could need it. Take a new full backup, and look at the store." },
+  );
+}
+
+/** @throws WalferryError `LockAcquire`, `Stop` */
+async function repairFrom(
+  { from, lockPath }: NonNullable<VerifyOptions["repair"]>,
+  repository: Repository,
+  report: VerifyReport,
+  context: CommandContext,
+): Promise<void> {
+  assertNotStopped(lockPath, report.stanza);
+  using _lock = acquireLocks(lockPath, report.stanza, "backup", [repository.key], context.execId);
+  await using others = await RepositorySet.open(from);
+  await repair({ repository, others: others.repositories, stanza: report.stanza, report, context });
+}

@@ -1,0 +1,59 @@
+/**
+ * When a backup of a stanza was last drilled, and when the last drill was passed: `<spool-path>/walferry/<stanza>/drill/last` and
+ * `last-good`. Monitoring asks for it; nothing else depends on it.
+ */
+import { SpoolDirectory } from "./spool_files.ts";
+
+/** What one drill found out. */
+export interface DrillRecord {
+  readonly isGood: boolean;
+  /** End of the drill, milliseconds since the epoch. */
+  readonly atMs: number;
+  /** The backup, when one was chosen. */
+  readonly label?: string;
+  /** Absent when the drill did not come so far. */
+  readonly restoreMs?: number;
+  readonly recoverMs?: number;
+}
+
+export class DrillRecords {
+  readonly #directory: SpoolDirectory;
+
+  constructor(spoolPath: string, stanza: string) {
+    this.#directory = new SpoolDirectory(spoolPath, stanza, "drill");
+  }
+
+  /** Keeps the outcome of a drill. @throws Deno's own errors */
+  record(record: DrillRecord): void {
+    const text = JSON.stringify(record);
+    this.#directory.write("last", text);
+    if (record.isGood) this.#directory.write("last-good", text);
+  }
+
+  /** The last drill, or the last one that was passed. @returns `undefined` when there was none @throws WalferryError `FileOpen` */
+  last(which: "last" | "last-good"): DrillRecord | undefined {
+    const text = this.#directory.read(which);
+    return text === undefined ? undefined : parse(text);
+  }
+}
+
+/** A file that somebody else wrote is no record. */
+function parse(text: string): DrillRecord | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+  if (typeof value !== "object" || value === null) return undefined;
+  const { isGood, atMs, label, restoreMs, recoverMs } = value as Record<string, unknown>;
+  if (typeof isGood !== "boolean" || typeof atMs !== "number") return undefined;
+  return {
+    isGood,
+    atMs,
+    label: typeof label === "string" ? label : undefined,
+    restoreMs: typeof restoreMs === "number" ? restoreMs : undefined,
+    recoverMs: typeof recoverMs === "number" ? recoverMs : undefined,
+  };
+}

@@ -1,0 +1,67 @@
+/** What the report shows beyond `info`: between which moments each repository can be recovered to. */
+import type { ArchiveLag } from "../postgres/archive_lag.ts";
+import type { RepositoryInfo, StanzaInfo } from "./info_data.ts";
+import { storedAtMs } from "./newest_wal.ts";
+import type { Repository } from "./repository.ts";
+import type { RepositorySet } from "./repository_set.ts";
+
+/** Moments, milliseconds since the epoch. */
+export interface Recoverable {
+  /** End of the oldest backup from which WAL goes on. */
+  readonly fromMs: number;
+  /** When the newest WAL was stored. */
+  readonly toMs: number;
+}
+
+export interface RepositorySight {
+  readonly info: RepositoryInfo;
+  /** Absent without a backup, or without WAL behind it. Holes inside are not looked for: `verify` does that. */
+  readonly recoverable: Recoverable | undefined;
+}
+
+/** One stanza as the report shows it. */
+export interface ReportedStanza {
+  readonly info: StanzaInfo;
+  readonly repositories: readonly RepositorySight[];
+  readonly lag: ArchiveLag | "unreadable" | undefined;
+}
+
+/** Adds what the report needs to what `info` knows. */
+export async function reportedStanza(
+  set: RepositorySet,
+  info: StanzaInfo,
+  lag: ReportedStanza["lag"],
+): Promise<ReportedStanza> {
+  const repositories = await Promise.all(info.repositories.map(async (repository): Promise<RepositorySight> => ({
+    info: repository,
+    recoverable: await recoverableOf(
+      set.repositories.find(({ key }) => key === repository.key)!,
+      info.name,
+      repository,
+    ),
+  })));
+  return { info, repositories, lag };
+}
+
+async function recoverableOf(
+  repository: Repository,
+  stanza: string,
+  info: RepositoryInfo,
+): Promise<Recoverable | undefined> {
+  const range = info.archives.find(({ isCurrent }) => isCurrent);
+  const { min, max } = range ?? {};
+  if (range === undefined || min === undefined || max === undefined) return undefined;
+  // A history of timelines goes on from the older one: only the place in the WAL says what is before what.
+  const oldest = info.backups.find(({ entry: { archiveStart }, isCurrent }) =>
+    isCurrent && archiveStart !== undefined && archiveStart.slice(8) >= min.slice(8)
+  );
+  if (oldest === undefined) return undefined;
+  const toMs = await storedAtMs(repository, stanza, range.archiveId, max);
+  const fromMs = oldest.entry.timestampStop * 1000;
+  return toMs === undefined || toMs < fromMs ? undefined : { fromMs, toMs };
+}
+
+/** Name of the row of a backup, for links. */
+export function rowId(stanza: string, repositoryKey: number, label: string): string {
+  return `backup-${encodeURIComponent(stanza)}-${repositoryKey}-${label}`;
+}

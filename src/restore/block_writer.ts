@@ -1,0 +1,172 @@
+/**
+ * The worker's side of restoring a block incremental file (repository-format §7.8): the blocks that are not there yet are fetched, wherever
+ * their backups have them, and written in their places.
+ */
+import { createHash } from "node:crypto";
+import type { Storage } from "../../backends/contract.ts";
+import { WalferryError } from "../errors.ts";
+import type { BlockMapItem, BlockShape } from "../format/block_map.ts";
+import type { Advance } from "../process/worker_pool.ts";
+import { blockFilePath, readBlockMap } from "../repository/block_files.ts";
+import { ByteReader } from "../stream/byte_reader.ts";
+import { pipeline } from "../stream/byte_stream.ts";
+import { decryptFilter } from "../stream/cipher.ts";
+import { decompressFilter } from "../stream/compress.ts";
+import type { CompressType } from "../stream/compress_type.ts";
+import { Sha1Meter } from "../stream/hash.ts";
+import { PartReader } from "../stream/part_reader.ts";
+import { drain, readFileStream } from "../stream/sources.ts";
+import { planBlockReads, type PlannedRead, type PlannedSuperBlock } from "./block_plan.ts";
+import { attempt } from "./local_files.ts";
+import { writeAll } from "./write_all.ts";
+
+/** What is known of a block incremental file beside the place of its map. */
+export interface BlockSource {
+  /** Manifest name. */
+  readonly name: string;
+  readonly shape: BlockShape;
+  /** Directories of the backups, in the order of the manifest's references. */
+  readonly directories: readonly string[];
+}
+
+export interface BlockWriting {
+  readonly file: Deno.FsFile;
+  readonly path: string;
+  readonly sizeBytes: number;
+  /** The map. */
+  readonly source: {
+    readonly path: string;
+    readonly offsetBytes?: number;
+    readonly lengthBytes?: number;
+    readonly compressType: CompressType;
+    readonly cipherPass: string | undefined;
+  };
+  readonly blocks: BlockSource;
+  /** Checksums of the blocks that the file has already; absent = it is empty. */
+  readonly existing: readonly Uint8Array[] | undefined;
+  readonly storage: Storage;
+  readonly advance: Advance;
+}
+
+/**
+ * Makes the file what the map says.
+ * @returns SHA-1 of the file as it is afterwards
+ * @throws WalferryError `FileMissing`, `Format`, `Crypto` for what is stored; `FileWrite`; the store's own
+ */
+export async function writeBlocks(writing: BlockWriting): Promise<string> {
+  const { file, path, sizeBytes, source, blocks, existing = [], storage, advance } = writing;
+  const { shape } = blocks;
+  const place = { path: source.path, offsetBytes: source.offsetBytes!, lengthBytes: source.lengthBytes!, shape };
+  const items = await readBlockMap(storage, place, source.cipherPass, sizeBytes);
+  const reads = planBlockReads(items, (item, fileBlock) => !isThere(item, existing[fileBlock]));
+  const output = new BlockOutput(file, path, shape.blockBytes, sizeBytes);
+  const missing = reads.reduce((sum, { superBlocks }) => sum + countBlocks(superBlocks), 0);
+  // What is there already counts at once, so that the end is everything.
+  advance(sizeBytes - Math.min(sizeBytes, missing * shape.blockBytes));
+  for (const read of reads) await fetchBlocks(read, writing, output);
+  attempt("FileWrite", `unable to write '${path}'`, () => file.truncateSync(sizeBytes));
+  return output.digestHex() ?? await digestOf(path);
+}
+
+function isThere({ checksum }: BlockMapItem, existing: Uint8Array | undefined): boolean {
+  return existing !== undefined && checksum.every((byte, at) => existing[at] === byte);
+}
+
+function countBlocks(superBlocks: readonly PlannedSuperBlock[]): number {
+  return superBlocks.reduce((sum, { blocks }) => sum + blocks.length, 0);
+}
+
+async function fetchBlocks(read: PlannedRead, writing: BlockWriting, output: BlockOutput): Promise<void> {
+  const { blocks, storage } = writing;
+  const directory = blocks.directories[read.reference];
+  if (directory === undefined) {
+    throw new WalferryError("Format", `block map of '${blocks.name}' names a backup that the manifest does not`);
+  }
+  const path = blockFilePath(directory, blocks.name, read.bundleId);
+  const stored = await storage.read(path, { offsetBytes: read.offset, lengthBytes: read.lengthBytes });
+  if (stored === undefined) {
+    throw new WalferryError("FileMissing", `unable to open missing file '${storage.location}/${path}' for read`);
+  }
+  await using parts = new PartReader(stored, read.offset);
+  for (const superBlock of read.superBlocks) {
+    await parts.skipTo(superBlock.offset);
+    await writeSuperBlock(superBlock, parts, writing, output);
+    // The codec may have left the end of what it had understood.
+    await parts.finishPart();
+  }
+}
+
+async function writeSuperBlock(
+  { storedBytes, superBlockBytes, blocks: needed }: PlannedSuperBlock,
+  parts: PartReader,
+  { source, blocks, advance }: BlockWriting,
+  output: BlockOutput,
+): Promise<void> {
+  const { blockBytes } = blocks.shape;
+  const decrypt = source.cipherPass === undefined ? [] : [decryptFilter(source.cipherPass, "raw")];
+  const content = pipeline(parts.part(storedBytes), ...decrypt, decompressFilter(source.compressType, "raw"));
+  const reader = new ByteReader(content);
+  try {
+    let at = 0;
+    for (const { block, fileBlock } of needed) {
+      for (; at < block; at++) await takeBlock(reader, blockBytes, blocks.name);
+      const sizeBytes = Math.min(blockBytes, superBlockBytes - block * blockBytes);
+      const bytes = await takeBlock(reader, sizeBytes, blocks.name);
+      at += 1;
+      output.write(bytes, fileBlock);
+      advance(bytes.length);
+    }
+  } finally {
+    await reader.close();
+  }
+}
+
+async function takeBlock(reader: ByteReader, sizeBytes: number, name: string): Promise<Uint8Array> {
+  const bytes = await reader.take(sizeBytes);
+  if (bytes.length === sizeBytes) return bytes;
+  throw new WalferryError("Format", `a super block of '${name}' ends within its blocks`);
+}
+
+/** The local file. What is written front to back is hashed on the way. */
+class BlockOutput {
+  readonly #file: Deno.FsFile;
+  readonly #path: string;
+  readonly #blockBytes: number;
+  readonly #sizeBytes: number;
+  readonly #hash = createHash("sha1");
+  #hashedBytes = 0;
+  #cursor = 0;
+
+  constructor(file: Deno.FsFile, path: string, blockBytes: number, sizeBytes: number) {
+    this.#file = file;
+    this.#path = path;
+    this.#blockBytes = blockBytes;
+    this.#sizeBytes = sizeBytes;
+  }
+
+  write(bytes: Uint8Array, fileBlock: number): void {
+    const offset = fileBlock * this.#blockBytes;
+    if (bytes.length !== Math.min(this.#blockBytes, this.#sizeBytes - offset)) {
+      throw new WalferryError("Format", `block ${fileBlock} of '${this.#path}' has ${bytes.length} bytes`);
+    }
+    if (offset !== this.#cursor) {
+      attempt("FileWrite", `unable to seek in '${this.#path}'`, () => this.#file.seekSync(offset, Deno.SeekMode.Start));
+    }
+    writeAll(this.#file, bytes, this.#path);
+    this.#cursor = offset + bytes.length;
+    if (offset !== this.#hashedBytes) return;
+    this.#hash.update(bytes);
+    this.#hashedBytes = this.#cursor;
+  }
+
+  /** `undefined` when the file was not written front to back. */
+  digestHex(): string | undefined {
+    return this.#hashedBytes === this.#sizeBytes ? this.#hash.digest("hex") : undefined;
+  }
+}
+
+async function digestOf(path: string): Promise<string> {
+  const meter = new Sha1Meter();
+  await drain(meter.through(readFileStream(path)));
+  return meter.digestHex();
+}

@@ -1,0 +1,253 @@
+/** Every backup of a stanza: manifests, the files that they name, and what else lies beside them. */
+import type { BackupInfo, BackupInfoEntry } from "../format/backup_info.ts";
+import { visitInfoFile } from "../format/info_file.ts";
+import { isBackupLabel, parseLabel } from "../format/label.ts";
+import type { Manifest } from "../format/manifest.ts";
+import { isWalferryError, toWalferryError, WalferryError } from "../errors.ts";
+import type { CommandContext } from "../process/command_context.ts";
+import { type BackupDirectory, listBackupDirectories } from "../repository/backup_catalog.ts";
+import { decodeText, MANIFEST_BYTES_MAX, type Repository } from "../repository/repository.ts";
+import { pipeline } from "../stream/byte_stream.ts";
+import { decompressFilter } from "../stream/compress.ts";
+import { collect } from "../stream/sources.ts";
+import { BackupFiles } from "./backup_files.ts";
+import { kindOf } from "./copies.ts";
+import type { DamagedObjects } from "./damaged_objects.ts";
+import { countInvalid, emptyTally, type Finding, type FindingKind } from "./finding.ts";
+import { checkManifest } from "./manifest_check.ts";
+import type { ObjectReader } from "./object_reader.ts";
+import type { BackupReport } from "./report.ts";
+import { isStoreFailure } from "./store_failure.ts";
+import { StoredSet } from "./stored_set.ts";
+
+export interface BackupCheckFacts {
+  readonly repository: Repository;
+  readonly stanza: string;
+  readonly backupInfo: BackupInfo;
+  /** Only this backup, and what it refers to. */
+  readonly set?: string;
+  /** Absent: nothing is read but manifests. */
+  readonly reader: ObjectReader | undefined;
+  /** Whether the content of what this backup holds was read before. */
+  readonly isKnown: (entry: BackupInfoEntry) => boolean;
+  /** Whether this object is read. */
+  readonly isChosen: () => boolean;
+  readonly context: CommandContext;
+  readonly add: (finding: Finding) => void;
+  readonly damaged: DamagedObjects;
+}
+
+export class BackupCheck {
+  readonly #facts: BackupCheckFacts;
+  readonly #reports = new Map<string, BackupReport>();
+
+  constructor(facts: BackupCheckFacts) {
+    this.#facts = facts;
+  }
+
+  /** Sorted by label. */
+  get reports(): BackupReport[] {
+    return [...this.#reports.values()].sort((a, b) => (a.label < b.label ? -1 : 1));
+  }
+
+  /** @throws WalferryError of the store */
+  async run(): Promise<void> {
+    const { backupInfo, repository, set, stanza } = this.#facts;
+    if (set === undefined) await this.#lookAround(await listBackupDirectories(repository, stanza));
+    const sets = new Map<string, BackupInfoEntry[]>();
+    for (const entry of backupInfo.backups) {
+      const { full } = parseLabel(entry.label)!;
+      if (set === undefined || entry.label === set) sets.set(full, [...(sets.get(full) ?? []), entry]);
+    }
+    for (const entries of sets.values()) await this.#checkSet(entries);
+  }
+
+  /** What is not in `backup.info`. */
+  async #lookAround(directories: readonly BackupDirectory[]): Promise<void> {
+    const { backupInfo, repository, stanza, context, add } = this.#facts;
+    const known = new Set(backupInfo.backups.map(({ label }) => label));
+    const newest = directories.at(-1)?.label;
+    for (const { label, complete, hasCopy } of directories) {
+      if (known.has(label)) continue;
+      const path = repository.backupPath(stanza, label);
+      if (label === newest && hasCopy) {
+        this.#reports.set(label, { label, status: "in-progress", tally: emptyTally(), read: 0 });
+      } else if (complete) {
+        const message = "the backup is complete but not in backup.info: restore does not find it";
+        add({ kind: "orphan", severity: "notice", path, message, label });
+      } else {
+        const message = "the backup never became complete: a later backup or expire removes it";
+        add({ kind: "unfinished", severity: "notice", path, message, label });
+      }
+    }
+    const expected = new Set(["backup.info", "backup.info.copy", "backup.history", "latest"]);
+    for await (
+      const { name, type } of repository.storage.list(repository.backupPath(stanza), { signal: context.signal })
+    ) {
+      if (expected.has(name) || (type === "path" && isBackupLabel(name))) continue;
+      const path = repository.backupPath(stanza, name);
+      add({ kind: "stray", severity: "notice", path, message: "it does not belong here" });
+    }
+  }
+
+  /** A full backup with those that build on it. */
+  async #checkSet(entries: readonly BackupInfoEntry[]): Promise<void> {
+    const { repository, stanza, backupInfo, add, context } = this.#facts;
+    const stored = new StoredSet();
+    const hardlinked = new Set<string>();
+    const listed = new Set(backupInfo.backups.map(({ label }) => label));
+    const queue = [...entries];
+    for (const entry of queue) {
+      context.signal.throwIfAborted();
+      const { label } = entry;
+      const report: BackupReport = { label, status: "valid", tally: emptyTally(), read: 0 };
+      this.#reports.set(label, report);
+      const manifest = await checkManifest(repository, stanza, entry, backupInfo.cipherPass, add);
+      if (manifest === undefined) {
+        report.status = "manifest missing";
+        continue;
+      }
+      report.tally.checked = manifest.files.length;
+      if (manifest.options.hardlink) hardlinked.add(label);
+      if (this.#facts.set === label && manifest.blockIncremental) queue.push(...this.#holdersOfBlocks(manifest));
+      const path = repository.backupPath(stanza, label, "backup.manifest");
+      for (const { name, holder, labels } of stored.add(manifest)) {
+        const message = `the manifests of ${labels.join(" and ")} say different things of ${name} in ${holder}`;
+        add({ kind: "mismatch", severity: "damage", path, message, label });
+      }
+      for (const needed of new Set([...(manifest.references ?? []), ...(manifest.prior ? [manifest.prior] : [])])) {
+        if (listed.has(needed)) continue;
+        const message = `it refers to backup ${needed}, which is not in backup.info`;
+        add({ kind: "mismatch", severity: "damage", path, message, label });
+      }
+    }
+    const bad = new Map<string, ReadonlyMap<string, FindingKind>>();
+    for (const holder of stored.holders) {
+      const files = await this.#checkFiles(holder, stored, hardlinked.has(holder));
+      const report = this.#reports.get(holder);
+      if (report !== undefined) report.read = files.read;
+      if (files.bad.size > 0) bad.set(holder, files.bad);
+    }
+    if (bad.size > 0) await this.#attribute(queue, bad);
+  }
+
+  /** Blocks of a file may be in any backup that its backup refers to: which, only the file's own map tells. */
+  #holdersOfBlocks({ label, references = [] }: Manifest): BackupInfoEntry[] {
+    return this.#facts.backupInfo.backups.filter((entry) => entry.label !== label && references.includes(entry.label));
+  }
+
+  async #checkFiles(label: string, stored: StoredSet, hardlinked: boolean): Promise<BackupFiles> {
+    const { repository, stanza, context, add, damaged, reader, isChosen } = this.#facts;
+    const files = new BackupFiles({
+      repository,
+      directory: repository.backupPath(stanza, label),
+      label,
+      held: stored.heldBy(label),
+      hardlinked,
+      // With --set the manifest of the backup that holds it may not have been read: what it holds for others is not known.
+      tellStrays: this.#facts.set === undefined,
+      signal: context.signal,
+      add,
+      damaged,
+    });
+    await files.list();
+    const entry = this.#facts.backupInfo.backups.find((one) => one.label === label);
+    if (reader !== undefined && !(entry !== undefined && this.#facts.isKnown(entry))) {
+      await reader.readAll(files.objects(isChosen), (...judged) => files.take(...judged));
+    }
+    return files;
+  }
+
+  /** Which backups need the files that are bad. The manifests were not kept; this happens only when something is wrong. */
+  async #attribute(
+    entries: readonly BackupInfoEntry[],
+    bad: ReadonlyMap<string, ReadonlyMap<string, FindingKind>>,
+  ): Promise<void> {
+    const { repository, stanza, backupInfo } = this.#facts;
+    for (const { label } of entries) {
+      const report = this.#reports.get(label)!;
+      if (report.status === "manifest missing") continue;
+      const manifest = await loadAgain(repository, stanza, label, backupInfo.cipherPass);
+      for (const { name, reference, blockMapBytes } of manifest?.files ?? []) {
+        const kind = bad.get(reference ?? label)?.get(name) ??
+          (blockMapBytes === undefined ? undefined : badBlocks(name, manifest?.references, bad));
+        if (kind === undefined) continue;
+        countInvalid(report.tally, kind);
+        report.status = "invalid";
+      }
+    }
+  }
+
+  /** Manifests in `backup.history`. @throws WalferryError of the store */
+  async checkHistory(): Promise<void> {
+    const { repository, stanza, context, isChosen, add } = this.#facts;
+    const root = repository.backupPath(stanza, "backup.history");
+    for await (const { name, type } of repository.storage.list(root, { recurse: true, signal: context.signal })) {
+      if (type === "path") continue;
+      const label = /^\d{4}\/([^/]+)\.manifest\.gz$/.exec(name)?.[1];
+      if (label === undefined || !isBackupLabel(label)) {
+        add({ kind: "stray", severity: "notice", path: `${root}/${name}`, message: "it does not belong here" });
+      } else if (isChosen()) await this.#checkHistoryManifest(`${root}/${name}`, label);
+    }
+  }
+
+  async #checkHistoryManifest(path: string, label: string): Promise<void> {
+    const { repository, backupInfo, add } = this.#facts;
+    try {
+      const stream = await repository.readWith(path, backupInfo.cipherPass);
+      // Expired since it was listed.
+      if (stream === undefined) return;
+      const text = decodeText(await collect(pipeline(stream, decompressFilter("gz")), MANIFEST_BYTES_MAX));
+      let found: unknown;
+      visitInfoFile(text, ({ section, key, value }) => {
+        if (section === "backup" && key === "backup-label") found = value;
+      });
+      if (found !== label) throw new WalferryError("Format", "it is the manifest of another backup");
+    } catch (thrown) {
+      const error = toWalferryError(thrown);
+      if (isStoreFailure(error)) throw error;
+      add({ kind: kindOf(error), severity: "damage", path, message: `it cannot be used: ${error.message}` });
+    }
+  }
+
+  /** Takes out backups that were expired while this ran. */
+  forget(isGone: (label: string) => boolean): void {
+    for (const label of this.#reports.keys()) if (isGone(label)) this.#reports.delete(label);
+  }
+
+  /** A finding about a backup makes it invalid. */
+  settle(findings: readonly Finding[]): void {
+    for (const { label, severity } of findings) {
+      const report = label === undefined || severity === "notice" ? undefined : this.#reports.get(label);
+      if (report?.status === "valid") report.status = "invalid";
+    }
+  }
+}
+
+/** `undefined`: it was expired since it was read. */
+async function loadAgain(
+  repository: Repository,
+  stanza: string,
+  label: string,
+  passphrase: string | undefined,
+): Promise<Manifest | undefined> {
+  try {
+    return await repository.loadManifest(stanza, label, passphrase);
+  } catch (error) {
+    if (isWalferryError(error, "FileMissing")) return undefined;
+    throw error;
+  }
+}
+
+/** A block incremental file takes what did not change from the files of its name in earlier backups. */
+function badBlocks(
+  name: string,
+  references: readonly string[] | undefined,
+  bad: ReadonlyMap<string, ReadonlyMap<string, FindingKind>>,
+): FindingKind | undefined {
+  for (const label of references ?? []) {
+    const kind = bad.get(label)?.get(name);
+    if (kind !== undefined) return kind;
+  }
+  return undefined;
+}

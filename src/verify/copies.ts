@@ -1,0 +1,91 @@
+/** Info files and manifests: each is stored twice, and both must say the same. */
+import { toWalferryError, WalferryError } from "../errors.ts";
+import { decodeText, type Repository } from "../repository/repository.ts";
+import { sha1Hex } from "../stream/hash.ts";
+import { collect } from "../stream/sources.ts";
+import type { Finding, FindingKind } from "./finding.ts";
+import { isStoreFailure } from "./store_failure.ts";
+
+/** How to read one kind of file. */
+export interface CopiedFile<T> {
+  readonly path: string;
+  readonly passphrase: string | undefined;
+  readonly maxBytes: number;
+  readonly parse: (text: string) => T;
+}
+
+/** One of the two. */
+type Loaded<T> =
+  | { readonly ok: true; readonly value: T | undefined; readonly hash: string }
+  | { readonly ok: false; readonly error: WalferryError };
+
+/**
+ * Reads a file and its copy.
+ * @param add hears what is wrong with either
+ * @returns the value of the first that is good
+ * @throws WalferryError of the store
+ */
+export async function loadBoth<T>(
+  repository: Repository,
+  file: CopiedFile<T>,
+  add: (finding: Finding) => void,
+): Promise<T | undefined> {
+  let [main, copy] = await loadPair(repository, file);
+  // Somebody may have written one and be about to write the other.
+  if (differ(main, copy)) [main, copy] = await loadPair(repository, file);
+  for (const [path, loaded] of [[file.path, main], [`${file.path}.copy`, copy]] as const) {
+    if (loaded.ok) continue;
+    add({ kind: kindOf(loaded.error), severity: "damage", path, message: messageOf(loaded.error) });
+  }
+  if (differ(main, copy)) {
+    add({
+      kind: "mismatch",
+      severity: "damage",
+      path: `${file.path}.copy`,
+      message: `it does not say the same as ${file.path.slice(file.path.lastIndexOf("/") + 1)}`,
+    });
+  }
+  return main.ok ? main.value : copy.ok ? copy.value : undefined;
+}
+
+async function loadPair<T>(repository: Repository, file: CopiedFile<T>): Promise<[Loaded<T>, Loaded<T>]> {
+  const main = await loadOne(repository, file, file.path);
+  return [main, await loadOne(repository, file, `${file.path}.copy`, main)];
+}
+
+/** @param same what is equal to it, byte for byte, need not be understood again */
+async function loadOne<T>(
+  repository: Repository,
+  file: CopiedFile<T>,
+  path: string,
+  same?: Loaded<T>,
+): Promise<Loaded<T>> {
+  try {
+    const stream = await repository.readWith(path, file.passphrase);
+    if (stream === undefined) throw new WalferryError("FileMissing", "it is not there");
+    const bytes = await collect(stream, file.maxBytes);
+    const hash = sha1Hex(bytes);
+    if (same?.ok && same.hash === hash) return { ok: true, value: undefined, hash };
+    return { ok: true, value: file.parse(decodeText(bytes)), hash };
+  } catch (thrown) {
+    const error = toWalferryError(thrown);
+    if (isStoreFailure(error)) throw error;
+    return { ok: false, error };
+  }
+}
+
+function differ<T>(main: Loaded<T>, copy: Loaded<T>): boolean {
+  return main.ok && copy.ok && main.hash !== copy.hash;
+}
+
+/** What kind of finding a file is that could not be loaded. */
+export function kindOf({ kind }: WalferryError): FindingKind {
+  if (kind === "FileMissing") return "missing";
+  return kind === "Format" || kind === "JsonFormat" || kind === "Checksum" || kind === "Crypto"
+    ? "checksum"
+    : "unreadable";
+}
+
+function messageOf(error: WalferryError): string {
+  return error.kind === "FileMissing" ? "it is not there" : `it cannot be used: ${error.message}`;
+}

@@ -1,0 +1,57 @@
+/** The manifest of one backup: with its copy, and against its line in `backup.info`. */
+import type { BackupInfoEntry } from "../format/backup_info.ts";
+import type { Manifest } from "../format/manifest.ts";
+import { parseManifest } from "../format/manifest_codec.ts";
+import { entryOfManifest } from "../repository/backup_catalog.ts";
+import { MANIFEST_BYTES_MAX, type Repository } from "../repository/repository.ts";
+import { loadBoth } from "./copies.ts";
+import type { Finding } from "./finding.ts";
+
+/** What the line and the manifest must agree on; sizes differ between versions of the writer, and notes are changed in the line only. */
+const AGREED = [
+  "type",
+  "prior",
+  "historyId",
+  "archiveStart",
+  "archiveStop",
+  "lsnStart",
+  "lsnStop",
+  "timestampStart",
+  "timestampStop",
+] as const;
+
+/**
+ * @param passphrase `cipherPass` of `backup.info`
+ * @returns the manifest, or `undefined` when neither it nor its copy can be used
+ * @throws WalferryError of the store
+ */
+export async function checkManifest(
+  repository: Repository,
+  stanza: string,
+  entry: BackupInfoEntry,
+  passphrase: string | undefined,
+  add: (finding: Finding) => void,
+): Promise<Manifest | undefined> {
+  const { label } = entry;
+  const path = repository.backupPath(stanza, label, "backup.manifest");
+  const own = (finding: Finding) => add({ ...finding, label });
+  const manifest = await loadBoth(
+    repository,
+    { path, passphrase, maxBytes: MANIFEST_BYTES_MAX, parse: parseManifest },
+    own,
+  );
+  if (manifest === undefined) return undefined;
+  const differ = (message: string) => own({ kind: "mismatch", severity: "damage", path, message });
+  if (manifest.label !== label) {
+    differ(`it is the manifest of backup ${manifest.label}`);
+    return undefined;
+  }
+  const said = entryOfManifest(manifest);
+  const other = AGREED.filter((name) => said[name] !== entry[name]);
+  if (other.length > 0) {
+    const show = (value: unknown) => String(value ?? "none");
+    const facts = other.map((name) => `${name} is ${show(said[name])} here and ${show(entry[name])} there`);
+    differ(`it does not agree with backup.info: ${facts.join(", ")}`);
+  }
+  return manifest;
+}

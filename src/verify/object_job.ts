@@ -1,0 +1,199 @@
+/**
+ * The worker's side of verify: stored objects are read once, front to back, and every part of them (a bundle has many, any other object
+ * one) is decrypted, decompressed and hashed. The main side is object_reader.ts.
+ */
+import type { StorageConfig } from "../../backends/config.ts";
+import type { Storage } from "../../backends/contract.ts";
+import { openStorage } from "../../backends/open.ts";
+import { isWalferryError, toWalferryError } from "../errors.ts";
+import { segmentNumber } from "../format/wal_name.ts";
+import { readWalHeader, WAL_HEADER_BYTES } from "../postgres/wal_header.ts";
+import type { Advance } from "../process/worker_pool.ts";
+import { type ByteStream, pipeline } from "../stream/byte_stream.ts";
+import { decryptFilter, type Framing } from "../stream/cipher.ts";
+import { decompressFilter } from "../stream/compress.ts";
+import type { CompressType } from "../stream/compress_type.ts";
+import { Sha1Meter } from "../stream/hash.ts";
+import { PartReader } from "../stream/part_reader.ts";
+import { isStoreFailure } from "./store_failure.ts";
+
+/** What a worker is told once. */
+export interface ObjectSetup {
+  readonly storage: StorageConfig;
+}
+
+/** What is known of a part of an object. */
+export interface PartRequest {
+  readonly offsetBytes: number;
+  /** Stored bytes; absent = to the end of the object, however long that is. */
+  readonly lengthBytes?: number;
+  /** How to get at the content; absent = it is made of pieces (block incremental), only its stored form can be held against a hash. */
+  readonly form?: {
+    readonly compressType: CompressType;
+    readonly framing: Framing;
+    readonly cipherPass: string | undefined;
+  };
+  /** Bytes and SHA-1 of the content. */
+  readonly sizeBytes?: number;
+  readonly checksum?: string;
+  /** SHA-1 of the stored bytes, where it is known. */
+  readonly repoChecksum?: string;
+  /** A WAL segment says itself which one it is. */
+  readonly segment?: { readonly name: string; readonly systemId: bigint };
+}
+
+export interface ObjectRequest {
+  /** Path in the repository. */
+  readonly path: string;
+  /** By ascending offset. */
+  readonly parts: readonly PartRequest[];
+}
+
+/** `undefined`: as it must be. */
+export type Verdict = {
+  readonly kind: "missing" | "checksum" | "size" | "unreadable" | "mismatch";
+  readonly message: string;
+} | undefined;
+
+/** Objects that are read one behind the other. */
+export interface BatchRequest {
+  readonly objects: readonly ObjectRequest[];
+}
+
+/** A verdict for each part of each object, in their order. */
+export interface BatchResult {
+  readonly verdicts: ReadonlyArray<readonly Verdict[]>;
+}
+
+/** What damaged content is told by. */
+const BAD_CONTENT = ["Format", "Crypto", "Checksum"] as const;
+
+/** Opens the store and reads objects. */
+export async function start(
+  setup: ObjectSetup,
+): Promise<(request: BatchRequest, advance: Advance) => Promise<BatchResult>> {
+  const storage = await openStorage(setup.storage);
+  return async ({ objects }, advance) => {
+    const verdicts: Verdict[][] = [];
+    for (const object of objects) verdicts.push(await judgeObject(object, storage, advance));
+    return { verdicts };
+  };
+}
+
+/** Reads one object; a verdict for each of its parts. @throws WalferryError of the store */
+export async function judgeObject(
+  { path, parts }: ObjectRequest,
+  storage: Storage,
+  advance: Advance = () => {},
+): Promise<Verdict[]> {
+  const all = (verdict: Verdict) => parts.map(() => verdict);
+  const first = parts[0]!.offsetBytes;
+  const last = parts.at(-1)!;
+  try {
+    const stream = await storage.read(path, {
+      offsetBytes: first,
+      lengthBytes: last.lengthBytes === undefined ? undefined : last.offsetBytes + last.lengthBytes - first,
+    });
+    if (stream === undefined) return all({ kind: "missing", message: "it is gone" });
+    await using reader = new PartReader(counted(stream, advance), first);
+    const verdicts: Verdict[] = [];
+    for (const part of parts) verdicts.push(await judgePart(part, reader));
+    return verdicts;
+  } catch (error) {
+    return all(unreadable(error));
+  }
+}
+
+async function* counted(stream: ByteStream, advance: Advance): AsyncGenerator<Uint8Array> {
+  for await (const chunk of stream) {
+    advance(chunk.length);
+    yield chunk;
+  }
+}
+
+/** @throws the error when it is the store's */
+function unreadable(thrown: unknown): Verdict {
+  const error = toWalferryError(thrown);
+  if (isStoreFailure(error)) throw error;
+  return { kind: "unreadable", message: error.message };
+}
+
+async function judgePart(part: PartRequest, reader: PartReader): Promise<Verdict> {
+  await reader.skipTo(part.offsetBytes);
+  const stored = new Sha1Meter();
+  const source = stored.through(reader.part(part.lengthBytes));
+  const content = new Sha1Meter();
+  let bad: string | undefined;
+  let header = new Uint8Array(0);
+  try {
+    for await (const chunk of content.through(contentOf(source, part))) {
+      if (header.length < WAL_HEADER_BYTES && part.segment !== undefined) header = joined(header, chunk);
+      if (part.sizeBytes !== undefined && content.sizeBytes > part.sizeBytes) break;
+    }
+  } catch (error) {
+    if (reader.failure !== undefined) return unreadable(reader.failure.error);
+    if (!isWalferryError(error, ...BAD_CONTENT)) throw error;
+    bad = error.message;
+  }
+  // A filter that gave up, or saw the end of what it understands, left the rest unread.
+  const behind = await reader.finishPart();
+  if (reader.failure !== undefined) return unreadable(reader.failure.error);
+  if (part.lengthBytes !== undefined && stored.sizeBytes + behind < part.lengthBytes) {
+    return { kind: "size", message: `${stored.sizeBytes + behind} of ${part.lengthBytes} stored bytes are there` };
+  }
+  if (bad !== undefined) return { kind: "checksum", message: `its content is damaged: ${bad}` };
+  if (part.form !== undefined && part.sizeBytes !== undefined && content.sizeBytes !== part.sizeBytes) {
+    const shown = content.sizeBytes > part.sizeBytes ? `more than ${part.sizeBytes}` : String(content.sizeBytes);
+    return { kind: "size", message: `its content has ${shown} bytes, expected are ${part.sizeBytes}` };
+  }
+  return judgeHashes(part, stored, content, behind) ?? judgeHeader(part, header);
+}
+
+function contentOf(source: ByteStream, { form }: PartRequest): ByteStream {
+  if (form === undefined) return source;
+  const decrypt = form.cipherPass === undefined ? [] : [decryptFilter(form.cipherPass, form.framing)];
+  return pipeline(source, ...decrypt, decompressFilter(form.compressType, form.framing));
+}
+
+function joined(head: Uint8Array, chunk: Uint8Array): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from([...head, ...chunk.subarray(0, WAL_HEADER_BYTES - head.length)]);
+}
+
+function judgeHashes(part: PartRequest, stored: Sha1Meter, content: Sha1Meter, behind: number): Verdict {
+  if (part.form !== undefined && part.checksum !== undefined && content.digestHex() !== part.checksum) {
+    return {
+      kind: "checksum",
+      message: `its content has checksum ${content.digestHex()}, expected is ${part.checksum}`,
+    };
+  }
+  if (behind > 0) return { kind: "checksum", message: `${behind} bytes stand behind the end of its content` };
+  if (part.repoChecksum !== undefined && stored.digestHex() !== part.repoChecksum) {
+    return {
+      kind: "checksum",
+      message: `its stored bytes have checksum ${stored.digestHex()}, expected is ${part.repoChecksum}`,
+    };
+  }
+  return undefined;
+}
+
+/** A segment under the name of another one has the right hash and the wrong place. */
+function judgeHeader({ segment }: PartRequest, bytes: Uint8Array): Verdict {
+  if (segment === undefined) return undefined;
+  try {
+    const { systemId, segmentBytes, startLsn } = readWalHeader(bytes);
+    if (systemId !== segment.systemId) {
+      return {
+        kind: "mismatch",
+        message: `it was written by system ${systemId}, the archive is of ${segment.systemId}`,
+      };
+    }
+    const expected = BigInt(segmentNumber(segment.name, segmentBytes)) * BigInt(segmentBytes);
+    if (startLsn === expected) return undefined;
+    return { kind: "mismatch", message: "it is another segment than its name says" };
+  } catch (error) {
+    // A newer server than this program knows: the hash has said what there is to say.
+    if (isWalferryError(error, "VersionNotSupported")) return undefined;
+    if (isWalferryError(error, "Format")) return { kind: "mismatch", message: error.message };
+    throw error;
+  }
+}

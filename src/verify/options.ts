@@ -1,0 +1,29 @@
+/** Options of verify, as typed values. */
+import type { RepositoryConfig } from "../repository/config.ts";
+
+/** How much is read: everything, nothing but lists and info files, a random part of the files and segments, or what is new. */
+export type VerifyMode =
+  | { readonly kind: "full" }
+  | { readonly kind: "quick" }
+  | { readonly kind: "sample"; readonly percent: number }
+  /** Everything that was not read by such a run before. */
+  | { readonly kind: "since-last" };
+
+export interface VerifyOptions {
+  readonly stanza: string;
+  readonly repository: RepositoryConfig;
+  /** Only this backup, what it refers to, and the WAL that makes it consistent. */
+  readonly set?: string;
+  readonly mode: VerifyMode;
+  readonly output: "none" | "text" | "json";
+  readonly verbose: boolean;
+  /** `compat`: exit code 0 whatever is found, as pgBackRest. */
+  readonly exit: "strict" | "compat";
+  readonly processMax: number;
+  /** Put right what is found; absent = change nothing. */
+  readonly repair?: {
+    /** Where right copies may be, in the order in which they are asked. */
+    readonly from: readonly RepositoryConfig[];
+    readonly lockPath: string;
+  };
+}

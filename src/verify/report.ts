@@ -1,0 +1,56 @@
+/** What verify found out about one stanza in one repository, as values. How it is shown is in report_text.ts and report_json.ts. */
+import type { DamagedObjects } from "./damaged_objects.ts";
+import type { Finding, FindingList, Tally } from "./finding.ts";
+import type { VerifyMode } from "./options.ts";
+
+/** Continuous WAL on one timeline. */
+export interface WalSpan {
+  readonly start: string;
+  readonly stop: string;
+  readonly segments: number;
+}
+
+/** One archive id. */
+export interface ArchiveReport {
+  readonly id: string;
+  segmentBytes: number;
+  /** Segments. */
+  readonly tally: Tally;
+  /** Segments whose content was read. */
+  read: number;
+  /** In order of timeline and place. */
+  spans: readonly WalSpan[];
+}
+
+export type BackupStatus = "valid" | "invalid" | "manifest missing" | "in-progress";
+
+/** One backup. */
+export interface BackupReport {
+  readonly label: string;
+  status: BackupStatus;
+  /** Files of its manifest, those that other backups hold included. */
+  tally: Tally;
+  /** Files whose content was read, in this backup's own part. */
+  read: number;
+}
+
+export interface VerifyReport {
+  readonly stanza: string;
+  readonly repositoryKey: number;
+  readonly mode: VerifyMode;
+  readonly archives: readonly ArchiveReport[];
+  readonly backups: readonly BackupReport[];
+  readonly findings: FindingList;
+  /** What the objects must be that are not. */
+  readonly damaged: DamagedObjects;
+}
+
+/** True when nothing that a restore could need is missing or damaged. */
+export function isSound({ findings }: VerifyReport): boolean {
+  return findings.damages === 0;
+}
+
+/** In words: `missing`, `checksum invalid` ... */
+export function describeKind(kind: Finding["kind"]): string {
+  return kind === "checksum" || kind === "size" ? `${kind} invalid` : kind;
+}

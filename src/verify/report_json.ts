@@ -1,0 +1,46 @@
+/** The report as one JSON object on one line. docs/operations.md says what its members mean. */
+import { renderJson } from "../format/json.ts";
+import { type Tally, validOf } from "./finding.ts";
+import { isSound, type VerifyReport } from "./report.ts";
+
+export function renderReportJson(report: VerifyReport): string {
+  const { mode } = report;
+  return `${
+    renderJson({
+      archive: report.archives.map(({ id, tally, read, spans }) => ({
+        id,
+        read,
+        span: spans.map(({ start, stop, segments }) => ({ segments, start, stop })),
+        wal: renderTally(tally),
+      })),
+      backup: report.backups.map(({ label, status, tally, read }) => ({
+        file: renderTally(tally),
+        label,
+        read,
+        status,
+      })),
+      finding: report.findings.kept.map(({ kind, severity, path, message, archiveId, label, segments, repaired }) => ({
+        ...(archiveId === undefined ? {} : { "archive-id": archiveId }),
+        ...(label === undefined ? {} : { backup: label }),
+        kind,
+        message,
+        path,
+        ...(repaired === undefined ? {} : { repaired }),
+        ...(segments === undefined ? {} : { segment: { ...segments } }),
+        severity,
+      })),
+      "finding-damage": report.findings.damages,
+      "finding-omitted": report.findings.omitted,
+      mode: mode.kind,
+      repo: report.repositoryKey,
+      ...(mode.kind === "sample" ? { "sample-percent": String(mode.percent) } : {}),
+      stanza: report.stanza,
+      status: isSound(report) ? "ok" : "error",
+    })
+  }\n`;
+}
+
+function renderTally(tally: Tally): Record<string, number> {
+  const { checked, missing, checksum, size, other } = tally;
+  return { checked, "checksum-invalid": checksum, missing, other, "size-invalid": size, valid: validOf(tally) };
+}

@@ -1,0 +1,53 @@
+/** The report as text. The lines on archives and backups are pgBackRest's, for programs that read them. */
+import { type Finding, type Tally, validOf } from "./finding.ts";
+import { describeKind, isSound, type VerifyReport } from "./report.ts";
+
+/** Findings shown for one archive id or backup unless everything is wanted. */
+const SHOWN_MAX = 20;
+
+/**
+ * @param verbose with continuous spans of WAL, and every finding
+ */
+export function renderReportText(report: VerifyReport, verbose: boolean): string {
+  const { archives, backups, findings } = report;
+  const lines = [`stanza: ${report.stanza}`, `status: ${isSound(report) ? "ok" : "error"}`];
+  const show = (some: readonly Finding[], indent: string) => {
+    const shown = verbose ? some : some.slice(0, SHOWN_MAX);
+    for (const { severity, kind, path, message, repaired } of shown) {
+      lines.push(
+        `${indent}${severity === "damage" ? "" : "note: "}${describeKind(kind)}: ${path}: ${message}${
+          repaired === undefined ? "" : ` (repaired: ${repaired})`
+        }`,
+      );
+    }
+    if (shown.length < some.length) lines.push(`${indent}and ${some.length - shown.length} more (--verbose shows all)`);
+  };
+  const other = findings.kept.filter(({ archiveId, label }) => archiveId === undefined && label === undefined);
+  show(other, "  ");
+  for (const { id, tally, read, spans } of archives) {
+    lines.push(`  archiveId: ${id}, total WAL checked: ${tally.checked}, total valid WAL: ${validOf(tally)}`);
+    lines.push(`    ${counts(tally)}`);
+    if (report.mode.kind !== "full") lines.push(`    read: ${read} of ${tally.checked}`);
+    if (verbose) { for (const { start, stop } of spans) lines.push(`    wal start: ${start}, wal stop: ${stop}`); }
+    show(findings.kept.filter(({ archiveId, label }) => archiveId === id && label === undefined), "    ");
+  }
+  for (const { label, status, tally, read } of backups) {
+    lines.push(
+      `  backup: ${label}, status: ${status}, total files checked: ${tally.checked}, total valid files: ${
+        validOf(tally)
+      }`,
+    );
+    lines.push(`    ${counts(tally)}`);
+    if (report.mode.kind === "sample") lines.push(`    read: ${read}`);
+    show(findings.kept.filter((finding) => finding.label === label), "    ");
+  }
+  const known = new Set(backups.map(({ label }) => label));
+  show(findings.kept.filter(({ label }) => label !== undefined && !known.has(label)), "  ");
+  if (findings.omitted > 0) lines.push(`  and ${findings.omitted} more findings that are only counted`);
+  if (report.mode.kind === "quick") lines.push("  quick: lists and info files only, no content was read");
+  return `${lines.join("\n")}\n`;
+}
+
+function counts({ missing, checksum, size, other }: Tally): string {
+  return `missing: ${missing}, checksum invalid: ${checksum}, size invalid: ${size}, other: ${other}`;
+}

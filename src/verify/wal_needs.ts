@@ -1,0 +1,96 @@
+/** Which WAL there must be: what makes each backup consistent, and what recovery goes on with from the oldest backup that keeps it. */
+import type { BackupInfo } from "../format/backup_info.ts";
+import type { TimelineFork } from "../format/timeline_history.ts";
+import { segmentNumber, timelineOf } from "../format/wal_name.ts";
+import type { RetentionConfig } from "../repository/config.ts";
+import { archiveRetention, decideArchive } from "../repository/retention.ts";
+import type { SegmentRun, SegmentSpan } from "./wal_span.ts";
+
+export interface WalNeed {
+  readonly run: SegmentRun;
+  /** The backup that it makes consistent; absent = continuity for recovery to a later point. */
+  readonly label?: string;
+  /** The backup was made without looking at the archive: its WAL may never have been meant for this one. */
+  readonly unchecked?: boolean;
+}
+
+export interface NeedFacts {
+  readonly historyId: number;
+  readonly isCurrent: boolean;
+  readonly backupInfo: BackupInfo;
+  readonly retention: RetentionConfig;
+  readonly spans: readonly SegmentSpan[];
+  /** Forks of each timeline whose history file is there. */
+  readonly forks: ReadonlyMap<number, readonly TimelineFork[]>;
+  readonly segmentBytes: number;
+  /** Only what this backup needs. */
+  readonly set?: string;
+}
+
+/** First segment from which WAL must be continuous, as expire keeps it; `undefined` when nothing needs it. */
+export function continuousFrom({ historyId, isCurrent, backupInfo, retention }: NeedFacts): string | undefined {
+  // Behind an offline backup expire keeps everything that is left, but holes from before it stay.
+  const backups = backupInfo.backups.filter(({ archiveStart }) => archiveStart !== undefined);
+  const starts = backups.flatMap((entry) => (entry.historyId === historyId ? [entry.archiveStart!] : []));
+  if (starts.length === 0) return undefined;
+  const fulls = backups.filter(({ type }) => type === "full").length;
+  const kept = archiveRetention(retention, fulls, true);
+  const count = "count" in kept ? kept.count : undefined;
+  const decision = decideArchive(backups, retention.archiveType, count, historyId, isCurrent);
+  if (decision.kind === "remove archive id") return undefined;
+  return decision.kind === "keep ranges" ? decision.continuousFrom : starts.sort()[0];
+}
+
+/** Backups first, each with its own range; then continuity, a run for each timeline. */
+export function walNeeds(facts: NeedFacts): WalNeed[] {
+  const needs = backupNeeds(facts);
+  if (facts.set !== undefined) return needs;
+  const from = continuousFrom(facts);
+  return from === undefined ? needs : [...needs, ...continuityNeeds(facts, from).map((run) => ({ run }))];
+}
+
+function backupNeeds({ historyId, backupInfo, segmentBytes, set }: NeedFacts): WalNeed[] {
+  const needs: WalNeed[] = [];
+  for (const entry of backupInfo.backups) {
+    const { archiveStart, archiveStop = archiveStart, label } = entry;
+    if (entry.historyId !== historyId || archiveStart === undefined || archiveStop === undefined) continue;
+    if (set !== undefined && label !== set) continue;
+    const common = { label, unchecked: !entry.options.archiveCheck };
+    const place = (name: string) => segmentNumber(name, segmentBytes);
+    const timelines = [timelineOf(archiveStart), timelineOf(archiveStop)] as const;
+    if (timelines[0] === timelines[1]) {
+      const run = { timeline: timelines[0], first: place(archiveStart), last: place(archiveStop) };
+      needs.push({ ...common, run });
+    } else {
+      for (const [at, name] of [archiveStart, archiveStop].entries()) {
+        needs.push({ ...common, run: { timeline: timelines[at]!, first: place(name), last: place(name) } });
+      }
+    }
+  }
+  return needs;
+}
+
+function continuityNeeds({ spans, forks, segmentBytes }: NeedFacts, from: string): SegmentRun[] {
+  const oldest = timelineOf(from);
+  const runs = new Map<number, { timeline: number; first: number; last: number }>();
+  const start = segmentNumber(from, segmentBytes);
+  runs.set(oldest, { timeline: oldest, first: start, last: start });
+  for (const { timeline, first, last } of spans) {
+    if (timeline < oldest) continue;
+    const run = runs.get(timeline);
+    if (run === undefined) runs.set(timeline, { timeline, first, last });
+    else run.last = Math.max(run.last, last);
+  }
+  // A timeline goes on where its parent was left: up to there the parent must be whole, from there on the timeline itself.
+  for (const [timeline, history] of forks) {
+    const run = runs.get(timeline);
+    const fork = history.at(-1)!;
+    const parent = runs.get(fork.timeline);
+    if (parent === undefined || timeline === oldest) continue;
+    const place = Number(fork.lsn / BigInt(segmentBytes));
+    if (place < parent.first) continue;
+    parent.last = Math.max(parent.last, place - 1);
+    if (run !== undefined) run.first = Math.min(run.first, place);
+  }
+  return [...runs.values()].sort((a, b) => a.timeline - b.timeline);
+}

@@ -1,0 +1,78 @@
+/** Passphrases that are not in the configuration, and a new one for a repository that is in use: no step leaves it closed. */
+import { runAs, TestFolder } from "../support/accounts.ts";
+import { assertEquals, assertIncludes } from "../support/assert.ts";
+import { archiveWith } from "../support/interop_story.ts";
+import { TestCluster } from "../support/postgres.ts";
+import { TestStanza } from "../support/programs.ts";
+import { testWith } from "../support/requirements.ts";
+
+testWith(
+  ["/usr/lib/postgresql/15/bin/postgres", "pgbackrest"],
+  "a passphrase from a file, a command and systemd; a new one while archiving goes on; the original opens the result",
+  async () => {
+    await using folder = await TestFolder.make();
+    await using cluster = await TestCluster.init(folder, {
+      settings: "archive_mode = on\narchive_command = 'false'",
+      initdb: ["--wal-segsize=1"],
+    });
+    await cluster.start();
+    const secret = "an old passphrase";
+    const fresh = "a new passphrase";
+    await folder.file("old", `${secret}\n`);
+    await folder.file("new", `${fresh}\n`);
+    const stanzaWith = async (name: string, options: Readonly<Record<string, string>>) => {
+      const stanza = await TestStanza.make(folder, cluster, {
+        name,
+        repositories: [{ path: `${folder.path}/repo`, options: { "cipher-type": "aes-256-cbc", ...options } }],
+      });
+      return stanza;
+    };
+    await runAs(["mkdir", `${folder.path}/repo`]);
+    const byFile = await stanzaWith("file", { "cipher-pass-file": `${folder.path}/old` });
+    await byFile.must("walferry", ["stanza-create"]);
+    await archiveWith(cluster, byFile, "walferry");
+    await cluster.archiveSegment();
+    await byFile.must("walferry", ["--type=full", "backup"]);
+    const byCommand = await stanzaWith("command", { "cipher-pass-command": `cat '${folder.path}/old'` });
+    await byCommand.must("walferry", ["check"]);
+    const byCredential = await stanzaWith("credential", { "cipher-pass-credential": "old" });
+    await byCredential.must("walferry", ["info"], { env: { CREDENTIALS_DIRECTORY: folder.path } });
+    const without = await byCredential.walferry(["check"]);
+    assertEquals(without.code, 31);
+    assertIncludes(without.stdout + without.stderr, "systemd handed over no credentials");
+
+    // Hosts change over one after the other: first all know both, then the repository changes.
+    const both = await stanzaWith("both", {
+      "cipher-pass-file": `${folder.path}/new`,
+      "cipher-pass-previous-file": `${folder.path}/old`,
+    });
+    await archiveWith(cluster, both, "walferry");
+    await cluster.archiveSegment();
+    const early = await both.walferry(["--confirm", "rekey"]);
+    assertEquals(early.code, 95, early.stdout);
+    await both.must("walferry", ["rekey"]);
+    await cluster.archiveSegment();
+    await both.must("walferry", ["--confirm", "rekey"]);
+    await both.must("walferry", ["--type=incr", "backup"]);
+
+    const onlyNew = await stanzaWith("onlynew", { "cipher-pass": fresh });
+    await onlyNew.must("walferry", ["check"]);
+    await onlyNew.must("walferry", ["verify"]);
+    assertIncludes(await onlyNew.must("pgbackrest", ["info"]), "incr backup");
+    await onlyNew.must("pgbackrest", ["--type=incr", "backup"]);
+    const onlyOld = await byFile.walferry(["check"]);
+    assertEquals(onlyOld.code === 0, false);
+    for (const text of [secret, fresh]) {
+      assertEquals((onlyOld.stdout + onlyOld.stderr + early.stdout + without.stdout).includes(text), false);
+    }
+
+    const plain = await TestStanza.make(folder, cluster, { name: "plain" });
+    const refused = await plain.walferry(["rekey"]);
+    assertEquals(refused.code, 31);
+    const twice = await stanzaWith("twice", { "cipher-pass": "x", "cipher-pass-file": `${folder.path}/new` });
+    assertIncludes(
+      (await twice.walferry(["info"])).stderr + (await twice.walferry(["info"])).stdout,
+      "cannot be used together",
+    );
+  },
+);

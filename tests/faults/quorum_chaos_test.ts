@@ -1,0 +1,137 @@
+/**
+ * A quorum against real stores while everything goes wrong: one repository is a directory that comes and goes, one an S3 server behind a proxy
+ * that refuses, cuts and loses answers, and the background process is killed again and again. After each history: what PostgreSQL was told is
+ * archived is where the quorum says, everything else is noted, and with the stores back every repository gets all of it, byte-equal.
+ * `WALFERRY_CHAOS` = how many histories.
+ */
+import { openS3 } from "../../backends/s3.ts";
+import { walDirectory } from "../../src/format/wal_name.ts";
+import { sha1Hex } from "../../src/stream/hash.ts";
+import { collect } from "../../src/stream/sources.ts";
+import { execute, runAs, TestFolder } from "../support/accounts.ts";
+import { assert, assertEquals } from "../support/assert.ts";
+import { type Fault, FaultProxy } from "../support/fault_proxy.ts";
+import { archiveWith } from "../support/interop_story.ts";
+import { TestCluster } from "../support/postgres.ts";
+import { TestStanza } from "../support/programs.ts";
+import { testWith } from "../support/requirements.ts";
+import { RGW_PROGRAMS, s3Config, startRgw } from "../support/s3_servers.ts";
+import { until } from "../support/until.ts";
+import { Chance } from "../simulation/troubled_world.ts";
+
+const FAULTS: readonly Fault[] = [
+  { kind: "answer", status: 503 },
+  { kind: "answer", status: 500 },
+  { kind: "cut request", afterBytes: 100_000 },
+  { kind: "cut answer", afterBytes: 10 },
+  { kind: "lose answer" },
+  { kind: "delay", milliseconds: 150 },
+];
+const HISTORIES = Number(Deno.env.get("WALFERRY_CHAOS") ?? 4);
+
+testWith(
+  ["/usr/lib/postgresql/15/bin/postgres", "pkill", "pgrep", ...RGW_PROGRAMS],
+  `${HISTORIES} histories of a quorum of two real stores: nothing acknowledged is missing, doubled, wrong or forgotten`,
+  async () => {
+    await using folder = await TestFolder.make();
+    await using server = await startRgw();
+    await using proxy = await FaultProxy.start(server.port);
+    await using cluster = await TestCluster.init(folder, {
+      settings: "archive_mode = on\narchive_command = 'false'\nwal_keep_size = '2GB'\nmax_wal_size = '2GB'",
+      initdb: ["--wal-segsize=1"],
+    });
+    await cluster.start();
+    const bucket = await server.makeBucket();
+    const stanza = await TestStanza.make(folder, cluster, {
+      repositories: [{}, {
+        path: "/repo",
+        options: {
+          type: "s3",
+          "s3-bucket": bucket,
+          "s3-endpoint": `http://127.0.0.1:${proxy.port}`,
+          "s3-region": server.region,
+          "s3-uri-style": "path",
+          "s3-key": server.key,
+          "s3-key-secret": server.keySecret,
+        },
+      }],
+      global: {
+        "archive-async": "y",
+        "archive-push-quorum": "1",
+        "process-max": "2",
+        "archive-timeout": "4s",
+        "io-timeout": "2s",
+        "compress-type": "none",
+        "log-level-console": "warn",
+        "log-level-file": "detail",
+      },
+    });
+    await stanza.must("walferry", ["stanza-create"]);
+    await archiveWith(cluster, stanza, "walferry");
+    const first = stanza.repositories[0]!;
+    await using storage = openS3(s3Config(server, bucket));
+    const ledger = `${folder.path}/conf/spool/walferry/main/debt`;
+    const owed = async (key: number) =>
+      (await execute(["find", `${ledger}/repo${key}`, "-type", "f", "-not", "-name", "*.tmp"])).stdout.split("\n")
+        .filter(Boolean).map((path) => path.slice(path.lastIndexOf("/") + 1));
+    const kill = () => execute(["pkill", "-KILL", "-f", `config=${stanza.config}.*archive-push:async`]);
+    const setAway = async (away: boolean) => {
+      // A write that was on its way makes directories where the repository was, as below an unmounted file system.
+      const script = away
+        ? `[ -e ${first}.away ] || mv ${first} ${first}.away`
+        : `[ ! -e ${first}.away ] || { rm -rf ${first} && mv ${first}.away ${first}; }`;
+      await runAs(["sh", "-c", script]);
+    };
+    const checked = new Set<string>();
+    try {
+      for (let seed = 1; seed <= HISTORIES; seed++) {
+        const chance = new Chance(seed);
+        let isAway = false;
+        let trouble = 0;
+        proxy.plan = () => (chance.is(trouble) ? FAULTS[chance.below(FAULTS.length)] : undefined);
+        for (let event = 0; event < 25; event++) {
+          if (chance.is(0.2)) {
+            // Never both at once for long: then nothing is acknowledged, which the end would wait for.
+            isAway = !isAway;
+            await setAway(isAway);
+            trouble = isAway ? 0.1 : trouble;
+          }
+          if (chance.is(0.2)) trouble = isAway ? 0.1 : [0, 0.3, 1][chance.below(3)]!;
+          if (chance.is(0.15)) await kill();
+          await cluster.sql("select pg_create_restore_point('x'); select pg_walfile_name(pg_switch_wal())");
+        }
+        await setAway(false);
+        trouble = 0;
+        await kill();
+        const last = await cluster.archiveSegment();
+        // The process that this archiving started pays everything.
+        await until(`seed ${seed}: the debts to be paid`, async () => {
+          return (await owed(1)).length + (await owed(2)).length === 0;
+        }, 120_000).catch(async (error) => {
+          throw new Error(`${error.message}\n${await stanza.must("walferry", ["info"])}`);
+        });
+        const acknowledged = [...Deno.readDirSync(`${cluster.path}/pg_wal/archive_status`)]
+          .filter(({ name }) => /^[0-9A-F]{24}\.done$/.test(name)).map(({ name }) => name.slice(0, 24));
+        assert(acknowledged.includes(last), `seed ${seed}`);
+        for (const segment of acknowledged) {
+          if (checked.has(segment)) continue;
+          checked.add(segment);
+          const directory = `archive/main/15-1/${walDirectory(segment)}`;
+          const written = sha1Hex(Deno.readFileSync(`${cluster.path}/pg_wal/${segment}`));
+          const stored: string[] = [];
+          for await (const { name } of storage.list(directory, { prefix: `${segment}-` })) stored.push(name);
+          assertEquals(stored, [`${segment}-${written}`], `seed ${seed}: repo2, ${segment}`);
+          const content = await collect((await storage.read(`${directory}/${stored[0]}`))!, 1e8);
+          assertEquals(sha1Hex(content), written, `seed ${seed}: repo2, ${segment}`);
+          const file =
+            (await runAs(["find", `${first}/${directory}`, "-name", `${segment}-*`, "-not", "-name", "*.tmp"])).trim();
+          assertEquals(file, `${first}/${directory}/${segment}-${written}`, `seed ${seed}: repo1`);
+          assertEquals((await runAs(["sha1sum", file])).slice(0, 40), written, `seed ${seed}: repo1, ${segment}`);
+        }
+      }
+      assert(checked.size >= HISTORIES * 20, `${checked.size} segments`);
+    } finally {
+      await kill();
+    }
+  },
+);

@@ -1,0 +1,99 @@
+/** Backups that die in the middle: walferry goes on with its own, and the original finds nothing wrong in the result. */
+import { assert, assertEquals, assertIncludes } from "../support/assert.ts";
+import { runAs, TestFolder } from "../support/accounts.ts";
+import {
+  archiveWith,
+  grow,
+  killAfterSaves,
+  makeCluster,
+  normalized,
+  restoredDump,
+  sameInfo,
+} from "../support/interop_story.ts";
+import { TestStanza } from "../support/programs.ts";
+import { testWith } from "../support/requirements.ts";
+
+const NEEDS = ["pgbackrest", "/usr/lib/postgresql/15/bin/postgres"];
+
+for (const cipherPass of [undefined, "secret"]) {
+  testWith(
+    NEEDS,
+    `killed backups of each type are gone on with (${cipherPass === undefined ? "plain" : "encrypted"})`,
+    async () => {
+      await using folder = await TestFolder.make();
+      await using cluster = await makeCluster(folder);
+      const stanza = await TestStanza.make(folder, cluster, {
+        repositories: [{ cipherPass }],
+        global: { "compress-type": "gz", "log-level-console": "detail" },
+      });
+      const backups = `${stanza.repositories[0]}/backup/main`;
+      await stanza.must("walferry", ["stanza-create"]);
+      await archiveWith(cluster, stanza, "walferry");
+      for (const type of ["full", "diff", "incr"]) {
+        await cluster.sql(
+          `create table wide_${type} as select g, repeat(md5(g::text), 20) v from generate_series(1, 20000) g`,
+        );
+        await killAfterSaves(stanza, type, 2);
+        const label = (await runAs(["sh", "-c", `ls -d ${backups}/*F* | sort | tail -n 1 | xargs basename`])).trim();
+        assertEquals(
+          (await runAs(["sh", "-c", `ls ${backups}/${label} | grep backup.manifest`])).trim(),
+          "backup.manifest.copy",
+        );
+        await grow(cluster);
+        const output = await stanza.must("walferry", [`--type=${type}`, "backup"]);
+        assertIncludes(output, `resumable backup ${label} of same type exists`);
+        assert(/checksum resumed file .*\/base\/\d+\/\d+ /.test(output), output);
+        assertIncludes(output, `new backup label = ${label}`);
+        await sameInfo(stanza);
+        const report = await stanza.must("pgbackrest", ["--output=text", "--verbose", "verify"]);
+        assertIncludes(report, "status: ok");
+        assertEquals(/(missing|checksum invalid|size invalid|other): [1-9]/.test(report), false, report);
+        const left = await runAs(["sh", "-c", `find ${backups} -name '*.pgbackrest.tmp'`]);
+        assertEquals(left, "");
+        for (const program of ["pgbackrest", "walferry"] as const) {
+          assertEquals(
+            await restoredDump(folder, stanza, program),
+            normalized(await cluster.dump()),
+            `${type} ${program}`,
+          );
+        }
+      }
+    },
+  );
+}
+
+testWith(
+  NEEDS,
+  "a differential backup that one program left half done does not harm the other's next one",
+  async () => {
+    await using folder = await TestFolder.make();
+    await using cluster = await makeCluster(folder);
+    const stanza = await TestStanza.make(folder, cluster, { global: { "compress-type": "gz", "process-max": "1" } });
+    const backups = `${stanza.repositories[0]}/backup/main`;
+    await stanza.must("walferry", ["stanza-create"]);
+    await archiveWith(cluster, stanza, "walferry");
+    await stanza.must("walferry", ["--type=full", "backup"]);
+    await cluster.sql("create table wide as select g, repeat(md5(g::text), 20) v from generate_series(1, 20000) g");
+    await killAfterSaves(stanza, "diff", 1);
+    await grow(cluster);
+    const [abandoned] = await differentials(backups);
+    await stanza.must("pgbackrest", ["--type=diff", "backup"]);
+    const after = await differentials(backups);
+    assertEquals([after.length, after.includes(abandoned!)], [1, false], "the original removes what it cannot use");
+    // The original's own, made to look as if it had died before its last steps.
+    const script = `cd ${backups} && rm $(ls -d *F_* | tail -n 1)/backup.manifest`;
+    await runAs(["sh", "-c", script]);
+    await grow(cluster);
+    const ours = await stanza.must("walferry", ["--type=diff", "backup"]);
+    assertEquals(ours.includes("cannot be resumed"), false, "it is listed: the copy of its manifest counts");
+    await sameInfo(stanza);
+    for (const program of ["pgbackrest", "walferry"] as const) {
+      assertEquals(await restoredDump(folder, stanza, program), normalized(await cluster.dump()), program);
+    }
+  },
+);
+
+/** Directories of differential backups, complete or not. */
+async function differentials(backups: string): Promise<string[]> {
+  return (await runAs(["sh", "-c", `cd ${backups} && ls -d *D`])).trim().split("\n");
+}

@@ -1,0 +1,31 @@
+/** Tests of block incremental backups need a pgbackrest in which their form is final. */
+import { pgbackrestPath } from "./programs.ts";
+import { hasProgram, testWith } from "./requirements.ts";
+
+/** The first release with the final form. */
+const FIRST_FINAL = [2, 46] as const;
+
+/** Registers a test that holds block incremental backups against the real program; one that is too old is told, and nothing runs. */
+export function testWithBlocks(
+  programs: readonly string[],
+  name: string,
+  run: (test: Deno.TestContext) => Promise<void>,
+): void {
+  const version = judgeVersion();
+  const [major = 0, minor = 0] = version?.split(".").map(Number) ?? [];
+  if (major > FIRST_FINAL[0] || (major === FIRST_FINAL[0] && minor >= FIRST_FINAL[1])) {
+    return testWith([pgbackrestPath, ...programs], name, run);
+  }
+  console.log(
+    `SKIPPED '${name}': ${pgbackrestPath} is ${version ?? "missing"}, block incremental backups need ${
+      FIRST_FINAL.join(".")
+    } or newer (set WALFERRY_TEST_PGBACKREST)`,
+  );
+  Deno.test({ name, ignore: true, fn: () => undefined });
+}
+
+function judgeVersion(): string | undefined {
+  if (!hasProgram(pgbackrestPath)) return undefined;
+  const { stdout } = new Deno.Command(pgbackrestPath, { args: ["version"], clearEnv: true }).outputSync();
+  return /(\d+\.\d+[.\d]*)/.exec(new TextDecoder().decode(stdout))?.[1];
+}
