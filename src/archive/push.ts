@@ -17,7 +17,7 @@ import {
 } from "../repository/repository_set.ts";
 import type { ArchivePushOptions } from "./options.ts";
 import { type CheckedRepositories, checkRepositories } from "./push_targets.ts";
-import { droppedBecauseOfQueue } from "./queue_limit.ts";
+import { droppedBecauseOfQueue, undropWal } from "./queue_limit.ts";
 import { impatient, Quorum } from "./quorum.ts";
 import { storeWal } from "./store_wal.ts";
 import { askForStored, type FindStored, type StoredSegments } from "./stored_segments.ts";
@@ -114,7 +114,9 @@ export async function pushFile(
   // Told to end: that is the reason, not the repositories.
   if (failures.length > 0) context.signal.throwIfAborted();
   if (stored.holders.length < quorum.needed) throw tooFew(failures, quorum, stored.holders.length);
-  return quorum.settle(file, stored.holders, failures);
+  const news = quorum.settle(file, stored.holders, failures);
+  undropWal(file.name, options);
+  return news;
 }
 
 function tooFew(failures: readonly RepositoryFailure[], { isAll, needed }: Quorum, holders: number): WalferryError {

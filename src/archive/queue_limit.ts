@@ -16,6 +16,11 @@ export function dropWal(walName: string, { queueMaxBytes, spoolPath, stanza }: A
     "HINT: point-in-time recovery across this segment is impossible: take a new backup when the archive works again.";
 }
 
+/** A file was archived: where it was dropped before (and PostgreSQL did not hear of it), there is no hole any more. */
+export function undropWal(walName: string, { queueMaxBytes, spoolPath, stanza }: ArchivePushOptions): void {
+  if (queueMaxBytes !== undefined) new DroppedWal(spoolPath, stanza).forget(walName);
+}
+
 /** Drops a file when too much waits. @returns its warning, `undefined` when it is to be archived @throws WalferryError `PathOpen`, `FileWrite` */
 export function droppedBecauseOfQueue(
   options: ArchivePushOptions,

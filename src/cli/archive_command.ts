@@ -9,17 +9,21 @@ import { PushSpool } from "../archive/spool.ts";
 import { selfCommand } from "../process/self.ts";
 import type { Configuration } from "./configuration.ts";
 import type { Invocation } from "./load_configuration.ts";
-import { restoreCommandText } from "./restore_command.ts";
+import { forwardedWords, restoreCommandText } from "./restore_command.ts";
 import { quoted } from "./shell_words.ts";
 
 /** The text of `archive_command` as it is to be written into the setting (`%` marks are PostgreSQL's). @throws WalferryError when pg_control cannot be read */
 export function archiveCommandText(config: Configuration, { invokedName }: Invocation): string {
   const { path, args } = selfCommand();
   const program = invokedName === "pgbackrest" ? ["pgbackrest"] : [path, ...args];
-  const file = config.option("config");
-  const options = file?.source.kind === "command line" ? [`--config=${absolute(String(file.value))}`] : [];
   const stanza = config.stanza!;
-  const ordinary = [...program, ...options, `--stanza=${stanza}`, "archive-push"].map(quoted).join(" ") + ' "%p"';
+  const ordinary = [
+    ...program.map(quoted),
+    ...forwardedWords(config, "archive-push"),
+    quoted(`--stanza=${stanza}`),
+    "archive-push",
+    '"%p"',
+  ].join(" ");
   if (!config.boolean("archive-async")) return ordinary;
   const { systemId } = readControlFile(config.string("pg-path", 1));
   const spool = new PushSpool(config.string("spool-path"), stanza);
@@ -48,8 +52,4 @@ export function queuedRestoreCommandText(config: Configuration): string {
     `if [ "$i" = ${systemId} ] && [ -s "$q" ] && mv -f "$q" "%p"; then exit 0; fi`,
     `exec ${ordinary}`,
   ].join("; ");
-}
-
-function absolute(path: string): string {
-  return path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
 }

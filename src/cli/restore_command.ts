@@ -1,11 +1,12 @@
 /** The `restore_command` that a restore writes (behaviour spec §5.7). */
 import { selfCommand } from "../process/self.ts";
+import type { CommandName } from "./commands.ts";
 import type { Configuration } from "./configuration.ts";
 import { OPTIONS, takes } from "./option_table.ts";
 import { showOptionValue } from "./option_value.ts";
 import { quoted } from "./shell_words.ts";
 
-/** Options of the restore that mean nothing to archive-get although it takes them. */
+/** Options that mean nothing to the commands of PostgreSQL although they take them. */
 const DROPPED = new Set([
   "process-max",
   "log-level-console",
@@ -23,7 +24,7 @@ const DROPPED = new Set([
 export function restoreCommandText(config: Configuration): string {
   const { path, args } = selfCommand();
   const program = config.optionalString("cmd") ?? [path, ...args].map(quoted).join(" ");
-  return [program, ...forwardedOptions(config, DROPPED), quoted(`--stanza=${config.stanza}`), ...GET].join(" ");
+  return [program, ...forwardedWords(config, "archive-get"), quoted(`--stanza=${config.stanza}`), ...GET].join(" ");
 }
 
 /** Values of a drill's own that none of the configuration may replace. */
@@ -43,15 +44,25 @@ export function drillRestoreCommandText(config: Configuration, dataPath: string,
     "--archive-get-exit=strict",
     `--stanza=${config.stanza}`,
   ];
-  return [...[path, ...args].map(quoted), ...forwardedOptions(config, DRILL_OWN), ...own.map(quoted), ...GET].join(" ");
+  return [
+    ...[path, ...args].map(quoted),
+    ...forwardedWords(config, "archive-get", DRILL_OWN),
+    ...own.map(quoted),
+    ...GET,
+  ].join(" ");
 }
 
 /** PostgreSQL's marks: name of the file, and where it is to go. */
 const GET = ["archive-get", "%f", '"%p"'];
 
-function forwardedOptions(config: Configuration, dropped: ReadonlySet<string>): string[] {
+/** Words for the options of the command line that another command takes as well. */
+export function forwardedWords(
+  config: Configuration,
+  command: CommandName,
+  dropped: ReadonlySet<string> = DROPPED,
+): string[] {
   return config.all()
-    .filter(({ option, source }) => source.kind === "command line" && takes("archive-get", OPTIONS.get(option.name)!))
+    .filter(({ option, source }) => source.kind === "command line" && takes(command, OPTIONS.get(option.name)!))
     .filter(({ option }) => !option.secure && !dropped.has(option.name))
     .sort((a, b) => (a.name < b.name ? -1 : 1))
     .map(({ option, name, value }) => {

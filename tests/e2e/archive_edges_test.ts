@@ -251,3 +251,32 @@ testWith(
     }
   },
 );
+
+testWith(
+  NEEDS,
+  "a segment that was dropped and archived after all is no hole",
+  () =>
+    story({ "archive-push-queue-max": "3MiB" }, async ({ cluster, stanza }) => {
+      const segments: string[] = [];
+      for (let round = 0; round < 6; round++) segments.push(await readySegment(cluster));
+      const path = `${cluster.path}/pg_wal/${segments[0]}`;
+      assertIncludes(await stanza.must("walferry", ["archive-push", path]), "dropped WAL file");
+      assertIncludes(await stanza.must("walferry", ["info"]), "hole in the archive");
+      await stanza.must("walferry", ["--archive-push-queue-max=1GiB", "archive-push", path]);
+      assertEquals((await stanza.must("walferry", ["info"])).includes("hole in the archive"), false);
+    }),
+);
+
+testWith(
+  NEEDS,
+  "the printed archive_command says to the program what its own command line said",
+  () =>
+    story({}, async ({ folder, stanza }) => {
+      const options = [`--lock-path=${folder.path}/locks`, `--config-include-path=${folder.path}`];
+      for (const mode of ["--archive-async", "--no-archive-async"]) {
+        const text = (await stanza.must("walferry", [...options, mode, "archive-command"])).trim();
+        const program = text.replace(/^.*exec /, "");
+        for (const word of [...options, mode, `--config=${stanza.config}`]) assertIncludes(program, word);
+      }
+    }),
+);
