@@ -1,13 +1,7 @@
 /** `metrics`: once to standard output, or to whoever asks over HTTP. */
-import { toWalferryError } from "../errors.ts";
-import { readArchiveLag } from "../postgres/archive_lag.ts";
 import type { CommandContext } from "../process/command_context.ts";
-import { renderOpenMetrics } from "../report/open_metrics.ts";
-import { DrillRecords } from "../repository/drill_record.ts";
-import { gatherInfo, type StanzaInfo } from "../repository/info_data.ts";
-import { metricFamilies, type StanzaSight } from "../repository/metrics.ts";
-import type { InfoOptions, MetricsOptions, MetricsScope } from "../repository/options.ts";
-import { RepositorySet } from "../repository/repository_set.ts";
+import type { MetricsOptions } from "../repository/options.ts";
+import { look, metricsText } from "./metrics_sight.ts";
 
 /** Prints the metrics of all scopes, or serves them until the command is told to end. */
 export async function metrics(options: MetricsOptions, context: CommandContext): Promise<number> {
@@ -19,52 +13,4 @@ export async function metrics(options: MetricsOptions, context: CommandContext):
   const seen = await Promise.all(options.scopes.map((scope) => look(scope.info, context)));
   context.output(metricsText(options.scopes, seen, context));
   return 0;
-}
-
-/** What the repositories say, and when. */
-export interface Sight {
-  readonly stanzas: readonly StanzaInfo[];
-  readonly readMs: number;
-}
-
-/** Reads the repositories. */
-export async function look(options: InfoOptions, { clock }: CommandContext): Promise<Sight> {
-  const readMs = clock.nowMs();
-  await using set = await RepositorySet.open(options.repositories);
-  return { stanzas: await gatherInfo(set, options, clock), readMs };
-}
-
-/** The text for what was seen of each scope. What is on this host is read anew. */
-export function metricsText(
-  scopes: readonly MetricsScope[],
-  seen: readonly Sight[],
-  context: CommandContext,
-): string {
-  const sights = scopes.flatMap((scope, at): StanzaSight[] => {
-    const { stanzas, readMs } = seen[at]!;
-    const lag = lagOf(scope, context);
-    // Without a name the stanzas were found in the repositories: whose cluster this host has is not known.
-    return stanzas.map((info) => {
-      const drills = new DrillRecords(scope.info.spoolPath, info.name);
-      return {
-        info,
-        readMs,
-        lag: scope.info.stanza === undefined ? undefined : lag,
-        drills: { last: drills.last("last"), passed: drills.last("last-good") },
-      };
-    });
-  });
-  return renderOpenMetrics(metricFamilies(sights, context.clock.nowMs()));
-}
-
-/** How far archiving of the stanza's cluster is, where that is on this host. */
-export function lagOf({ clusterPath, pgVersionForce }: MetricsScope, { log }: CommandContext): StanzaSight["lag"] {
-  if (clusterPath === undefined) return undefined;
-  try {
-    return readArchiveLag(clusterPath, pgVersionForce);
-  } catch (error) {
-    // Everything else is worth telling all the same, and that this is missing is a metric of its own.
-    log.warn(`unable to tell how far archiving of '${clusterPath}' is: ${toWalferryError(error).message}`);
-    return "unreadable";
-  }
 }

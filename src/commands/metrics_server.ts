@@ -5,7 +5,7 @@
 import { toWalferryError, WalferryError } from "../errors.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import type { ListenAddress, MetricsOptions } from "../repository/options.ts";
-import { look, metricsText, type Sight } from "./metrics.ts";
+import { look, metricsText, type Sight } from "./metrics_sight.ts";
 
 /** Below the usual time-out of a scrape, 10 s. */
 const PATIENCE_MS = 5000;

@@ -6,7 +6,7 @@ import type { ReportOptions } from "../repository/options.ts";
 import { type ReportedStanza, reportedStanza } from "../repository/report_data.ts";
 import { renderReportHtml } from "../repository/report_html.ts";
 import { RepositorySet } from "../repository/repository_set.ts";
-import { lagOf } from "./metrics.ts";
+import { lagOf } from "./metrics_sight.ts";
 
 /** Writes the page. @throws WalferryError `FileWrite` */
 export async function report({ scopes, htmlPath }: ReportOptions, context: CommandContext): Promise<number> {
