@@ -23,7 +23,7 @@ import { firstGood } from "./first_good.ts";
 import { askForCandidates, type Candidate, type Locate } from "./get_candidates.ts";
 import { mendCopy } from "./mend_copy.ts";
 import type { ArchiveGetOptions } from "./options.ts";
-import { removeIfThere } from "./temporary_file.ts";
+import { removeIfThere } from "../process/local_file.ts";
 import { resolveWalPath } from "./wal_path.ts";
 
 /** How long one repository may take to deliver until the next one is asked as well, in milliseconds. */

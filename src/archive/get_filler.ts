@@ -14,6 +14,7 @@ import type { FetchedSegment, FetchRequest } from "./get_job.ts";
 import { GetQueue, wantedSegments } from "./get_queue.ts";
 import type { ArchiveGetAsyncOptions } from "./options.ts";
 import { PushSpool } from "./spool.ts";
+import { isThere } from "../process/local_file.ts";
 
 /** It looks what was taken after so many milliseconds: while there is something to do, and while there is not. */
 const LOOK_EVERY_BUSY = 50;
@@ -100,7 +101,8 @@ class QueueFiller {
   /** Whether the server runs and is told to recover. */
   #isRecovering(): boolean {
     const { path } = this.#options.cluster;
-    return exists(`${path}/postmaster.pid`) && (exists(`${path}/recovery.signal`) || exists(`${path}/standby.signal`));
+    return isThere(`${path}/postmaster.pid`) &&
+      (isThere(`${path}/recovery.signal`) || isThere(`${path}/standby.signal`));
   }
 
   /** Removes what is not wanted. */
@@ -183,15 +185,5 @@ class QueueFiller {
   async #settledOne(): Promise<void> {
     this.#wake = Promise.withResolvers();
     await this.#wake.promise;
-  }
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
   }
 }

@@ -8,7 +8,8 @@ import type { ControlData } from "../postgres/control_file.ts";
 import { readWalHeader, WAL_HEADER_BYTES } from "../postgres/wal_header.ts";
 import { writeFully } from "../report/write_fully.ts";
 import { openForRead, readFully } from "../stream/sources.ts";
-import { removeIfThere, TemporaryFile } from "./temporary_file.ts";
+import { TemporaryFile } from "./temporary_file.ts";
+import { readIfThere, replaceFile } from "../process/local_file.ts";
 
 /** Ending of a file that is being fetched. */
 const FETCHING = ".pgbackrest.tmp";
@@ -46,14 +47,14 @@ export class GetQueue {
   /** Takes the queue for a cluster; what another one left is thrown away. @throws WalferryError `PathCreate`, `FileWrite` */
   claim(systemId: bigint): void {
     this.make();
-    if (readText(this.identityPath)?.trim() === String(systemId)) return;
+    if (readIfThere(this.identityPath)?.trim() === String(systemId)) return;
     this.keepOnly(new Set());
-    writeWhole(this.identityPath, `${systemId}\n`);
+    replaceFile(this.identityPath, `${systemId}\n`);
   }
 
   /** Tells which segments are in the queue or will be soon: from the first to before the end. Nothing = none. */
   announce(window: { readonly first: string; readonly end: string } | undefined): void {
-    if (window !== undefined) return writeWhole(this.#windowPath, `${window.first} ${window.end}`);
+    if (window !== undefined) return replaceFile(this.#windowPath, `${window.first} ${window.end}`);
     try {
       Deno.removeSync(this.#windowPath);
     } catch (error) {
@@ -63,18 +64,18 @@ export class GetQueue {
 
   /** Whether the process that fills the queue has announced a segment. It may have died since. */
   isAnnounced(walName: string): boolean {
-    const [first, end] = readText(this.#windowPath)?.split(" ") ?? [];
+    const [first, end] = readIfThere(this.#windowPath)?.split(" ") ?? [];
     return first !== undefined && end !== undefined && first <= walName && walName < end;
   }
 
   /** Tells the process that fills the queue where to go on. */
   want(walName: string): void {
-    writeWhole(this.#wantedPath, walName);
+    replaceFile(this.#wantedPath, walName);
   }
 
   /** Takes what {@link want} told. */
   takeWanted(): string | undefined {
-    const text = readText(this.#wantedPath);
+    const text = readIfThere(this.#wantedPath);
     if (text === undefined) return undefined;
     Deno.removeSync(this.#wantedPath);
     return isWalSegmentName(text) ? text : undefined;
@@ -169,29 +170,6 @@ export class GetQueue {
         cause: error,
       });
     }
-  }
-}
-
-function readText(path: string): string | undefined {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw new WalferryError("FileOpen", `unable to open file '${path}' for read: ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
-}
-
-/** Seen whole or not at all. */
-function writeWhole(path: string, text: string): void {
-  const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.pgbackrest.tmp`;
-  try {
-    Deno.writeTextFileSync(temporary, text, { mode: 0o640 });
-    Deno.renameSync(temporary, path);
-  } catch (error) {
-    removeIfThere(temporary);
-    throw new WalferryError("FileWrite", `unable to write '${path}': ${(error as Error).message}`, { cause: error });
   }
 }
 

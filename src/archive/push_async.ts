@@ -9,8 +9,9 @@ import { isLockWished } from "../process/lock_wish.ts";
 import { acquireLocks } from "../process/locks.ts";
 import { assertNotStopped } from "../process/stop_file.ts";
 import type { ArchivePushAsyncOptions } from "./options.ts";
-import { GLOBAL, modifiedIfThere, PushSpool, spooledError } from "./spool.ts";
+import { GLOBAL, PushSpool, spooledError } from "./spool.ts";
 import { resolveWalPath } from "./wal_path.ts";
+import { modifiedIfThere } from "../process/local_file.ts";
 
 /** Pauses between looks at the spool in milliseconds: first, growth, longest. */
 const LOOK_FIRST = 5;

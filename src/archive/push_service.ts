@@ -18,7 +18,8 @@ import { isOlder } from "./push_async.ts";
 import type { PushedFile, PushRequest } from "./push_job.ts";
 import { dropWal } from "./queue_limit.ts";
 import { Quorum } from "./quorum.ts";
-import { GLOBAL, modifiedIfThere, PushSpool } from "./spool.ts";
+import { GLOBAL, PushSpool } from "./spool.ts";
+import { isThere, modifiedIfThere } from "../process/local_file.ts";
 
 /** Besides being woken it looks by itself after so many milliseconds; where nothing can wake it, more often. */
 const LOOK_EVERY = 5000;
@@ -124,7 +125,7 @@ class PushService {
       this.#spool.forgetWanted();
       const work = this.#scan();
       // What waits is pushed also for a cluster that is stopped, when somebody asks for it; but nobody waits there for better times.
-      const isAlone = !exists(`${this.#options.cluster.path}/postmaster.pid`);
+      const isAlone = !isThere(`${this.#options.cluster.path}/postmaster.pid`);
       if (work.length > 0) {
         const failed = await this.#pushAll(pool, work);
         lastWorkMs = clock.monotonicMs();
@@ -295,14 +296,4 @@ class ReadyWatcher implements Disposable {
 function inArchiverOrder(names: readonly string[]): string[] {
   const isHistory = (name: string) => name.endsWith(".history");
   return [...names.filter(isHistory).sort(), ...names.filter((name) => !isHistory(name)).sort()];
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }

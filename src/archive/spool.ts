@@ -3,6 +3,7 @@
  * so that either program can go on with what the other left.
  */
 import { ERROR_CODES, type ErrorKind, WalferryError } from "../errors.ts";
+import { modifiedIfThere, readIfThere, replaceFile } from "../process/local_file.ts";
 
 /** What a status file says. */
 export type SpoolStatus =
@@ -12,7 +13,6 @@ export type SpoolStatus =
 /** Name that stands for trouble that is not one file's. */
 export const GLOBAL = "global";
 /** Modes of the spool (behaviour spec §10). */
-const FILE_MODE = 0o640;
 const PATH_MODE = 0o750;
 
 /** `<spool-path>/archive/<stanza>/out`. */
@@ -51,12 +51,12 @@ export class PushSpool {
   claim(systemId: bigint): void {
     if (!this.belongsTo(systemId)) { for (const name of this.names()) this.remove(name); }
     this.make();
-    writeWhole(this.identityPath, `${systemId}\n`);
+    replaceFile(this.identityPath, `${systemId}\n`);
   }
 
   /** Asks whoever holds the lock and does not push to give way. @throws WalferryError `FileWrite` */
   want(): void {
-    writeWhole(this.#wantedPath, "");
+    replaceFile(this.#wantedPath, "");
   }
 
   /** Whether a command waits for the lock. */
@@ -105,12 +105,12 @@ export class PushSpool {
    * @param writtenMs when the WAL file was written: an answer is never older than what it is about, also where the clock was set back
    */
   writeOk(walName: string, writtenMs: number, warning?: string): void {
-    writeWhole(`${this.path}/${walName}.ok`, warning === undefined ? "" : `0\n${warning}`, writtenMs);
+    replaceFile(`${this.path}/${walName}.ok`, warning === undefined ? "" : `0\n${warning}`, writtenMs);
     this.remove(`${walName}.error`);
   }
 
   writeError(walName: string, error: WalferryError): void {
-    writeWhole(`${this.path}/${walName}.error`, `${error.code}\n${error.text}`);
+    replaceFile(`${this.path}/${walName}.error`, `${error.code}\n${error.text}`);
   }
 
   /** Removes a file by its whole name. Absent is no error. */
@@ -140,41 +140,5 @@ function removeIfThere(path: string): void {
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return;
     throw new WalferryError("FileRemove", `unable to remove '${path}': ${(error as Error).message}`, { cause: error });
-  }
-}
-
-/** When a file was written, milliseconds since the epoch; `undefined` = it is not there. */
-export function modifiedIfThere(path: string): number | undefined {
-  try {
-    return Deno.statSync(path).mtime?.getTime() ?? 0;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
-}
-
-function readIfThere(path: string): string | undefined {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw new WalferryError("FileOpen", `unable to open file '${path}' for read: ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
-}
-
-/** Seen whole or not at all. It need not survive a crash of the host: a lost answer only costs a second push. */
-function writeWhole(path: string, text: string, notOlderThanMs = 0): void {
-  const temporary = `${path}.pgbackrest.tmp`;
-  try {
-    Deno.writeTextFileSync(temporary, text, { mode: FILE_MODE });
-    if ((modifiedIfThere(temporary) ?? 0) < notOlderThanMs) {
-      const time = new Date(notOlderThanMs);
-      Deno.utimeSync(temporary, time, time);
-    }
-    Deno.renameSync(temporary, path);
-  } catch (error) {
-    throw new WalferryError("FileWrite", `unable to write '${path}': ${(error as Error).message}`, { cause: error });
   }
 }

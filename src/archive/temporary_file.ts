@@ -1,5 +1,6 @@
 /** Files of this side that are written under a temporary name, until they are whole. */
 import { WalferryError } from "../errors.ts";
+import { removeIfThere } from "../process/local_file.ts";
 
 /**
  * A file under its temporary name, known by what it is and not by its name alone: a command that outlived the server that asked for it may
@@ -64,13 +65,4 @@ function identityOf({ dev, ino, birthtime }: Deno.FileInfo): string {
 /** @throws WalferryError `FileWrite` */
 export function failedWrite(path: string, error: unknown): never {
   throw new WalferryError("FileWrite", `unable to write '${path}': ${(error as Error).message}`, { cause: error });
-}
-
-/** Removes a file of this side. Absent is no error. */
-export function removeIfThere(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
 }

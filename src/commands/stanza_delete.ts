@@ -6,6 +6,7 @@ import { isStopped, stopFilePath } from "../process/stop_file.ts";
 import type { StanzaOptions } from "../repository/options.ts";
 import { RepositorySet } from "../repository/repository_set.ts";
 import { deleteStanza } from "../repository/stanza.ts";
+import { isThere } from "../process/local_file.ts";
 
 /**
  * Removes a stanza from a repository, once its commands are stopped and its server is.
@@ -23,7 +24,7 @@ export async function stanzaDelete(options: StanzaOptions, context: CommandConte
       hint: "has the stop command been run on this server?",
     });
   }
-  const running = options.clusters.find(({ path }) => exists(`${path}/postmaster.pid`));
+  const running = options.clusters.find(({ path }) => isThere(`${path}/postmaster.pid`));
   if (running !== undefined && !options.force) {
     throw new WalferryError(
       "PgRunning",
@@ -40,14 +41,4 @@ export async function stanzaDelete(options: StanzaOptions, context: CommandConte
   }
   Deno.removeSync(stopFilePath(options.lockPath, options.stanza));
   return 0;
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }

@@ -22,6 +22,7 @@ import { DrillServer } from "./server.ts";
 import { HOST_BASED_AUTHENTICATION, programEnvironment, serverSettings } from "./server_settings.ts";
 import { findSuperuser } from "./session.ts";
 import { targetOf } from "./target.ts";
+import { isThere } from "../process/local_file.ts";
 
 /** First release with pg_amcheck. */
 const AMCHECK_SINCE = 14;
@@ -264,19 +265,9 @@ class Drill {
  */
 function takeOverSettings(scratch: Scratch, options: RestoreOptions, nowMs: number): void {
   const path = `${scratch.dataPath}/postgresql.auto.conf`;
-  const isRecovering = exists(`${scratch.dataPath}/recovery.signal`);
-  if (exists(path)) Deno.renameSync(path, `${scratch.path}/postgresql.auto.conf.restored`);
+  const isRecovering = isThere(`${scratch.dataPath}/recovery.signal`);
+  if (isThere(path)) Deno.renameSync(path, `${scratch.path}/postgresql.auto.conf.restored`);
   Deno.writeTextFileSync(path, autoConfText("", isRecovering ? recoverySettings(options) : [], nowMs), { mode: 0o600 });
   // A standby never ends its recovery.
-  if (exists(`${scratch.dataPath}/standby.signal`)) Deno.removeSync(`${scratch.dataPath}/standby.signal`);
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
+  if (isThere(`${scratch.dataPath}/standby.signal`)) Deno.removeSync(`${scratch.dataPath}/standby.signal`);
 }

@@ -8,6 +8,7 @@ import type { Client } from "pg";
 import { type ErrorKind, isWalferryError, WalferryError } from "../errors.ts";
 import { Accounts, currentUserName } from "../process/accounts.ts";
 import type { ClusterConfig } from "./config.ts";
+import { isThere } from "../process/local_file.ts";
 
 /** How to open a session. */
 export interface ConnectOptions {
@@ -200,7 +201,7 @@ function findServer(config: ClusterConfig): string {
     const address = lines[5]?.trim();
     if (address) return address === "*" || address === "0.0.0.0" ? "127.0.0.1" : address === "::" ? "::1" : address;
   }
-  const found = SOCKET_DIRECTORIES.find((directory) => exists(`${directory}/.s.PGSQL.${config.port}`));
+  const found = SOCKET_DIRECTORIES.find((directory) => isThere(`${directory}/.s.PGSQL.${config.port}`));
   return found ?? SOCKET_DIRECTORIES[0]!;
 }
 
@@ -209,16 +210,6 @@ function readLines(path: string): string[] | undefined {
     return Deno.readTextFileSync(path).split("\n");
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied) return undefined;
-    throw error;
-  }
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
     throw error;
   }
 }
