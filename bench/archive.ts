@@ -9,7 +9,7 @@ import { DelayingProxy } from "../tests/support/delaying_proxy.ts";
 import { FaultProxy } from "../tests/support/fault_proxy.ts";
 import { TestCluster } from "../tests/support/postgres.ts";
 import { TestStanza } from "../tests/support/programs.ts";
-import { startRgw } from "../tests/support/s3_servers.ts";
+import { s3Options, startRgw } from "../tests/support/s3_servers.ts";
 
 type Program = "walferry" | "pgbackrest";
 const PROGRAMS: readonly Program[] = ["pgbackrest", "walferry"];
@@ -248,15 +248,7 @@ async function requests(): Promise<void> {
     name: "requests",
     repositories: [{
       path: "/requests",
-      options: {
-        type: "s3",
-        "s3-bucket": bucket,
-        "s3-endpoint": `http://127.0.0.1:${proxy.port}`,
-        "s3-region": server.region,
-        "s3-key": server.key,
-        "s3-key-secret": server.keySecret,
-        "s3-uri-style": "path",
-      },
+      options: s3Options(server, bucket, proxy.port),
     }],
     global: GLOBAL,
   });
@@ -306,15 +298,7 @@ async function longRun(): Promise<void> {
     name: "hanging",
     repositories: [{
       path: "/hanging",
-      options: {
-        type: "s3",
-        "s3-bucket": await server.makeBucket(),
-        "s3-endpoint": `http://127.0.0.1:${stalled.port}`,
-        "s3-region": server.region,
-        "s3-key": server.key,
-        "s3-key-secret": server.keySecret,
-        "s3-uri-style": "path",
-      },
+      options: s3Options(server, await server.makeBucket(), stalled.port),
     }],
     global: { ...GLOBAL, "archive-timeout": "5s" },
   });

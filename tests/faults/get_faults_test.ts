@@ -13,7 +13,7 @@ import { archiveWith } from "../support/interop_story.ts";
 import { TestCluster } from "../support/postgres.ts";
 import { TestStanza } from "../support/programs.ts";
 import { testWith } from "../support/requirements.ts";
-import { RGW_PROGRAMS, s3Config, startRgw } from "../support/s3_servers.ts";
+import { RGW_PROGRAMS, s3Config, s3Options, startRgw } from "../support/s3_servers.ts";
 
 /** What is slow is this slow; what does not wait for it is done long before, even on a busy machine. */
 const SLOW_MS = 20_000;
@@ -31,15 +31,7 @@ testWith(
     });
     await cluster.start();
     const bucket = await server.makeBucket();
-    const options = {
-      type: "s3",
-      "s3-bucket": bucket,
-      "s3-endpoint": `http://127.0.0.1:${proxy.port}`,
-      "s3-region": server.region,
-      "s3-uri-style": "path",
-      "s3-key": server.key,
-      "s3-key-secret": server.keySecret,
-    };
+    const options = s3Options(server, bucket, proxy.port);
     const stanza = await TestStanza.make(folder, cluster, {
       repositories: [{ path: "/repo", options }, { cipherPass: "secret" }],
       global: { "archive-timeout": "3s", "io-timeout": "30s", "compress-type": "none" },

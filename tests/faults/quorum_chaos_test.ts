@@ -15,7 +15,7 @@ import { archiveWith } from "../support/interop_story.ts";
 import { TestCluster } from "../support/postgres.ts";
 import { TestStanza } from "../support/programs.ts";
 import { testWith } from "../support/requirements.ts";
-import { RGW_PROGRAMS, s3Config, startRgw } from "../support/s3_servers.ts";
+import { RGW_PROGRAMS, s3Config, s3Options, startRgw } from "../support/s3_servers.ts";
 import { until } from "../support/until.ts";
 import { Chance } from "../simulation/troubled_world.ts";
 
@@ -45,15 +45,7 @@ testWith(
     const stanza = await TestStanza.make(folder, cluster, {
       repositories: [{}, {
         path: "/repo",
-        options: {
-          type: "s3",
-          "s3-bucket": bucket,
-          "s3-endpoint": `http://127.0.0.1:${proxy.port}`,
-          "s3-region": server.region,
-          "s3-uri-style": "path",
-          "s3-key": server.key,
-          "s3-key-secret": server.keySecret,
-        },
+        options: s3Options(server, bucket, proxy.port),
       }],
       global: {
         "archive-async": "y",

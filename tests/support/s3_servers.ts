@@ -44,6 +44,19 @@ export function s3Config(server: S3Server, bucket: string, more: Partial<S3Stora
   };
 }
 
+/** The same as options of a configuration file. @param port of the server, or of a proxy before it */
+export function s3Options(server: S3Server, bucket: string, port = server.port): Readonly<Record<string, string>> {
+  return {
+    "type": "s3",
+    "s3-bucket": bucket,
+    "s3-endpoint": `http://127.0.0.1:${port}`,
+    "s3-region": server.region,
+    "s3-uri-style": "path",
+    "s3-key": server.key,
+    "s3-key-secret": server.keySecret,
+  };
+}
+
 class RunningServer implements S3Server {
   readonly port: number;
   readonly tlsPort: number;
