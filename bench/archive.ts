@@ -38,13 +38,17 @@ console.log(
 
 const large = await makeScene("large", 16);
 const small = await makeScene("small", 1);
-await drains();
-await steadyState();
-await recoveries();
-await requests();
-await longRun();
-await deadRepository();
-await fullQueue();
+const PARTS: Readonly<Record<string, () => Promise<void>>> = {
+  a: drains,
+  b: steadyState,
+  c: recoveries,
+  d: requests,
+  e: longRun,
+  f: deadRepository,
+  g: fullQueue,
+};
+// Names of parts as arguments run only those.
+for (const [name, run] of Object.entries(PARTS)) if (Deno.args.length === 0 || Deno.args.includes(name)) await run();
 
 /** A data directory that looks like a running cluster, and one segment of real WAL. */
 interface Scene {
