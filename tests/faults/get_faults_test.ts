@@ -13,6 +13,7 @@ import { archiveWith } from "../support/interop_story.ts";
 import { TestCluster } from "../support/postgres.ts";
 import { TestStanza } from "../support/programs.ts";
 import { testWith } from "../support/requirements.ts";
+import { until } from "../support/until.ts";
 import { RGW_PROGRAMS, s3Config, s3Options, startRgw } from "../support/s3_servers.ts";
 
 /** What is slow is this slow; what does not wait for it is done long before, even on a busy machine. */
@@ -109,13 +110,17 @@ testWith(
       const bytes = await collect((await storage.read(stored))!, 1e8);
       for (const damage of [bytes.slice(0, 1000), bytes.map((byte, at) => (at === 70_000 ? byte ^ 1 : byte))]) {
         await storage.write(stored, damage);
-        const result = await get();
-        assertEquals(result.code, 0);
-        assertEquals(await delivered(), written);
-        assertIncludes(result.stdout, `repo1: the damaged copy of ${segment} was replaced by that of repo2`);
-        const again = await get();
-        assertIncludes(again.stdout, "in the repo1: 15-1 archive");
-        assertEquals(await delivered(), written);
+        const mended = `repo1: the damaged copy of ${segment} was replaced by that of repo2`;
+        await until("the damaged copy to be replaced", async () => {
+          // On a busy machine the other one may overtake it before the damage is seen.
+          await Deno.remove(health, { recursive: true }).catch(() => undefined);
+          const { code, stdout } = await get();
+          assertEquals(code, 0);
+          assertEquals(await delivered(), written);
+          return stdout.includes(mended);
+        });
+        const content = await collect((await storage.read(stored))!, 1e8);
+        assertEquals(sha1Hex(content), written);
       }
     });
     await step("removed there: the other one has it", async () => {
