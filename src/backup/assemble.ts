@@ -72,13 +72,13 @@ function manifestOf(
   stopped: BackupStop | undefined,
 ): Manifest {
   const { options, control, started, scan } = facts;
-  const { type, prior, compress, checksumPage, hardlink, bundle, cipherPass } = facts.lineage;
+  const { type, prior, compress, checksumPage, hardlink, bundle, bundleRaw, block, cipherPass } = facts.lineage;
   return {
     backrestVersion: BACKREST_VERSION,
     label: facts.label,
     type,
     prior: prior?.label,
-    references: [...(prior === undefined ? [] : referencesOf(prior)), facts.label],
+    references: [...priorReferences(facts.lineage), facts.label],
     timestampStart: facts.timestampStart,
     timestampCopyStart: facts.timestampCopyStart,
     timestampStop,
@@ -87,9 +87,8 @@ function manifestOf(
     archiveStart: started?.walSegment,
     archiveStop: stopped?.walSegment,
     bundle: bundle !== undefined,
-    // How bundles and blocks are framed is said once for a whole set: files of earlier backups are read by these words.
-    bundleRaw: prior?.bundleRaw ?? false,
-    blockIncremental: prior?.blockIncremental ?? false,
+    bundleRaw,
+    blockIncremental: block !== undefined,
     historyId: participant.info.currentId,
     pgVersion: control.pgVersion,
     systemId: control.systemId,
@@ -119,8 +118,9 @@ function manifestOf(
   };
 }
 
-/** Labels that a prior backup needs, its own last. Releases before 2.42 did not write the list. */
-function referencesOf(prior: Manifest): string[] {
+/** Labels that the prior backup needs, its own last. Releases before 2.42 did not write the list. */
+export function priorReferences({ prior }: Lineage): string[] {
+  if (prior === undefined) return [];
   if (prior.references !== undefined) return prior.references;
   const labels = new Set(prior.files.flatMap(({ reference }) => (reference === undefined ? [] : [reference])));
   return [...[...labels].sort(), prior.label];

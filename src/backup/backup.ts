@@ -12,7 +12,7 @@ import type { ManifestFile } from "../format/manifest.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { formatSize } from "../report/units.ts";
 import type { RepositoryFailure } from "../repository/repository_set.ts";
-import { completeManifest, copiesArchive } from "./assemble.ts";
+import { completeManifest, copiesArchive, priorReferences } from "./assemble.ts";
 import { copySegments, waitForRange, waitInArchive } from "./archive_range.ts";
 import { type CopiedFile, copyFiles } from "./copier.ts";
 import { completeBackup, storeServerFiles } from "./finish.ts";
@@ -152,7 +152,8 @@ async function copy(
           directory: repository.backupPath(options.stanza, label),
           compress: lineage.compress,
           cipherPass: lineage.cipherPass,
-          bundleFraming: lineage.prior?.bundleRaw ? "raw" : "normal",
+          bundleFraming: lineage.bundleRaw ? "raw" : "normal",
+          reference: priorReferences(lineage).length,
         };
       }),
       pgPath: primaryPath,

@@ -19,16 +19,21 @@ export class BundleWriter {
     this.#path = path;
   }
 
+  /** Where the next member begins. */
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
   /**
-   * Adds a member, as it is to be stored.
+   * Adds a member, as it is to be stored. One without bytes needs no bundle.
    *
    * @returns the offset at which it begins, in bytes
    * @throws what the store threw, now or for an earlier member; what the member threw, and then the bundle is of no use
    */
   async append(member: ByteStream): Promise<number> {
     const offsetBytes = this.#sizeBytes;
-    this.#written ??= this.#begin();
     for await (const chunk of member) {
+      this.#written ??= this.#begin();
       await this.#stream.push(chunk);
       this.#sizeBytes += chunk.length;
     }

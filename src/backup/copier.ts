@@ -9,8 +9,18 @@ import type { CommandContext } from "../process/command_context.ts";
 import { isDistant } from "../../backends/config.ts";
 import { LIGHT_AT_ONCE, WorkerPool } from "../process/worker_pool.ts";
 import { formatPercent, formatSize } from "../report/units.ts";
+import { blockMapPlace } from "../repository/block_files.ts";
 import type { RepositoryFailure } from "../repository/repository_set.ts";
-import type { CopyJobRequest, CopyJobResult, CopyRequest, CopyResult, CopySetup, StoredFile } from "./copy_request.ts";
+import type { BlockDecision } from "./block_plan.ts";
+import type {
+  BlockTarget,
+  CopyJobRequest,
+  CopyJobResult,
+  CopyRequest,
+  CopyResult,
+  CopySetup,
+  StoredFile,
+} from "./copy_request.ts";
 import { CONTROL_NAME, type CopyDecision, type CopyJob } from "./planner.ts";
 
 /** Pause before the attempts behind the first two (`job-retry-interval`), and how many attempts there are in all. */
@@ -166,13 +176,22 @@ class Copier {
       source: name === CONTROL_NAME ? "control" : "file",
       sizeBytes,
       firstBlock: live.some(([, { checkPages }]) => checkPages) ? firstBlockOf(name, setup.pageBytes) : undefined,
-      targets: live.map(([key, { bundled, unchanged, resumed }]) => ({
+      targets: live.map(([key, { bundled, unchanged, blocks, resumed }]) => ({
         key,
         bundled,
         unchangedChecksum: unchanged?.checksum,
+        blocks: blocks && this.#blocksIn(key, blocks),
         resumed: resumed && { checksum: resumed.entry.checksum!, compare: resumed.compare },
       })),
     };
+  }
+
+  #blocksIn(key: number, { shape, superBlockBytes, prior }: BlockDecision): BlockTarget {
+    if (prior === undefined) return { shape, superBlockBytes };
+    const { directory } = this.#run.setup.targets.find((target) => target.key === key)!;
+    const backups = directory.slice(0, directory.lastIndexOf("/"));
+    const map = blockMapPlace(prior, `${backups}/${prior.reference}`);
+    return { shape, superBlockBytes, prior: { map, sizeBytes: prior.sizeBytes, checksum: prior.checksum! } };
   }
 
   /** Whether this result is final; the alternative is another attempt for all repositories, so that all hold the same content. */
@@ -275,7 +294,7 @@ function entryOf(
 ): ManifestFile | undefined {
   const target = copy.targets.get(stored.key)!;
   if (stored.status === "failed") return undefined;
-  if (stored.status === "unchanged") return target.unchanged;
+  if (stored.status === "unchanged") return target.unchanged ?? target.blocks!.unchanged;
   if (stored.status === "resumed") {
     return { ...target.resumed!.entry, repoSizeBytes: stored.sizeBytes, repoChecksum: stored.checksum };
   }
@@ -292,6 +311,11 @@ function entryOf(
     repoChecksum: stored.checksum,
     bundleId: stored.bundleOffset === undefined ? undefined : bundleId,
     bundleOffset: stored.bundleOffset,
+    ...(stored.mapBytes === undefined ? {} : {
+      blockSizeBytes: target.blocks!.shape.blockBytes,
+      blockChecksumBytes: target.blocks!.shape.checksumBytes,
+      blockMapBytes: stored.mapBytes,
+    }),
   };
 }
 

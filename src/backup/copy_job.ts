@@ -13,7 +13,15 @@ import { sha1Hex, Sha1Meter } from "../stream/hash.ts";
 import { collect, drain, streamOf } from "../stream/sources.ts";
 import { BundleWriter } from "./bundle_writer.ts";
 import { type ClusterFile, openClusterFile } from "./cluster_file.ts";
-import type { CopyJobRequest, CopyJobResult, CopyRequest, CopyResult, CopySetup, StoredFile } from "./copy_request.ts";
+import type {
+  CopyJobRequest,
+  CopyJobResult,
+  CopyRequest,
+  CopyResult,
+  CopySetup,
+  FileTarget,
+  StoredFile,
+} from "./copy_request.ts";
 import { asStored, type Content, type Destinations, placesOf, storeAll, storedPath } from "./file_store.ts";
 import { WHOLE_BYTES } from "./planner.ts";
 import { readStored } from "./resumed_file.ts";
@@ -39,7 +47,7 @@ async function copyAll(
   }
   const results: CopyResult[] = [];
   try {
-    for (const file of files) results.push(await copyFile({ setup, storages, bundles }, file, advance));
+    for (const file of files) results.push(await copyFile({ setup, storages, bundles, bundleId }, file, advance));
   } catch (error) {
     for (const bundle of bundles.values()) await bundle.abandon(error);
     throw error;
@@ -86,15 +94,29 @@ async function copyFile(destinations: Destinations, request: CopyRequest, advanc
     return { status: "copied", ...content, pages, stored: [...settled.values()] };
   }
   // What was too large for memory is read again. It may have changed in between: this reading says what is stored.
-  const content = whole === undefined ? file.content() : streamOf(whole);
-  const copied = await store(destinations, { ...request, targets }, file, content, advance);
+  const content = () => whole === undefined ? file.content() : streamOf(whole);
+  let copied = await store(destinations, { ...request, targets }, file, content(), advance);
+  if (targets.some((target) => isOther(target, copied))) {
+    const anew = targets.map((target) => ({
+      ...target,
+      blocks: target.blocks && { ...target.blocks, prior: undefined },
+    }));
+    copied = await store(destinations, { ...request, targets: anew }, file, content(), () => undefined);
+  }
   const stored = copied.stored.map((one): StoredFile => {
+    if (one.status === "unchanged" && copied.sizeBytes === 0) return emptyMember(one.key);
     if (one.status !== "stored") return one;
     // The server emptied a file that was too large to be held: its member is there, and nobody is led to it.
     if (copied.sizeBytes === 0 && one.bundleOffset !== undefined) return emptyMember(one.key);
     return { ...one, damaged: damaged.get(one.key) };
   });
   return { ...copied, stored: [...settled.values(), ...stored] };
+}
+
+/** Other content with the same checksums of its blocks, which are short: the earlier backup does not have it after all. */
+function isOther({ key, blocks }: FileTarget, { stored, sizeBytes, checksum }: Copied): boolean {
+  if (sizeBytes === 0 || stored.find((one) => one.key === key)?.status !== "unchanged") return false;
+  return blocks?.prior?.sizeBytes !== sizeBytes || blocks.prior.checksum !== checksum;
 }
 
 /** Beside bundles an empty file has no stored bytes. */

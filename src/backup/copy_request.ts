@@ -1,7 +1,9 @@
 /** What goes between the main side of copying and its workers: plain values that can cross a thread boundary. */
 import type { StorageConfig } from "../../backends/config.ts";
 import type { SerializedError } from "../errors.ts";
+import type { BlockShape } from "../format/block_map.ts";
 import type { PageCheckResult } from "../postgres/page_checksum.ts";
+import type { BlockMapPlace } from "../repository/block_files.ts";
 import type { Framing } from "../stream/cipher.ts";
 import type { CompressSetting } from "../stream/compress_type.ts";
 import type { ClusterFileRequest, ClusterFileSettings } from "./cluster_file.ts";
@@ -17,6 +19,8 @@ export interface CopyTarget {
   readonly cipherPass: string | undefined;
   /** How files in bundles are framed. */
   readonly bundleFraming: Framing;
+  /** Index of the backup in its manifest's list of references, by which maps of blocks name it. */
+  readonly reference: number;
 }
 
 /** What a worker is told once. */
@@ -55,8 +59,17 @@ export interface FileTarget {
   readonly bundled?: boolean;
   /** SHA-1 of the content that an earlier backup there holds: where it is this still, nothing is stored. */
   readonly unchangedChecksum?: string;
+  readonly blocks?: BlockTarget;
   /** SHA-1 of the content that an interrupted run stored: it stays when it is whole and, with `compare`, the cluster's content is the same. */
   readonly resumed?: { readonly checksum: string; readonly compare: boolean };
+}
+
+/** A file that is stored in blocks. */
+export interface BlockTarget {
+  readonly shape: BlockShape;
+  readonly superBlockBytes: number;
+  /** The file in an earlier backup: where its map is, and what it describes. */
+  readonly prior?: { readonly map: BlockMapPlace; readonly sizeBytes: number; readonly checksum: string };
 }
 
 /** What became of a file in one repository. */
@@ -68,6 +81,8 @@ export type StoredFile =
     readonly checksum: string | undefined;
     /** Where it begins in the bundle, bytes; absent = it is stored alone, or has no bytes to store. */
     readonly bundleOffset?: number;
+    /** Only of a file in blocks: stored bytes of its map. */
+    readonly mapBytes?: number;
     /** Path of what an interrupted run had stored and is not whole; it was replaced. */
     readonly damaged?: string;
   }

@@ -4,6 +4,7 @@
  */
 import type { Storage } from "../../backends/contract.ts";
 import { serializeError } from "../errors.ts";
+import { blockFilePath, readBlockMap } from "../repository/block_files.ts";
 import { type ByteStream, pipeline } from "../stream/byte_stream.ts";
 import { encryptFilter, type Framing } from "../stream/cipher.ts";
 import { compressFilter } from "../stream/compress.ts";
@@ -12,7 +13,8 @@ import { Sha1Meter } from "../stream/hash.ts";
 import { collect } from "../stream/sources.ts";
 import { tee } from "../stream/tee.ts";
 import type { BundleWriter } from "./bundle_writer.ts";
-import type { CopyRequest, CopySetup, CopyTarget, StoredFile } from "./copy_request.ts";
+import { BlockStream } from "./block_stream.ts";
+import type { BlockTarget, CopyRequest, CopySetup, CopyTarget, StoredFile } from "./copy_request.ts";
 import { WHOLE_BYTES } from "./planner.ts";
 
 /** Size and hash of a content. */
@@ -27,6 +29,7 @@ export interface Destinations {
   readonly storages: ReadonlyMap<number, Storage>;
   /** By key of the repository, for those that bundle. */
   readonly bundles: ReadonlyMap<number, BundleWriter>;
+  readonly bundleId: number | undefined;
 }
 
 /** Where a repository keeps a file of this backup. */
@@ -47,23 +50,28 @@ interface Place {
   /** Absent = the file is stored alone. */
   readonly bundle: BundleWriter | undefined;
   readonly framing: Framing;
+  readonly bundleId: number | undefined;
+  /** Absent = the file is stored whole. */
+  readonly blocks: BlockTarget | undefined;
 }
 
-export function placesOf({ setup, storages, bundles }: Destinations, request: CopyRequest): Place[] {
-  return request.targets.map(({ key, bundled }): Place => {
+export function placesOf({ setup, storages, bundles, bundleId }: Destinations, request: CopyRequest): Place[] {
+  return request.targets.map(({ key, bundled, blocks }): Place => {
     const target = setup.targets.find((one) => one.key === key)!;
     const bundle = bundled ? bundles.get(key) : undefined;
     const framing = bundle === undefined ? "normal" : target.bundleFraming;
-    return { target, storage: storages.get(key)!, bundle, framing };
+    return { target, storage: storages.get(key)!, bundle, framing, bundleId, blocks };
   });
 }
 
-/** Repositories with one compression setting share its output. */
+/** Repositories with one compression setting share its output. What is stored in blocks depends on what each has already. */
 function groupByCompression(places: readonly Place[]): Place[][] {
   const groups = new Map<string, Place[]>();
   for (const place of places) {
     const { type, level } = place.target.compress;
-    const key = `${type}/${level ?? ""}/${place.framing}`;
+    const key = place.blocks === undefined
+      ? `${type}/${level ?? ""}/${place.framing}`
+      : `blocks of ${place.target.key}`;
     groups.set(key, [...(groups.get(key) ?? []), place]);
   }
   return [...groups.values()];
@@ -79,7 +87,10 @@ export async function storeAll(
   const branches = groups.length === 1 ? undefined : tee(read, groups.length);
   const stored = await Promise.all(groups.map(async (group, index) => {
     try {
-      const compressed = compressFilter(group[0]!.target.compress, group[0]!.framing)(branches?.[index] ?? read);
+      const source = branches?.[index] ?? read;
+      const { target, framing, blocks } = group[0]!;
+      if (blocks !== undefined) return [await storeBlocks(source, group[0]!, blocks, request)];
+      const compressed = compressFilter(target.compress, framing)(source);
       return await storeGroup(compressed, group, request);
     } finally {
       // A store may fail before it reads: the other branches would wait for this one.
@@ -124,4 +135,59 @@ async function storeOne(compressed: ByteStream, place: Place, request: CopyReque
   }
   const stored = { sizeBytes: meter.sizeBytes, checksum: meter.digestHex() };
   return { key: target.key, status: "stored", bundleOffset, ...asStored(target, stored) };
+}
+
+/** Writes the blocks that one repository does not have; `unchanged` when it has them all, or there are none. */
+async function storeBlocks(
+  content: ByteStream,
+  { target, storage, bundle, bundleId }: Place,
+  { shape, superBlockBytes, prior }: BlockTarget,
+  { name, sizeBytes }: CopyRequest,
+): Promise<StoredFile> {
+  const { key, reference, compress, cipherPass } = target;
+  const meter = new Sha1Meter();
+  try {
+    const blocks = new BlockStream({
+      shape,
+      superBlockBytes,
+      reference,
+      bundleId: bundle === undefined ? 0 : bundleId!,
+      offset: bundle?.sizeBytes ?? 0,
+      prior: prior && await readBlockMap(storage, prior.map, cipherPass, prior.sizeBytes),
+      compress,
+      cipherPass,
+    });
+    const bytes = pipeline(content, blocks.through, meter.through);
+    const bundleOffset = await bundle?.append(bytes);
+    if (bundle === undefined) {
+      await writeUnlessEmpty(storage, blockFilePath(target.directory, name, 0), bytes, sizeBytes <= WHOLE_BYTES);
+    }
+    if (meter.sizeBytes === 0) return { key, status: "unchanged" };
+    const stored = { sizeBytes: meter.sizeBytes, checksum: meter.digestHex() };
+    return { key, status: "stored", bundleOffset, mapBytes: blocks.mapBytes, ...stored };
+  } catch (error) {
+    return { key, status: "failed", error: serializeError(error) };
+  }
+}
+
+/** A file without bytes is not made. */
+async function writeUnlessEmpty(storage: Storage, path: string, bytes: ByteStream, isSmall: boolean): Promise<void> {
+  const options = { syncDirectory: false };
+  if (isSmall) {
+    const whole = await collect(bytes, 2 * WHOLE_BYTES);
+    if (whole.length > 0) await storage.write(path, whole, options);
+    return;
+  }
+  const rest = bytes[Symbol.asyncIterator]();
+  try {
+    const first = await rest.next();
+    if (!first.done) await storage.write(path, withFirst(first.value, rest), options);
+  } finally {
+    await rest.return?.();
+  }
+}
+
+async function* withFirst(first: Uint8Array, rest: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield first;
+  for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
 }

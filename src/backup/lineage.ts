@@ -5,7 +5,7 @@
 import type { BackupInfo, BackupInfoEntry } from "../format/backup_info.ts";
 import type { Manifest } from "../format/manifest.ts";
 import type { Log } from "../report/log.ts";
-import type { BundleConfig } from "../repository/config.ts";
+import type { BlockConfig, BundleConfig } from "../repository/config.ts";
 import { earlyBlocks } from "../repository/early_blocks.ts";
 import type { Repository } from "../repository/repository.ts";
 import { generateCipherPass } from "../stream/cipher.ts";
@@ -26,6 +26,10 @@ export interface Lineage {
   readonly hardlink: boolean;
   /** Small files are stored together in this backup; absent = each alone. May differ within a set: each entry says where its bytes are. */
   readonly bundle: BundleConfig | undefined;
+  /** Of files that change in parts the changed blocks are stored; absent = whole files. May differ within a set, as bundles may. */
+  readonly block: BlockConfig | undefined;
+  /** Bundles are framed without what each member would repeat (repository-format §6.4): in a whole set or not at all. */
+  readonly bundleRaw: boolean;
   /** Passphrase for the files, the same in a whole set; absent in a repository without encryption. */
   readonly cipherPass: string | undefined;
 }
@@ -50,7 +54,7 @@ export interface LineageRequest {
 export async function chooseLineage(request: LineageRequest): Promise<Lineage> {
   const { options, repository, info, tell, checksumPage } = request;
   const entry = priorOf(info, options.type);
-  const { bundle } = repository.config;
+  const { bundle, block } = repository.config;
   const { hardlinks } = repository.storage.features;
   const hardlink = bundle === undefined && repository.config.hardlink && hardlinks;
   if (repository.config.hardlink && !hardlinks) {
@@ -69,6 +73,8 @@ export async function chooseLineage(request: LineageRequest): Promise<Lineage> {
       checksumPage,
       hardlink,
       bundle,
+      block,
+      bundleRaw: block !== undefined,
       cipherPass: repository.config.cipher.type === "none" ? undefined : generateCipherPass(),
     };
   }
@@ -88,6 +94,8 @@ export async function chooseLineage(request: LineageRequest): Promise<Lineage> {
     checksumPage: checksumPageOf(prior, request),
     hardlink,
     bundle,
+    block,
+    bundleRaw: prior.bundleRaw,
     cipherPass: prior.cipherPass,
   };
 }

@@ -54,7 +54,16 @@ export async function list(run: BackupRun, opened: Opened, started: Started): Pr
   }]));
   const settings = new Map([...facts].map(([key, { lineage, delta }]) => [
     key,
-    { ...lineage, delta, resumed: resumables.get(key)?.files },
+    {
+      ...lineage,
+      blocks: lineage.block && {
+        config: lineage.block,
+        isFull: lineage.prior === undefined,
+        timestampStart: started.timestampStart,
+      },
+      delta,
+      resumed: resumables.get(key)?.files,
+    },
   ]));
   const listed: Listed = { facts, plan: planBackup(scan.files, settings) };
   await participants.each(async (participant) => {

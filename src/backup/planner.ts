@@ -6,6 +6,7 @@ import type { Manifest, ManifestFile } from "../format/manifest.ts";
 import { CONTROL_FILE } from "../postgres/control_file.ts";
 import type { BundleConfig } from "../repository/config.ts";
 import { hasCheckedPages } from "../postgres/directory_rules.ts";
+import { type BlockDecision, type BlockSettings, blocksOf } from "./block_plan.ts";
 import { withPrior } from "./delta.ts";
 
 /** Manifest name of the control file: it is read with care, must be there, and is never taken from an earlier backup. */
@@ -22,6 +23,8 @@ export interface TargetDecision {
   readonly checkPages: boolean;
   /** Entry for the case that the content is that of the earlier backup still: nothing is stored then. */
   readonly unchanged?: ManifestFile;
+  /** It is stored in blocks. `unchanged`: entry for the case that the earlier backup turns out to have all of them. */
+  readonly blocks?: BlockDecision & { readonly unchanged?: ManifestFile };
   /** An interrupted backup has stored it. `compare`: the cluster's content must be held against it, since times cannot be trusted. */
   readonly resumed?: { readonly entry: ManifestFile; readonly compare: boolean };
 }
@@ -59,6 +62,8 @@ export interface PlanSettings {
   readonly resumed?: ReadonlyMap<string, ManifestFile>;
   /** Small files are stored together. */
   readonly bundle?: BundleConfig;
+  /** Files that change in parts are stored in blocks. */
+  readonly blocks?: BlockSettings;
 }
 
 type Decision = { readonly entry: ManifestFile } | Pick<TargetDecision, "unchanged">;
@@ -86,7 +91,8 @@ export function planBackup(
         const bundled = setting.bundle !== undefined && file.sizeBytes <= setting.bundle.limitBytes &&
           file.name !== CONTROL_NAME;
         const resumed = resumedOf(file, setting, checkPages);
-        (targets[index] ??= new Map()).set(key, { ...decision, bundled, checkPages, resumed });
+        const blocks = blocksFor(file, before, setting);
+        (targets[index] ??= new Map()).set(key, { ...decision, bundled, checkPages, blocks, resumed });
       }
       index++;
     }
@@ -120,6 +126,18 @@ function decide(
   // A small file is compared even where its time has changed: PostgreSQL touches files without changing them.
   if (delta || file.sizeBytes <= WHOLE_BYTES) return { unchanged: referenceTo(file, before, prior!.label) };
   return {};
+}
+
+/** The control file is small, and read by programs that look into a repository. */
+function blocksFor(
+  file: ManifestFile,
+  before: ManifestFile | undefined,
+  setting: PlanSettings,
+): TargetDecision["blocks"] {
+  if (file.name === CONTROL_NAME) return undefined;
+  const blocks = blocksOf(file, before, setting.prior?.label, setting.blocks);
+  if (blocks?.prior === undefined) return blocks;
+  return { ...blocks, unchanged: referenceTo(file, blocks.prior, blocks.prior.reference) };
 }
 
 /** What an interrupted backup has of this file, if it can be this file still. An empty file is copied sooner than looked at. */

@@ -5,8 +5,8 @@
  */
 import { PG, REPO, SERVICE } from "./command_sets.ts";
 import type { CommandName } from "./commands.ts";
-import type { OptionDeclaration, OptionDependency } from "./option_declaration.ts";
-import { DAY, KIB, MIB, MINUTE, PIB } from "./option_units.ts";
+import type { OptionDeclaration } from "./option_declaration.ts";
+import { DAY, MIB, MINUTE, PIB } from "./option_units.ts";
 
 type Declared = Pick<OptionDeclaration, "name" | "type"> & Partial<OptionDeclaration>;
 
@@ -98,13 +98,6 @@ export const COMPATIBLE_CLUSTER_OPTIONS: readonly OptionDeclaration[] = hostOpti
 
 /** Of repositories. */
 export const COMPATIBLE_REPOSITORY_OPTIONS: readonly OptionDeclaration[] = [
-  ...ofRepository(["backup"], { option: "repo-block", values: ["y"] }, [
-    { name: "repo-block-age-map", type: "hash" },
-    { name: "repo-block-checksum-size-map", type: "hash" },
-    { name: "repo-block-size-map", type: "hash" },
-    { name: "repo-block-size-super", type: "size", min: 32 * KIB, max: 16 * MIB },
-    { name: "repo-block-size-super-full", type: "size", min: 32 * KIB, max: 16 * MIB },
-  ]),
   ...hostOptions("repo", REPO, {
     cmd: ["backup-cmd"],
     config: ["backup-config"],
@@ -112,11 +105,3 @@ export const COMPATIBLE_REPOSITORY_OPTIONS: readonly OptionDeclaration[] = [
     user: ["backup-user"],
   }),
 ];
-
-function ofRepository(
-  commands: readonly CommandName[],
-  depends: OptionDependency | undefined,
-  options: readonly Declared[],
-): OptionDeclaration[] {
-  return compatible(commands, options).map((option): OptionDeclaration => ({ group: "repo", depends, ...option }));
-}

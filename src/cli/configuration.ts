@@ -120,8 +120,8 @@ export class Configuration {
   list(name: string): readonly string[] {
     return (this.option(name)?.value as readonly string[] | undefined) ?? [];
   }
-  hash(name: string): ReadonlyMap<string, string> {
-    return (this.option(name)?.value as ReadonlyMap<string, string> | undefined) ?? new Map();
+  hash(name: string, index?: number): ReadonlyMap<string, string> {
+    return (this.option(name, index)?.value as ReadonlyMap<string, string> | undefined) ?? new Map();
   }
 
   /** @throws WalferryError `OptionRequired`, always */

@@ -206,20 +206,9 @@ async function archivePush(
     : await commands.archivePush(typed.archivePushOptions(config, parameters), start, context);
 }
 
-const WITHOUT_EFFECT = [
-  ["block", "whole files are stored"],
-] as const;
-
 /** Settings whose effect comes in a later version; the result is right without them, only slower or larger. */
 function warnOfBackupSettings(config: Configuration, context: CommandContext): void {
   const { log } = context;
-  for (const key of config.indexes("repo")) {
-    for (const [name, instead] of WITHOUT_EFFECT) {
-      if (config.optionalBoolean(`repo-${name}`, key)) {
-        log.warn(`repo${key}-${name}=y is not supported by this version of walferry: ${instead}`);
-      }
-    }
-  }
   if (config.optionalString("backup-standby") === "prefer") {
     log.warn("backup-standby=prefer is not supported by this version of walferry: the primary is used");
   }

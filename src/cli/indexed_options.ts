@@ -198,4 +198,25 @@ export const REPOSITORY_OPTIONS: readonly OptionDeclaration[] = [
     default: "n",
     depends: { option: "repo-bundle", values: ["y"] },
   },
+  ...["repo-block-age-map", "repo-block-checksum-size-map", "repo-block-size-map"].map((name): OptionDeclaration => ({
+    name,
+    type: "hash",
+    group: "repo",
+    home: "global",
+    commands: BACKUP,
+    depends: { option: "repo-block", values: ["y"] },
+  })),
+  ...([["repo-block-size-super", "256KiB"], ["repo-block-size-super-full", "1MiB"]] as const).map((
+    [name, standard],
+  ): OptionDeclaration => ({
+    name,
+    type: "size",
+    group: "repo",
+    home: "global",
+    commands: BACKUP,
+    default: standard,
+    min: 32 * KIB,
+    max: 16 * MIB,
+    depends: { option: "repo-block", values: ["y"] },
+  })),
 ];

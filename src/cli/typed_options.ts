@@ -33,6 +33,7 @@ import type {
 import type { RestoreOptions, RestoreType } from "../restore/options.ts";
 import type { CompressSetting, CompressType } from "../stream/compress_type.ts";
 import type { VerifyMode, VerifyOptions } from "../verify/options.ts";
+import { blockConfig } from "./block_options.ts";
 import type { Configuration } from "./configuration.ts";
 import { passphraseOf, previousPassphraseOf } from "./passphrases.ts";
 import { placeName, storageConfig } from "./store_config.ts";
@@ -131,6 +132,7 @@ function repository(config: Configuration, key: number): RepositoryConfig {
         limitBytes: config.number("repo-bundle-limit", key),
       }
       : undefined,
+    block: blockConfig(config, key),
     retention: {
       fullType: config.optionalString("repo-retention-full-type", key) === "time" ? "time" : "count",
       full: config.optionalNumber("repo-retention-full", key),

@@ -10,6 +10,9 @@ import { collect } from "../stream/sources.ts";
 /** A map larger than this is no map: it would describe hundreds of millions of blocks. */
 const MAP_BYTES_MAX = 1024 * 1024 * 1024;
 
+/** A block is held in memory; nobody makes them so large. */
+const BLOCK_BYTES_MAX = 256 * 1024 * 1024;
+
 /** Where the map of a file is. */
 export interface BlockMapPlace {
   /** Path in the repository. */
@@ -36,7 +39,7 @@ export function blockMapPlace(file: ManifestFile, directory: string): BlockMapPl
   const { name, bundleId, bundleOffset = 0, repoSizeBytes, blockMapBytes, blockSizeBytes, blockChecksumBytes } = file;
   if (
     blockMapBytes === undefined || blockSizeBytes === undefined || blockChecksumBytes === undefined ||
-    blockMapBytes > repoSizeBytes || blockMapBytes > MAP_BYTES_MAX
+    blockMapBytes > repoSizeBytes || blockMapBytes > MAP_BYTES_MAX || blockSizeBytes > BLOCK_BYTES_MAX
   ) {
     throw new WalferryError("Format", `the manifest says impossible things of the blocks of '${name}'`);
   }

@@ -43,6 +43,23 @@ export interface BundleConfig {
   readonly limitBytes: number;
 }
 
+/** Thresholds and what holds from each on, the largest first. */
+export type ThresholdMap = ReadonlyArray<readonly [threshold: number, value: number]>;
+
+/** `repoN-block`: of files that change in parts the changed blocks are stored. Bytes. */
+export interface BlockConfig {
+  /** By size of the file: size of its blocks. */
+  readonly sizeMap: ThresholdMap;
+  /** By age of the file in seconds: a factor for the size of its blocks; 0 = it is stored whole. */
+  readonly ageMap: ThresholdMap;
+  /** By size of the blocks: bytes of their checksums. */
+  readonly checksumMap: ThresholdMap;
+  /** Size of super blocks in differential and incremental backups. */
+  readonly superBytes: number;
+  /** Size of super blocks in full backups. */
+  readonly superFullBytes: number;
+}
+
 /** One configured repository (`repoN-...`). */
 export interface RepositoryConfig {
   /** The N of `repoN`. Ascending keys are the order of use. */
@@ -57,4 +74,6 @@ export interface RepositoryConfig {
   readonly hardlink: boolean;
   /** Absent = every file is stored alone. */
   readonly bundle?: BundleConfig;
+  /** Absent = files are stored whole. Only together with bundles. */
+  readonly block?: BlockConfig;
 }

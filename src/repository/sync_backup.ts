@@ -60,6 +60,7 @@ export async function syncBackup(options: SyncBackupOptions): Promise<SyncedBack
       { hint: `take a new full backup to ${to.name}.` },
     );
   }
+  if (source.blockIncremental) await assertSameBlocks(options, source);
   // A run that was cut off left files that no manifest knows.
   await to.storage.removeTree(to.backupPath(stanza, label));
   const objects = storedObjects(manifest);
@@ -142,6 +143,31 @@ function referTo(
   }
 }
 
+/**
+ * Maps of blocks say at which byte of which bundle of an earlier backup a block is: the earlier backups must be the same ones there.
+ * @throws WalferryError `BackupSetInvalid`
+ */
+async function assertSameBlocks({ from, to, stanza, fromInfo, toInfo }: SyncBackupOptions, source: Manifest) {
+  for (const label of source.references ?? []) {
+    if (label === source.label) continue;
+    const here = await from.loadManifest(stanza, label, fromInfo.cipherPass);
+    const there = await to.loadManifest(stanza, label, toInfo.cipherPass);
+    const copies = new Map(there.files.map((file) => [file.name, file]));
+    for (const file of here.files) {
+      if (file.blockMapBytes === undefined || file.reference !== undefined) continue;
+      const copy = copies.get(file.name);
+      const isSame = copy !== undefined && copy.repoChecksum === file.repoChecksum &&
+        copy.bundleId === file.bundleId && copy.bundleOffset === file.bundleOffset;
+      if (isSame) continue;
+      throw new WalferryError(
+        "BackupSetInvalid",
+        `backup ${source.label} takes blocks of '${file.name}' from ${label}, which holds others in ${to.name}`,
+        { hint: `take a new full backup to ${to.name}.` },
+      );
+    }
+  }
+}
+
 /** What the backup itself stores. Empty files inside bundles are stored nowhere. */
 function storedObjects(manifest: Manifest): StoredObject[] {
   const objects = new Map<string, StoredObject>();
@@ -149,9 +175,8 @@ function storedObjects(manifest: Manifest): StoredObject[] {
     if (file.reference !== undefined) continue;
     const { bundleId } = file;
     if (manifest.bundle && file.sizeBytes === 0) continue;
-    const path = bundleId === undefined
-      ? `${file.name}${compressExtension(manifest.options.compressType)}`
-      : `bundle/${bundleId}`;
+    const extension = file.blockMapBytes === undefined ? compressExtension(manifest.options.compressType) : ".pgbi";
+    const path = bundleId === undefined ? `${file.name}${extension}` : `bundle/${bundleId}`;
     const object = objects.get(path);
     if (object === undefined) objects.set(path, { path, bundleId, files: [file] });
     else object.files.push(file);
@@ -172,6 +197,12 @@ async function copyObject(
   let written = 0;
   const content = async function* (): ByteStreamGenerator {
     for (const file of object.files.sort((a, b) => (a.bundleOffset ?? 0) - (b.bundleOffset ?? 0))) {
+      const gapBytes = (file.bundleOffset ?? 0) - written;
+      // Maps of blocks count from the beginning of the bundle: what is no member any more keeps its place in it.
+      if (source.blockIncremental && gapBytes > 0) {
+        yield* await from.storage.read(path, { offsetBytes: written, lengthBytes: gapBytes, signal }) ?? [];
+        written += gapBytes;
+      }
       const range = object.bundleId === undefined
         ? {}
         : { offsetBytes: file.bundleOffset, lengthBytes: file.repoSizeBytes };
@@ -219,7 +250,7 @@ async function* verified(
   const checked = drain(
     isBlock
       ? meter.through(check!)
-      : pipeline(check!, ...(same ? decrypt : []), decompressFilter(compressType), meter.through),
+      : pipeline(check!, ...(same ? decrypt : []), decompressFilter(compressType, framing), meter.through),
   ).then(() => undefined, (error: unknown) => {
     check!.drop();
     return { error };

@@ -60,9 +60,9 @@ export async function writeBlocks(writing: BlockWriting): Promise<string> {
   const items = await readBlockMap(storage, place, source.cipherPass, sizeBytes);
   const reads = planBlockReads(items, (item, fileBlock) => !isThere(item, existing[fileBlock]));
   const output = new BlockOutput(file, path, shape.blockBytes, sizeBytes);
-  const missing = reads.reduce((sum, { superBlocks }) => sum + countBlocks(superBlocks), 0);
+  const bytesOf = (fileBlock: number) => Math.min(shape.blockBytes, sizeBytes - fileBlock * shape.blockBytes);
   // What is there already counts at once, so that the end is everything.
-  advance(sizeBytes - Math.min(sizeBytes, missing * shape.blockBytes));
+  items.forEach((item, fileBlock) => isThere(item, existing[fileBlock]) && advance(bytesOf(fileBlock)));
   for (const read of reads) await fetchBlocks(read, writing, output);
   attempt("FileWrite", `unable to write '${path}'`, () => file.truncateSync(sizeBytes));
   return output.digestHex() ?? await digestOf(path);
@@ -70,10 +70,6 @@ export async function writeBlocks(writing: BlockWriting): Promise<string> {
 
 function isThere({ checksum }: BlockMapItem, existing: Uint8Array | undefined): boolean {
   return existing !== undefined && checksum.every((byte, at) => existing[at] === byte);
-}
-
-function countBlocks(superBlocks: readonly PlannedSuperBlock[]): number {
-  return superBlocks.reduce((sum, { blocks }) => sum + blocks.length, 0);
 }
 
 async function fetchBlocks(read: PlannedRead, writing: BlockWriting, output: BlockOutput): Promise<void> {

@@ -2,10 +2,12 @@
 import { runBackup } from "../../src/backup/backup.ts";
 import type { BackupOptions } from "../../src/backup/options.ts";
 import { WalferryError } from "../../src/errors.ts";
-import type { Manifest } from "../../src/format/manifest.ts";
+import type { Manifest, ManifestFile } from "../../src/format/manifest.ts";
+import { blockMapPlace } from "../../src/repository/block_files.ts";
 import type { RepositoryConfig } from "../../src/repository/config.ts";
 import { Repository } from "../../src/repository/repository.ts";
 import { RepositorySet } from "../../src/repository/repository_set.ts";
+import { writeBlocks } from "../../src/restore/block_writer.ts";
 import { pipeline } from "../../src/stream/byte_stream.ts";
 import { decryptFilter } from "../../src/stream/cipher.ts";
 import { decompressFilter } from "../../src/stream/compress.ts";
@@ -95,6 +97,10 @@ export async function verifyBackup(config: RepositoryConfig, label: string): Pro
       assertEquals([file.repoSizeBytes, file.bundleId], [0, undefined], file.name);
       continue;
     }
+    if (file.blockMapBytes !== undefined) {
+      await verifyBlocks(file, manifest, directory, repository);
+      continue;
+    }
     const isMember = file.bundleId !== undefined;
     const path = `${directory}/${
       isMember ? `bundle/${file.bundleId}` : `${file.name}${compressExtension(manifest.options.compressType)}`
@@ -113,6 +119,33 @@ export async function verifyBackup(config: RepositoryConfig, label: string): Pro
     if (file.repoChecksum !== undefined) assertEquals(sha1Hex(stored), file.repoChecksum, file.name);
   }
   return manifest;
+}
+
+/** A file in blocks is put together again. */
+async function verifyBlocks(file: ManifestFile, manifest: Manifest, directory: string, repository: Repository) {
+  using scratch = temporaryDirectory();
+  const path = `${scratch.path}/file`;
+  using output = Deno.openSync(path, { create: true, write: true });
+  const holder = directory.slice(`${repository.storage.location}/`.length);
+  const place = blockMapPlace(file, holder);
+  const directories = manifest.references!.map((label) => repository.backupPath(STANZA, label));
+  const { compressType } = manifest.options;
+  const digest = await writeBlocks({
+    file: output,
+    path,
+    sizeBytes: file.sizeBytes,
+    source: { ...place, compressType, cipherPass: manifest.cipherPass },
+    blocks: { name: file.name, shape: place.shape, directories },
+    existing: undefined,
+    storage: repository.storage,
+    advance: () => {},
+  });
+  assertEquals(digest, file.checksum, file.name);
+  const stored = await repository.storage.read(place.path, {
+    offsetBytes: file.bundleOffset,
+    lengthBytes: file.repoSizeBytes,
+  });
+  assertEquals(sha1Hex(await collect(stored!, LIMIT)), file.repoChecksum, file.name);
 }
 
 /** Before anything that the clock of the scenes shows. */

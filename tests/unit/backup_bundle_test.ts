@@ -123,6 +123,7 @@ async function runJob(
     compress: { type: "none" },
     cipherPass: undefined,
     bundleFraming: "normal",
+    reference: 0,
   } as const;
   const run = await start({
     targets: [

@@ -23,6 +23,7 @@ function setupOf(base: string, targets: Partial<CopySetup["targets"][number]>[])
       compress: { type: "none" },
       cipherPass: undefined,
       bundleFraming: "normal" as const,
+      reference: 0,
       ...target,
     })),
     pgPath: `${base}/pg`,
