@@ -37,7 +37,7 @@ testWith(NEEDS, "the time for a segment does not grow with the backlog", async (
   await cluster.stop();
   await Deno.remove(`${folder.path}/postgres-${cluster.port}.log`);
   // What the server writes from now on comes behind everything that is made up here.
-  await runAs([`${cluster.bin}/pg_resetwal`, "-l", "000000010000001000000000", cluster.path]);
+  await runAs([`${cluster.bin}/pg_resetwal`, "-l", "000000010000010000000000", cluster.path]);
   await cluster.configure(`archive_command = '${text.replaceAll("'", "''")}'`);
 
   const service = async () =>
@@ -46,8 +46,8 @@ testWith(NEEDS, "the time for a segment does not grow with the backlog", async (
   const nextName = () => {
     const at = number++;
     const hex = (value: number) => value.toString(16).toUpperCase().padStart(8, "0");
-    // 4096 segments of 1 MiB in a file of 4 GiB.
-    return `00000001${hex(1 + Math.floor(at / 4096))}${hex(at % 4096)}`;
+    // As many in a directory of the archive as there are with segments of 16 MiB: a push lists it.
+    return `00000001${hex(1 + Math.floor(at / 256))}${hex(at % 256)}`;
   };
   const milliseconds = new Map<number, number>();
   const memory = new Map<number, number>();

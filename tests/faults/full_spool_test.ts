@@ -79,7 +79,7 @@ const switchWal = (cluster: TestCluster) =>
 for (
   const [what, mountOptions, fill] of [
     ["bytes", "size=512k", "dd if=/dev/zero of=$0/filler bs=4k 2>/dev/null; true"],
-    ["files", "size=4m,nr_inodes=40", "for i in $(seq 100); do touch $0/filler$i 2>/dev/null; done; true"],
+    ["files", "size=4m,nr_inodes=400", "for i in $(seq 500); do touch $0/filler$i 2>/dev/null; done; true"],
   ] as const
 ) {
   const makeFull = (spool: string) => runAs(["sh", "-c", fill, spool]);
@@ -143,7 +143,8 @@ for (
           for (const name of segments) assert(owed(2).includes(name), `${name} is not in repo2, and nobody knows`);
           await runAs(["mv", `${away}.away`, away]);
           await until("the debts to be paid", async () => {
-            await cluster.archiveSegment();
+            // Without a background process the next files bring the payment.
+            if (mode === "n") await cluster.archiveSegment();
             return owed(2).length === 0;
           }, 60_000);
           assertEquals((await held(2)).sort(), (await held(1)).sort());
