@@ -41,13 +41,14 @@ export function blocksOf(
   if (settings === undefined) return undefined;
   const { config, isFull, timestampStart } = settings;
   const superBlockBytes = isFull ? config.superFullBytes : config.superBytes;
-  const hasBlocks = before?.blockMapBytes !== undefined;
-  if (hasBlocks && file.sizeBytes >= before.blockSizeBytes!) {
+  const isSameSize = before?.sizeBytes === file.sizeBytes;
+  // Below the size of a block nothing of the earlier one could be used, unless the file is the same still.
+  if (before?.blockMapBytes !== undefined && (isSameSize || file.sizeBytes >= before.blockSizeBytes!)) {
     const shape = { blockBytes: before.blockSizeBytes!, checksumBytes: before.blockChecksumBytes! };
     return { shape, superBlockBytes, prior: { ...before, reference: before.reference ?? priorLabel! } };
   }
   // What was stored whole and may be the same still is stored whole again, as the original does it.
-  if (before !== undefined && before.sizeBytes === file.sizeBytes) return undefined;
+  if (isSameSize) return undefined;
   const blockBytes = blockBytesOf(file, config, timestampStart);
   if (blockBytes === 0) return undefined;
   const checksumBytes = reached(config.checksumMap, blockBytes) ?? BLOCK_CHECKSUM_MIN;

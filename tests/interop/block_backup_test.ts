@@ -7,7 +7,15 @@ import { parseManifest } from "../../src/format/manifest_codec.ts";
 import { runAs, TestFolder } from "../support/accounts.ts";
 import { assert, assertEquals, assertIncludes } from "../support/assert.ts";
 import { testWithBlocks } from "../support/block_judge.ts";
-import { archiveWith, grow, makeCluster, normalized, restoredDump, sameInfo } from "../support/interop_story.ts";
+import {
+  archiveWith,
+  grow,
+  killAfterSaves,
+  makeCluster,
+  normalized,
+  restoredDump,
+  sameInfo,
+} from "../support/interop_story.ts";
 import type { TestCluster } from "../support/postgres.ts";
 import { labelsIn, TestStanza } from "../support/programs.ts";
 import { verifyReport } from "../support/verify_stanza.ts";
@@ -179,3 +187,59 @@ testWithBlocks(NEEDS, "both cut the same files in the same way, by the same maps
     }
   }
 });
+
+testWithBlocks(
+  NEEDS,
+  "a chain in blocks, taken while the server writes, shrinks and drops, and killed in the middle",
+  async () => {
+    await using folder = await TestFolder.make();
+    await using cluster = await makeCluster(folder);
+    await addLarge(cluster);
+    const options = { bundle: "y", block: "y", "block-size-super": "64KiB" };
+    const stanza = await TestStanza.make(folder, cluster, {
+      repositories: [{ options }, { cipherPass: "secret", options }],
+      global: { "compress-type": "zst", "process-max": "2", "archive-timeout": "60s" },
+    });
+    await stanza.must("walferry", ["stanza-create"]);
+    await archiveWith(cluster, stanza, "walferry");
+    await cluster.sql("create table busy as select g id, repeat(md5(g::text), 10) v from generate_series(1, 30000) g");
+    let isDone = false;
+    const load = (async () => {
+      for (let round = 0; !isDone; round++) {
+        await cluster.sql(`update busy set v = md5(v || ${round}) where id % 7 = ${round % 7};
+        create table brief_${round} as select g, md5(g::text) v from generate_series(1, 3000) g;
+        drop table if exists "brief_${round - 2}";
+        delete from busy where id > 25000; insert into busy select g, md5(g::text) from generate_series(25001, 27000) g;`);
+        await cluster.sql("vacuum busy");
+        await cluster.sql("checkpoint");
+      }
+    })();
+    try {
+      await stanza.must("walferry", ["--repo=all", "--type=full", "backup"]);
+      await killAfterSaves(stanza, "incr", 2, ["--repo=all"]);
+      for (const type of ["incr", "diff", "incr"]) {
+        const delta = type === "diff" ? ["--delta"] : [];
+        await stanza.must("walferry", ["--repo=all", `--type=${type}`, ...delta, "backup"]);
+      }
+    } finally {
+      isDone = true;
+      await load;
+    }
+    await grow(cluster);
+    await sameInfo(stanza);
+    const dump = normalized(await cluster.dump());
+    for (const repo of ["1", "2"]) {
+      const report = await stanza.must("pgbackrest", [`--repo=${repo}`, "--output=text", "--verbose", "verify"]);
+      assertIncludes(report, "status: ok");
+      assertEquals(/(missing|checksum invalid|size invalid|other): [1-9]/.test(report), false, report);
+      const labels = (JSON.parse(await stanza.must("walferry", [`--repo=${repo}`, "--output=json", "info"])) as [
+        { backup: { label: string }[] },
+      ])[0].backup.map(({ label }) => label);
+      assertEquals(labels.length, 4);
+      for (const [at, label] of labels.entries()) {
+        const program = (at + Number(repo)) % 2 === 0 ? "walferry" : "pgbackrest";
+        assertEquals(await restoredDump(folder, stanza, program, [`--repo=${repo}`, `--set=${label}`]), dump, label);
+      }
+    }
+  },
+);

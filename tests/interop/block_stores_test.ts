@@ -60,7 +60,10 @@ testWithBlocks(NEEDS, "block incremental backups in S3 and in a directory, each 
   await stanza.must("walferry", ["--repo=all", "--type=diff", "backup"]);
   const dump = normalized(await cluster.dump());
   for (const repo of ["1", "2"]) {
-    assertIncludes(await stanza.must("pgbackrest", [`--repo=${repo}`, "--output=text", "verify"]), "status: ok");
+    assertIncludes(
+      await stanza.must("pgbackrest", [`--repo=${repo}`, "--output=text", "--verbose", "verify"]),
+      "status: ok",
+    );
     for (const program of ["walferry", "pgbackrest"] as const) {
       assertEquals(await restoredDump(folder, stanza, program, [`--repo=${repo}`, ...IMMEDIATE]), dump, repo);
     }

@@ -69,6 +69,8 @@ Deno.test("which files are stored in blocks, and in which: by size, by age, and 
   const held = { ...before, reference: "20250101-000000F" };
   assertEquals(shapeOf(entry(900 * KIB, 0), held, false), [24, 9, 64, "20250101-000000F"]);
   assertEquals(shapeOf(entry(24 * KIB - 1, 0), before, false), [8, 6, 64, undefined]);
+  const short = entry(20 * KIB, 0, inBlocks);
+  assertEquals(shapeOf(short, short, false), [24, 9, 64, "20260101-000000F"], "one block that is shorter");
   assertEquals(blocksOf(entry(900 * KIB, 0), held, "20260101-000000F", undefined), undefined);
 });
 
