@@ -220,9 +220,6 @@ function warnOfBackupSettings(config: Configuration, context: CommandContext): v
       }
     }
   }
-  if (config.optionalString("backup-standby") === "prefer") {
-    log.warn("backup-standby=prefer is not supported by this version of walferry: the primary is used");
-  }
   warnOfRetention(config, context);
 }
 
