@@ -78,8 +78,8 @@ function sources(output: string, primary: TestCluster, standby: TestCluster): Ma
 
 /** Messages of a run at a level, without time and process, with their further lines. */
 function said(output: string, level: string): string[] {
-  return output.split(/\n(?=\d{4}-)/).flatMap((line) =>
-    line.match(new RegExp(`P00 +${level}: ([^]*)$`))?.[1]?.trim() ?? []
+  return output.split(/\n(?=\d{4}-|[A-Z]+: )/).flatMap((line) =>
+    line.match(new RegExp(`(?:^|P00 +)${level}: ([^]*)$`))?.[1]?.trim() ?? []
   );
 }
 
@@ -226,6 +226,27 @@ testWith(NEEDS, "a standby that is missing, behind or promoted is told of as the
   await same(both, ["--backup-standby=y", "backup"], /unable to find standby cluster - cannot proceed/);
   await primary.stop();
   await same(both, ["check"], /\[027\]: no database found/);
+});
+
+testWith(NEEDS, "a standby that is promoted while it is read ends the backup", async () => {
+  await using folder = await TestFolder.make();
+  await using primary = await makeCluster(folder);
+  await using standby = await standbyOf(folder, primary);
+  const stanza = await TestStanza.make(folder, primary, { stanza: asPg2(folder, standby) });
+  await stanza.must("walferry", ["stanza-create"]);
+  await archiveWith(primary, stanza, "walferry");
+  await grow(primary);
+  const options = ["--backup-standby=y", "--type=full", "--log-level-console=detail", "--process-max=1"];
+  const command = stanza.commandLine("walferry", ...options, "backup");
+  // It stands still from its first file to the end of the promotion, so that nothing depends on the speed of the machine.
+  const script = `exec 3< <(exec ${command} 2>&1); child=$!
+    while read -r line <&3; do case $line in *"backup file"*) break;; esac; done
+    kill -STOP $child; ${standby.bin}/pg_ctl -D ${standby.path} -w promote; kill -CONT $child
+    cat <&3; wait $child; echo "code $?"`;
+  const output = await runAs(["bash", "-c", script]);
+  assertIncludes(output, "ERROR: [058]: standby is no longer in recovery");
+  assertIncludes(output, "HINT: was the standby promoted during the backup?");
+  assertIncludes(output, "code 58");
 });
 
 testWith(NEEDS, "a primary that is away leaves a standby nothing to check or back up", async () => {
