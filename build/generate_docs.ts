@@ -59,7 +59,7 @@ function optionsPage(): string {
     `## Accepted for compatibility\n\nA configuration that works with pgBackRest may hold these. Their values are checked; they change nothing here.\n\n${
       names(compatible.filter((option) => !isElsewhere(option)))
     }\n`,
-    `## Not in this version\n\nOptions of hosts that this version does not reach. They are read; a command that needs such a repository or cluster (\`repoN-host\`, \`pgN-host\`) refuses it, as it does \`backup-standby=y\` and \`repo-target-time\`.\n\n${
+    `## Not in this version\n\nOptions of hosts that this version does not reach. They are read; a command that needs such a repository or cluster (\`repoN-host\`, \`pgN-host\`) refuses it, as it does \`repo-target-time\`.\n\n${
       names(compatible.filter(isElsewhere))
     }\n`,
     `## Commands\n\n${visibleCommands.map((name) => `- \`${usageOf(name)}\`: ${COMMAND_HELP[name]}`).join("\n")}\n`,

@@ -18,6 +18,8 @@ export interface BackupFacts {
   readonly lineage: Lineage;
   /** Contents are compared with the prior backup. */
   readonly delta: boolean;
+  /** Most files were read from a standby. */
+  readonly fromStandby: boolean;
   readonly options: BackupOptions;
   readonly control: ControlData;
   readonly scan: ClusterScan;
@@ -97,7 +99,7 @@ function manifestOf(
     options: {
       archiveCheck: options.archiveCheck && options.online,
       archiveCopy: copiesArchive(options, participant),
-      backupStandby: false,
+      backupStandby: facts.fromStandby,
       bufferSizeBytes: options.bufferBytes,
       checksumPage,
       compressType: compress.type,

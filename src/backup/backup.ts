@@ -21,7 +21,7 @@ import { list } from "./listed.ts";
 import { ManifestSaver } from "./manifest_saver.ts";
 import type { BackupOptions, BackupType } from "./options.ts";
 import { gatherParticipants, type Participant } from "./participants.ts";
-import { orderJobs } from "./planner.ts";
+import { isFromStandby, orderJobs } from "./planner.ts";
 import {
   type Archived,
   type BackupRun,
@@ -135,13 +135,13 @@ async function copy(
   saver: ManifestSaver,
 ): Promise<readonly CopiedFile[]> {
   const { cluster, participants } = opened;
-  const primaryPath = cluster.config.path;
   let lastPingMs = context.clock.monotonicMs();
   // A job fills a bundle in every repository that has some: the smallest size asked for says when it is full.
   const bundleBytes = Math.min(
     ...[...listed.facts.values()].map(({ lineage }) => lineage.bundle?.sizeBytes ?? Infinity),
   );
-  const files = await copyFiles(orderJobs(listed.plan.copies, bundleBytes), {
+  const fromStandby = cluster.standby === undefined ? undefined : isFromStandby;
+  const files = await copyFiles(orderJobs(listed.plan.copies, bundleBytes, fromStandby), {
     setup: {
       targets: participants.live.map((participant) => {
         const { repository } = participant;
@@ -156,32 +156,27 @@ async function copy(
           reference: priorReferences(lineage).length,
         };
       }),
-      pgPath: primaryPath,
+      pgPath: cluster.config.path,
       pgVersionForce: options.pgVersionForce,
       pageBytes: cluster.control.pageBytes,
       pageHeaderCheck: options.pageHeaderCheck,
       bufferBytes: options.bufferBytes,
     },
     processMax: options.processMax,
-    pathOf: (name) => clusterPath(primaryPath, name),
+    pathOf: (name) => cluster.pathOf(name),
     onCopied: (copied) => saver.add(copied),
     stillValid: async () => {
       if (options.resume) await saver.saveWhenDue();
       const nowMs = context.clock.monotonicMs();
       if (nowMs - lastPingMs < PING_EVERY_MS) return;
       lastPingMs = nowMs;
-      await cluster.assertStillPrimary();
+      await cluster.assertSameRoles();
     },
     onProgress,
     onFailure: (failure) => participants.drop([failure]),
   }, context);
-  await cluster.assertStillPrimary();
+  await cluster.assertSameRoles();
   return files;
-}
-
-/** Absolute path of a file in the cluster: tablespaces are reached through their links in the data directory. */
-function clusterPath(pgPath: string, name: string): string {
-  return name.startsWith("pg_tblspc/") ? `${pgPath}/${name}` : `${pgPath}${name.slice("pg_data".length)}`;
 }
 
 async function stop({ cluster, participants }: Opened, listed: Listed): Promise<Stopped> {

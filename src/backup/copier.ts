@@ -104,7 +104,8 @@ class Copier {
     await using pool = new WorkerPool<CopyJobRequest, CopyJobResult>(
       "backup-copy",
       this.#run.setup,
-      Math.min(this.#run.processMax, Math.max(1, this.#jobs.length)),
+      // The one that reads the primary beside a standby is not counted.
+      Math.min(this.#run.processMax, Math.max(1, this.#jobs.length)) + (this.#jobs.some(sparesPrimary) ? 1 : 0),
       (bytes) => progress.advance(bytes),
     );
     const stop = () => pool.close(signal.reason);
@@ -123,9 +124,8 @@ class Copier {
 
   /** A lane for each job that may run at once; the first error stops the other lanes when they have ended what they are at. */
   async #copyAll(pool: WorkerPool<CopyJobRequest, CopyJobResult>): Promise<void> {
-    const queue = this.#jobs.values();
     let failed: { readonly error: unknown } | undefined;
-    const lane = async () => {
+    const lane = async (queue: Iterable<CopyJob>) => {
       for (const job of queue) {
         if (failed !== undefined) return;
         try {
@@ -137,7 +137,9 @@ class Copier {
       }
     };
     const lanes = this.#run.processMax * (this.#isDistant ? LIGHT_AT_ONCE : 1);
-    await Promise.all(Array.from({ length: lanes }, lane));
+    const queue = this.#jobs.filter((job) => !sparesPrimary(job)).values();
+    const primary = this.#jobs.filter(sparesPrimary);
+    await Promise.all([lane(primary), ...Array.from({ length: lanes }, () => lane(queue))]);
     if (failed !== undefined) throw (failed as { readonly error: unknown }).error;
   }
 
@@ -317,6 +319,10 @@ function entryOf(
       blockMapBytes: stored.mapBytes,
     }),
   };
+}
+
+function sparesPrimary(job: CopyJob): boolean {
+  return job.sparesPrimary === true;
 }
 
 function sizeOf(copies: readonly CopyDecision[]): number {

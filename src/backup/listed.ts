@@ -45,6 +45,7 @@ export async function list(run: BackupRun, opened: Opened, started: Started): Pr
     // The files that are there already were encrypted with the passphrase of the interrupted backup.
     lineage: { ...lineages.get(key)!, cipherPass: (resumables.get(key)?.manifest ?? lineages.get(key)!).cipherPass },
     delta: deltas.get(key)!,
+    fromStandby: cluster.standby !== undefined,
     options,
     control,
     scan,
@@ -63,6 +64,7 @@ export async function list(run: BackupRun, opened: Opened, started: Started): Pr
       },
       delta,
       resumed: resumables.get(key)?.files,
+      resumedFromStandby: resumables.get(key)?.manifest.options.backupStandby,
     },
   ]));
   const listed: Listed = { facts, plan: planBackup(scan.files, settings) };
@@ -138,10 +140,14 @@ function chooseDelta(
   }));
 }
 
-/** Entries of all files of the cluster before copying begins, sorted: complete for those that earlier backups hold, or an interrupted one. */
+/**
+ * Entries of all files of the cluster before copying begins, sorted: complete for those that earlier backups hold, or an interrupted one.
+ * What has to be compared first is not said to be stored: the next run, interrupted or not, would take the word of this list.
+ */
 export function filesToCome({ plan }: Listed, { repository: { key } }: Participant): ManifestFile[] {
-  const copies = plan.copies.filter(({ targets }) => targets.has(key)).map(({ file, targets }) =>
-    targets.get(key)!.resumed?.entry ?? file
-  );
+  const copies = plan.copies.filter(({ targets }) => targets.has(key)).map(({ file, targets }) => {
+    const { resumed } = targets.get(key)!;
+    return resumed === undefined || resumed.isUnsure ? file : resumed.entry;
+  });
   return [...plan.references.get(key) ?? [], ...copies].sort((a, b) => compareBytes(a.name, b.name));
 }

@@ -5,11 +5,16 @@ import type { CompressSetting } from "../stream/compress_type.ts";
 
 export type BackupType = "full" | "diff" | "incr";
 
+/** `backup-standby`. */
+export type BackupStandby = "y" | "prefer" | "n";
+
 export interface BackupOptions {
   readonly stanza: string;
   readonly type: BackupType;
   /** Every configured cluster of the stanza; exactly one must be the primary. */
   readonly clusters: readonly ClusterConfig[];
+  /** Where most files are read: a standby, one if there is one, or the primary. */
+  readonly backupStandby: BackupStandby;
   /** The repositories to write to: one by default, several with `--repo=1,2` or `--repo=all`. */
   readonly repositories: readonly RepositoryConfig[];
   /** Repositories that hold an archive: what one without it (`repo-role=backup`) takes its WAL from. */

@@ -12,6 +12,17 @@ import { withPrior } from "./delta.ts";
 /** Manifest name of the control file: it is read with care, must be there, and is never taken from an earlier backup. */
 export const CONTROL_NAME = `pg_data/${CONTROL_FILE}`;
 
+/** What replay writes, and nothing else does. All other files may differ between primary and standby: settings, slots, the WAL. */
+const REPLAYED = /^(pg_data\/(base|global|pg_xact|pg_multixact)|pg_tblspc)\//;
+
+/**
+ * Whether a backup that uses a standby reads this file there (commands-and-behaviour §4.5). The control file says where recovery begins:
+ * that is the primary's word.
+ */
+export function isFromStandby(name: string): boolean {
+  return name !== CONTROL_NAME && REPLAYED.test(name);
+}
+
 /** Files up to this size are held in memory: comparing their content costs no second reading. Bytes. */
 export const WHOLE_BYTES = 1024 * 1024;
 
@@ -26,7 +37,12 @@ export interface TargetDecision {
   /** It is stored in blocks. `unchanged`: entry for the case that the earlier backup turns out to have all of them. */
   readonly blocks?: BlockDecision & { readonly unchanged?: ManifestFile };
   /** An interrupted backup has stored it. `compare`: the cluster's content must be held against it, since times cannot be trusted. */
-  readonly resumed?: { readonly entry: ManifestFile; readonly compare: boolean };
+  readonly resumed?: {
+    readonly entry: ManifestFile;
+    readonly compare: boolean;
+    /** It was read from a standby: until it is compared it is not known to be what the primary had. */
+    readonly isUnsure: boolean;
+  };
 }
 
 /** The file is read, and stored where it is needed. */
@@ -48,6 +64,8 @@ export interface CopyJob {
   readonly copies: readonly CopyDecision[];
   /** Number of the bundle, from 1; the same in every repository that bundles. */
   readonly bundleId?: number;
+  /** It reads the primary in a backup that otherwise reads a standby: one such job at a time, so that the primary has little to do. */
+  readonly sparesPrimary?: boolean;
 }
 
 /** What the decisions for one repository depend on besides the files. */
@@ -60,6 +78,8 @@ export interface PlanSettings {
   readonly delta: boolean;
   /** Entries of files that an interrupted backup has stored, by name. */
   readonly resumed?: ReadonlyMap<string, ManifestFile>;
+  /** That backup read from a standby. */
+  readonly resumedFromStandby?: boolean;
   /** Small files are stored together. */
   readonly bundle?: BundleConfig;
   /** Files that change in parts are stored in blocks. */
@@ -122,6 +142,8 @@ function decide(
     return isStored ? { entry: referenceTo(file, before, prior!.label) } : {};
   }
   if (before.checksum === undefined) return {};
+  // Compared whatever its size: the time of such a file stays, so that only its content tells.
+  if (!delta && mayLag(file, prior!)) return { unchanged: referenceTo(file, before, prior!.label) };
   if (!delta && file.timestamp === before.timestamp) return { entry: referenceTo(file, before, prior!.label) };
   // A small file is compared even where its time has changed: PostgreSQL touches files without changing them.
   if (delta || file.sizeBytes <= WHOLE_BYTES) return { unchanged: referenceTo(file, before, prior!.label) };
@@ -140,10 +162,19 @@ function blocksFor(
   return { ...blocks, unchanged: referenceTo(file, blocks.prior, blocks.prior.reference) };
 }
 
+/**
+ * Whether the prior backup may hold less than the time of the file promises. Times are those of the primary, contents were a standby's, and
+ * that was on disk there only what the primary had written when the backup started. What the primary wrote while the standby was read is
+ * in the WAL of that backup, but not in that of this one.
+ */
+function mayLag({ timestamp, name }: ManifestFile, prior: Manifest): boolean {
+  return prior.options.backupStandby === true && timestamp >= prior.timestampStart && isFromStandby(name);
+}
+
 /** What an interrupted backup has of this file, if it can be this file still. An empty file is copied sooner than looked at. */
 function resumedOf(
   file: ManifestFile,
-  { resumed, delta }: PlanSettings,
+  { resumed, resumedFromStandby, delta }: PlanSettings,
   checkPages: boolean,
 ): TargetDecision["resumed"] {
   const stored = resumed?.get(file.name);
@@ -152,7 +183,12 @@ function resumedOf(
   const isChecked = (stored.checksumPage !== undefined) === checkPages;
   if (!isSame || !isChecked) return undefined;
   const { timestamp, mode, user, group } = file;
-  return { entry: { ...stored, sizeOriginalBytes: undefined, timestamp, mode, user, group }, compare: delta };
+  const isUnsure = resumedFromStandby === true && isFromStandby(file.name);
+  return {
+    entry: { ...stored, sizeOriginalBytes: undefined, timestamp, mode, user, group },
+    compare: delta || isUnsure,
+    isUnsure,
+  };
 }
 
 /** Entry of a file whose bytes are where an earlier backup says; owner, mode and time are what they are now. */
@@ -175,28 +211,35 @@ function referenceTo(file: ManifestFile, before: ManifestFile, priorLabel: strin
  * files that were last changed about the same time, since they will change together again.
  *
  * @param bundleBytes a bundle is full when its files have this size together
+ * @param fromStandby which files are read from a standby; absent = there is none. The others make a queue of their own.
  */
-export function orderJobs(copies: readonly CopyDecision[], bundleBytes: number): CopyJob[] {
+export function orderJobs(
+  copies: readonly CopyDecision[],
+  bundleBytes: number,
+  fromStandby?: (name: string) => boolean,
+): CopyJob[] {
   const queues = new Map<string, CopyDecision[]>();
   for (const copy of copies) {
-    const root = rootOf(copy.file.name);
+    const root = fromStandby?.(copy.file.name) === false ? PRIMARY : rootOf(copy.file.name);
     const queue = queues.get(root);
     if (queue === undefined) queues.set(root, [copy]);
     else queue.push(copy);
   }
-  const sorted = [...queues.values()].map((queue): (readonly CopyDecision[])[] => {
+  const sorted = [...queues].map(([root, queue]) => {
     const small = queue.filter(isBundled).sort((a, b) => a.file.timestamp - b.file.timestamp || byName(a, b));
     const alone = queue.filter((copy) => !isBundled(copy))
       .sort((a, b) => b.file.sizeBytes - a.file.sizeBytes || byName(a, b));
-    return [...alone.map((copy) => [copy]), ...bundlesOf(small, bundleBytes)];
+    return { root, jobs: [...alone.map((copy) => [copy]), ...bundlesOf(small, bundleBytes)] };
   });
   const jobs: CopyJob[] = [];
-  const longest = sorted.reduce((most, queue) => Math.max(most, queue.length), 0);
+  const longest = sorted.reduce((most, queue) => Math.max(most, queue.jobs.length), 0);
   let bundleId = 0;
   for (let turn = 0; turn < longest; turn++) {
     for (const queue of sorted) {
-      const job = queue[turn];
-      if (job !== undefined) jobs.push({ copies: job, bundleId: isBundled(job[0]!) ? ++bundleId : undefined });
+      const job = queue.jobs[turn];
+      if (job === undefined) continue;
+      const bundled = isBundled(job[0]!) ? ++bundleId : undefined;
+      jobs.push({ copies: job, bundleId: bundled, sparesPrimary: queue.root === PRIMARY });
     }
   }
   return jobs;
@@ -224,6 +267,9 @@ function bundlesOf(copies: readonly CopyDecision[], bundleBytes: number): CopyDe
   }
   return bundles;
 }
+
+/** Queue of what a backup from a standby reads from the primary. */
+const PRIMARY = "primary";
 
 /** `pg_data`, or `pg_tblspc/<oid>`. */
 function rootOf(name: string): string {

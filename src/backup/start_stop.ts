@@ -11,7 +11,6 @@ import {
   checkpointReached,
   createRestorePoint,
   currentWalSegment,
-  findPrimary,
   listDatabases,
   listTablespaces,
   serverTimeMs,
@@ -19,11 +18,14 @@ import {
   stopBackup,
   switchWal,
 } from "../postgres/backup_functions.ts";
+import { findClusters, type FoundCluster } from "../postgres/cluster_group.ts";
 import type { ClusterConnection } from "../postgres/connection.ts";
 import type { ClusterConfig } from "../postgres/config.ts";
 import { type ControlData, readControlFile } from "../postgres/control_file.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import type { BackupOptions } from "./options.ts";
+import { isFromStandby } from "./planner.ts";
+import { assertStillStandby, catchUp, checkStandby } from "./standby.ts";
 
 /** Monitoring looks for this name in `pg_stat_activity`. */
 const APPLICATION_NAME = "pgBackRest [backup]";
@@ -42,15 +44,24 @@ export interface OnlineStart {
   readonly tablespaces: ReadonlyMap<string, string>;
 }
 
-/** The cluster that is backed up. Closing it ends the session, and with it a backup that was not stopped. */
+/** The cluster that is backed up. Closing it ends the sessions, and with them a backup that was not stopped. */
 export class SourceCluster implements AsyncDisposable {
   /** @internal Use {@link openCluster}. */
   constructor(
     readonly config: ClusterConfig,
     readonly control: ControlData,
+    /** Absent for an offline backup. */
     readonly primary: ClusterConnection | undefined,
+    /** Where most files are read; absent = all are read from the primary. */
+    readonly standby: FoundCluster | undefined,
     readonly context: CommandContext,
   ) {}
+
+  /** Absolute path at which a file of the manifest is read: tablespaces are reached through their links in the data directory. */
+  pathOf(name: string): string {
+    const { path } = this.standby !== undefined && isFromStandby(name) ? this.standby.connection.config : this.config;
+    return name.startsWith("pg_tblspc/") ? `${path}/${name}` : `${path}${name.slice("pg_data".length)}`;
+  }
 
   /** The server's clock, or this machine's for an offline backup; milliseconds since the epoch. */
   async nowMs(): Promise<number> {
@@ -73,29 +84,33 @@ export class SourceCluster implements AsyncDisposable {
     throw new WalferryError("Kernel", "invalid sleep for online backup time with wait remainder");
   }
 
-  /** @throws WalferryError `DbMismatch` when the primary became a standby; `DbQuery` when the session is gone */
-  async assertStillPrimary(): Promise<void> {
+  /** @throws WalferryError `DbMismatch` when the primary became a standby, or the standby a primary; `DbQuery` when a session is gone */
+  async assertSameRoles(): Promise<void> {
     if (this.primary !== undefined && await this.primary.inRecovery()) {
       throw new WalferryError("DbMismatch", `${this.primary.name} is no longer the primary`, {
         hint: "was the primary demoted during the backup?",
       });
     }
+    if (this.standby !== undefined) await assertStillStandby(this.standby);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.primary?.[Symbol.asyncDispose]();
+    await this.standby?.connection[Symbol.asyncDispose]();
   }
 }
 
 /**
- * Opens the cluster to back up: the primary among the configured ones, or for an offline backup the first.
+ * Opens the cluster to back up: the primary among the configured ones, with a standby where `backup-standby` wants one; for an offline
+ * backup the first.
  *
  * @throws WalferryError `DbConnect`, `DbQuery`, `DbMismatch`, `ArchiveDisabled`, `ArchiveCommandInvalid`, `FeatureNotSupported`; offline
  * `PgRunning`; both what `readControlFile` throws
  */
 export async function openCluster(options: BackupOptions, context: CommandContext): Promise<SourceCluster> {
   if (!options.online) return openOffline(options, context);
-  const group = await findPrimary(options.clusters, {
+  const group = await findClusters(options.clusters, {
+    standby: options.backupStandby !== "n",
     dbTimeoutMs: options.dbTimeoutMs,
     applicationName: APPLICATION_NAME,
     signal: context.signal,
@@ -103,24 +118,37 @@ export async function openCluster(options: BackupOptions, context: CommandContex
     pgVersionForce: options.pgVersionForce,
   });
   try {
-    for (const standby of group.standbys) await standby[Symbol.asyncDispose]();
-    checkClusterConfig(group.primary, {
-      control: group.control,
+    const { connection, control } = group.requirePrimary();
+    const { standby } = group;
+    if (standby === undefined && options.backupStandby === "y") {
+      throw new WalferryError("DbConnect", "unable to find standby cluster - cannot proceed", { cause: group.refused });
+    }
+    if (standby === undefined && options.backupStandby === "prefer") {
+      context.log.warn("unable to find a standby to perform the backup, using primary instead");
+    }
+    checkClusterConfig(connection, {
+      control,
       archiveCheck: options.archiveCheck,
       archiveModeCheck: options.archiveModeCheck,
       pgVersionForce: options.pgVersionForce,
     });
+    if (standby !== undefined) checkStandby(standby, control, options);
+    return new SourceCluster(connection.config, control, connection, standby, context);
   } catch (error) {
     await group[Symbol.asyncDispose]();
     throw error;
   }
-  return new SourceCluster(group.primary.config, group.control, group.primary, context);
 }
 
 function openOffline(options: BackupOptions, context: CommandContext): SourceCluster {
   const config = options.clusters[0];
   if (config === undefined) throw new WalferryError("OptionRequired", "backup command requires option: pg1-path");
   const control = readControlFile(config.path, options.pgVersionForce);
+  if (options.backupStandby !== "n") {
+    context.log.warn(
+      "option backup-standby is enabled but backup is offline - backups will be performed from the primary",
+    );
+  }
   if (isRunning(config.path)) {
     if (!options.force) {
       throw new WalferryError(
@@ -133,7 +161,7 @@ function openOffline(options: BackupOptions, context: CommandContext): SourceClu
         "running and the backup will probably not be consistent",
     );
   }
-  return new SourceCluster(config, control, undefined, context);
+  return new SourceCluster(config, control, undefined, undefined, context);
 }
 
 function isRunning(pgPath: string): boolean {
@@ -153,9 +181,9 @@ function isRunning(pgPath: string): boolean {
 }
 
 /**
- * Begins an online backup.
+ * Begins an online backup, and waits for the standby that is to be read.
  *
- * @throws WalferryError `DbQuery`; `DbMismatch` when the control file is not that of the server that answered
+ * @throws WalferryError `DbQuery`; `DbMismatch` when the control file is not that of the server that answered; what `catchUp` throws
  */
 export async function startOnline(
   cluster: SourceCluster,
@@ -205,6 +233,9 @@ export async function startOnline(
   }
   const databases = await listDatabases(primary);
   const tablespaces = await listTablespaces(primary);
+  if (cluster.standby !== undefined) {
+    await catchUp(cluster.standby, started.lsn, control.timeline, options, cluster.context);
+  }
   return { ...started, priorSegment, databases, tablespaces: new Map(tablespaces.map(({ oid, name }) => [oid, name])) };
 }
 

@@ -27,7 +27,7 @@ export async function dispatch(
     case "archive-push":
       return await archivePush(config, commandLine, invocation, context);
     case "backup":
-      warnOfBackupSettings(config, context);
+      warnOfRetention(config, context);
       return await (await import("../commands/backup.ts")).backup(
         typed.backupOptions(config),
         typed.expireOptions(config),
@@ -204,15 +204,6 @@ async function archivePush(
   return config.boolean("archive-async")
     ? await commands.archivePushAsync(typed.archivePushAsyncOptions(config, parameters), start, context)
     : await commands.archivePush(typed.archivePushOptions(config, parameters), start, context);
-}
-
-/** Settings whose effect comes in a later version; the result is right without them, only slower or larger. */
-function warnOfBackupSettings(config: Configuration, context: CommandContext): void {
-  const { log } = context;
-  if (config.optionalString("backup-standby") === "prefer") {
-    log.warn("backup-standby=prefer is not supported by this version of walferry: the primary is used");
-  }
-  warnOfRetention(config, context);
 }
 
 /** Without it a repository grows until its disk is full. */

@@ -70,7 +70,8 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "archive-push-quorum":
     "how many repositories must hold a WAL file before PostgreSQL may recycle it: all, majority, or a number. What the others miss is noted in the spool and given to them when they answer again.",
   "archive-timeout": "longest wait for a WAL segment to reach the archive.",
-  "backup-standby": "back up from a standby: y, prefer or n. This version backs up from the primary.",
+  "backup-standby":
+    "read most files of a backup from a standby on this host (another pgN-path): y needs one, prefer takes the primary where there is none. The backup is started and stopped on the primary.",
   "beta": "beta features of pgBackRest.",
   "buffer-size": "size of one read or write.",
   "checksums": "drill: verify every page checksum of the restored cluster with pg_checksums.",

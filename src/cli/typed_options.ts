@@ -6,7 +6,7 @@ import type {
   ArchivePushOptions,
   PushServiceOptions,
 } from "../archive/options.ts";
-import type { BackupOptions, BackupType } from "../backup/options.ts";
+import type { BackupOptions, BackupStandby, BackupType } from "../backup/options.ts";
 import type { DrillOptions, DrillType } from "../drill/options.ts";
 import { isWalferryError, WalferryError } from "../errors.ts";
 import type { ClusterConfig } from "../postgres/config.ts";
@@ -298,15 +298,13 @@ export function archiveGetAsyncOptions(config: Configuration, parameters: readon
 /** Options of backup. */
 export function backupOptions(config: Configuration): BackupOptions {
   const online = config.boolean("online");
-  if (config.optionalString("backup-standby") === "y") {
-    throw unsupported("backup-standby=y", "backups are taken from the primary: use backup-standby=n");
-  }
   const chosen = repositories(config, true).filter(({ role }) => role !== "wal");
   if (chosen.length === 0) throw noRepositoryFor("backup", "wal");
   return {
     stanza: stanzaOf(config),
     type: config.string("type") as BackupType,
     clusters: clusters(config),
+    backupStandby: config.string("backup-standby") as BackupStandby,
     // Without --repo a backup goes to the first repository, as with pgBackRest.
     repositories: config.isSet("repo") ? chosen : chosen.slice(0, 1),
     walSources: allRepositories(config).filter(({ role }) => role !== "backup"),
@@ -503,6 +501,7 @@ export function checkOptions(config: Configuration): CheckOptions {
   return {
     stanza: stanzaOf(config),
     clusters: clusters(config),
+    wantsStandby: config.string("backup-standby") !== "n",
     repositories: repositories(config),
     archiveCheck: config.boolean("archive-check"),
     archiveModeCheck: config.boolean("archive-check") && config.boolean("archive-mode-check"),

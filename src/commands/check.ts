@@ -1,7 +1,8 @@
 /** `check`: that a segment of the running cluster reaches every repository. */
 import { WalferryError } from "../errors.ts";
 import { currentHistoryEntry } from "../format/archive_info.ts";
-import { checkClusterConfig, createRestorePoint, findPrimary, switchWal } from "../postgres/backup_functions.ts";
+import { checkClusterConfig, createRestorePoint, switchWal } from "../postgres/backup_functions.ts";
+import { findClusters, type FoundCluster } from "../postgres/cluster_group.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { describeArchiveState, readArchiveState } from "../repository/archive_state.ts";
 import type { CheckOptions } from "../repository/options.ts";
@@ -12,24 +13,36 @@ import { archiveIdOf, waitForSegment } from "../repository/wal_archive.ts";
 
 /**
  * Checks one stanza.
- * @throws WalferryError `DbConnect`, `DbMismatch`, `ArchiveDisabled`, `ArchiveCommandInvalid`, `FileInvalid`, `FileMissing`,
+ * @throws WalferryError `Config` (no primary), `DbConnect`, `DbMismatch`, `ArchiveDisabled`, `ArchiveCommandInvalid`, `FileInvalid`, `FileMissing`,
  * `ArchiveTimeout`; `Command` when several repositories have different problems
  */
 export async function check(options: CheckOptions, context: CommandContext): Promise<number> {
-  await using group = await findPrimary(options.clusters, {
+  await using group = await findClusters(options.clusters, {
+    standby: true,
     dbTimeoutMs: options.dbTimeoutMs,
     applicationName: "pgBackRest [check]",
     signal: context.signal,
     log: context.log,
     pgVersionForce: options.pgVersionForce,
   });
-  checkClusterConfig(group.primary, {
-    control: group.control,
+  const { primary, standby } = group;
+  if (standby === undefined && options.wantsStandby && primary !== undefined) {
+    context.log.warn("option 'backup-standby' is enabled but standby is not properly configured");
+  }
+  if (primary === undefined) {
+    throw new WalferryError("Config", standby === undefined ? "no database found" : "primary database not found", {
+      hint: "check indexed pg-path/pg-host configurations",
+      cause: group.refused,
+    });
+  }
+  await using set = await RepositorySet.open(options.repositories);
+  if (standby !== undefined) await checkStandby(standby, set, options, context);
+  checkClusterConfig(primary.connection, {
+    control: primary.control,
     archiveCheck: options.archiveCheck,
     archiveModeCheck: options.archiveModeCheck,
     pgVersionForce: options.pgVersionForce,
   });
-  await using set = await RepositorySet.open(options.repositories);
   const archiveIds = new Map<number, string>();
   const fullStarts: (string | undefined)[] = [];
   for (const repository of set.repositories) {
@@ -38,11 +51,11 @@ export async function check(options: CheckOptions, context: CommandContext): Pro
     if (repository.config.role !== "wal") {
       fullStarts.push(backupInfo.backups.filter(({ type }) => type === "full").at(-1)?.archiveStart);
     }
-    assertIsCluster(repository, archiveInfo, group.control);
+    assertIsCluster(repository, archiveInfo, primary.control);
     archiveIds.set(repository.key, archiveIdOf(currentHistoryEntry(archiveInfo)));
   }
   tellState(options, fullStarts, context);
-  if (options.archiveAsync && group.primary.settings.archiveCommand?.includes(".ok") === false) {
+  if (options.archiveAsync && primary.connection.settings.archiveCommand?.includes(".ok") === false) {
     context.log.info(
       "archive_command starts a program for each WAL segment\n" +
         "HINT: 'walferry archive-command --apply' sets one that starts none where the answer is there already.",
@@ -52,8 +65,8 @@ export async function check(options: CheckOptions, context: CommandContext): Pro
   if (!options.archiveCheck) return 0;
 
   // Without something in it a segment is not switched, and nothing would be archived.
-  await createRestorePoint(group.primary, "pgBackRest Archive Check");
-  const segment = await switchWal(group.primary);
+  await createRestorePoint(primary.connection, "pgBackRest Archive Check");
+  const segment = await switchWal(primary.connection);
   const archives = set.repositories.filter(({ config }) => config.role !== "backup");
   for (const repository of archives) context.log.info(`check ${repository.name} archive for WAL (primary)`);
   const outcomes = await set.ask(
@@ -76,6 +89,22 @@ export async function check(options: CheckOptions, context: CommandContext): Pro
   }
   throwFailures(outcomes);
   return 0;
+}
+
+/** That a standby is what its configuration says, and of this stanza. Its WAL is the primary's. */
+async function checkStandby(
+  { connection, control }: FoundCluster,
+  set: RepositorySet,
+  { stanza, pgVersionForce }: CheckOptions,
+  { log }: CommandContext,
+): Promise<void> {
+  checkClusterConfig(connection, { control, archiveCheck: false, archiveModeCheck: false, pgVersionForce });
+  for (const repository of set.repositories) {
+    log.info(`check ${repository.name} (standby)`);
+    const { archiveInfo } = await loadMatchingInfos(repository, stanza);
+    assertIsCluster(repository, archiveInfo, control);
+  }
+  log.info("switch wal not performed because this is a standby");
 }
 
 /** What this host knows: who is behind, and what was dropped. */

@@ -1,9 +1,8 @@
-/** What is asked of a server around a backup: start, stop, WAL positions, lists; and which of the configured clusters is the primary. */
-import { toWalferryError, WalferryError } from "../errors.ts";
+/** What is asked of a server around a backup: start, stop, WAL positions, lists; and whether its settings fit. */
+import { WalferryError } from "../errors.ts";
 import { parseLsn } from "../format/wal_name.ts";
-import type { ClusterConfig } from "./config.ts";
-import { type ClusterConnection, connectCluster, type ConnectOptions, required } from "./connection.ts";
-import { type ControlData, readControlFile } from "./control_file.ts";
+import { type ClusterConnection, required } from "./connection.ts";
+import type { ControlData } from "./control_file.ts";
 
 /** Where a backup begins. */
 export interface BackupStart {
@@ -184,79 +183,6 @@ function isSameDirectory(a: string, b: string): boolean {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied) return false;
     throw error;
   }
-}
-
-/** The clusters of a stanza that answered; closing it closes every session. */
-export class ClusterGroup implements AsyncDisposable {
-  /** @internal Use {@link findPrimary}. */
-  constructor(
-    readonly primary: ClusterConnection,
-    readonly control: ControlData,
-    readonly standbys: readonly ClusterConnection[],
-  ) {}
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await closeAll([this.primary, ...this.standbys]);
-  }
-}
-
-/** How {@link findPrimary} looks. */
-export interface FindPrimaryOptions extends ConnectOptions {
-  /** Hears of clusters that did not answer. */
-  readonly log: { warn(message: string): void };
-  readonly pgVersionForce?: string;
-}
-
-/**
- * Connects to every configured cluster and tells the primary from the standbys. A cluster that does not answer is a warning.
- *
- * @throws WalferryError `DbConnect` when there is no primary, or more than one; what {@link readControlFile} throws for the primary
- */
-export async function findPrimary(
-  clusters: readonly ClusterConfig[],
-  options: FindPrimaryOptions,
-): Promise<ClusterGroup> {
-  const primaries: ClusterConnection[] = [];
-  const standbys: ClusterConnection[] = [];
-  let refused: WalferryError | undefined;
-  try {
-    for (const config of clusters) {
-      try {
-        const connection = await connectCluster(config, options);
-        try {
-          (await connection.inRecovery() ? standbys : primaries).push(connection);
-        } catch (error) {
-          await connection[Symbol.asyncDispose]();
-          throw error;
-        }
-      } catch (error) {
-        options.signal.throwIfAborted();
-        refused = toWalferryError(error);
-        options.log.warn(`unable to check pg${config.key}: [${refused.name}] ${refused.text}`);
-      }
-    }
-    if (primaries.length > 1) {
-      throw new WalferryError(
-        "DbConnect",
-        `more than one primary cluster found: ${primaries.map((one) => one.name).join(", ")}`,
-      );
-    }
-    const primary = primaries[0];
-    if (primary === undefined) {
-      throw new WalferryError("DbConnect", "unable to find primary cluster - cannot proceed", {
-        hint: "are all available clusters in recovery?",
-        cause: refused,
-      });
-    }
-    return new ClusterGroup(primary, readControlFile(primary.config.path, options.pgVersionForce), standbys);
-  } catch (error) {
-    await closeAll([...primaries, ...standbys]);
-    throw error;
-  }
-}
-
-async function closeAll(connections: readonly ClusterConnection[]): Promise<void> {
-  await Promise.all(connections.map((connection) => connection[Symbol.asyncDispose]()));
 }
 
 /** True when the checkpoint in the control file is at or behind this LSN: the control file belongs to the server that answered. */

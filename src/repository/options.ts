@@ -17,6 +17,8 @@ export interface StanzaOptions {
 export interface CheckOptions {
   readonly stanza: string;
   readonly clusters: readonly ClusterConfig[];
+  /** `backup-standby` is y or prefer: a standby that cannot be found is told of. */
+  readonly wantsStandby: boolean;
   readonly repositories: readonly RepositoryConfig[];
   readonly archiveCheck: boolean;
   readonly archiveModeCheck: boolean;

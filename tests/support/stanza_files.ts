@@ -59,6 +59,7 @@ export function offlineBackupOptions(
     stanza: STANZA,
     type: "full",
     clusters: [{ key: 1, path: pgPath, port: 5432, database: "postgres" }],
+    backupStandby: "n",
     repositories,
     walSources: repositories,
     repositoryChosen: true,

@@ -195,7 +195,6 @@ const notHere: ReadonlyArray<readonly [what: string, file: string, words: string
   ["repo1-host", "[global]\nrepo1-host=h\n", "backup"],
   ["pg1-host", "[main]\npg1-host=h\n", "backup"],
   ["pg2-host", "[main]\npg2-host=h\npg2-path=/pg2\n", "backup"],
-  ["backup-standby=y", "[global]\nbackup-standby=y\n", "backup"],
 ];
 for (const [what, file, words] of notHere) {
   Deno.test(`${what} is refused by name, not ignored`, async () => {
