@@ -463,9 +463,16 @@ export function infoOptions(config: Configuration): InfoOptions {
     type: config.optionalString("type") as BackupType | undefined,
     output: config.string("output") === "json" ? "json" : "text",
     detailLevel: config.string("detail-level") as InfoOptions["detailLevel"],
+    sight: sightOf(config.optionalBoolean("gaps")),
     lockPath: config.string("lock-path"),
     spoolPath: config.string("spool-path"),
   };
+}
+
+/** `gaps`: without a word, only where listing is cheap. */
+function sightOf(gaps: boolean | undefined): NonNullable<InfoOptions["sight"]> {
+  if (gaps === undefined) return "directories";
+  return gaps ? "all" : "none";
 }
 
 /** One stanza of metrics. */

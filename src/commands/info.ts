@@ -9,7 +9,7 @@ import { RepositorySet } from "../repository/repository_set.ts";
 /** Prints what there is; the exit code is 0 also when a stanza is in error, which its status says. */
 export async function info(options: InfoOptions, context: CommandContext): Promise<number> {
   await using set = await RepositorySet.open(options.repositories);
-  const stanzas = await gatherInfo(set, options, context.clock);
+  const stanzas = await gatherInfo(set, options, context.clock, context.signal);
   context.output(
     options.output === "json"
       ? renderInfoJson(stanzas, options.detailLevel)

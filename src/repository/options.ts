@@ -38,6 +38,11 @@ export interface InfoOptions {
   readonly type?: "full" | "diff" | "incr";
   readonly output: "text" | "json";
   readonly detailLevel: "full" | "progress";
+  /**
+   * Where names of WAL are listed to find gaps and what can be recovered to: everywhere, in repositories of directories, nowhere. Absent =
+   * nothing beyond pgBackRest's `info` is wanted.
+   */
+  readonly sight?: "all" | "directories" | "none";
   readonly lockPath: string;
   readonly spoolPath: string;
 }
