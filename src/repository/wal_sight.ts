@@ -83,14 +83,23 @@ async function coverageOf(
     forks,
     segmentBytes,
   };
-  return {
-    archiveId,
-    historyId: entry.id,
-    ranges: recoverableRanges(facts),
-    // Where only backups go there is no archive: each holds its WAL itself.
-    gaps: repository.config.role === "backup" ? [] : walGaps(facts, losses, nowMs),
-    badHistories,
-  };
+  const found = { archiveId, historyId: entry.id, badHistories };
+  // Where only backups go there is no archive: each holds its WAL itself.
+  if (repository.config.role === "backup") return { ...found, ranges: recoverableRanges(facts), gaps: [] };
+  const gaps = walGaps(facts, losses, nowMs);
+  if (gaps.length === 0) return { ...found, ranges: recoverableRanges(facts), gaps };
+  const left = { ...facts, backupInfo: await stillThere(repository, stanza, backupInfo) };
+  return { ...found, ranges: recoverableRanges(left), gaps: walGaps(left, losses, nowMs) };
+}
+
+/**
+ * Without the backups that expired meanwhile: expire takes them off the list before it removes their WAL. Newer ones are left out, for the
+ * WAL was listed before them.
+ */
+async function stillThere(repository: Repository, stanza: string, before: BackupInfo): Promise<BackupInfo> {
+  const now = await repository.loadBackupInfo(stanza);
+  const known = new Set(before.backups.map(({ label }) => label));
+  return { ...now, backups: now.backups.filter(({ label }) => known.has(label)) };
 }
 
 /** Directories that hold WAL from the beginning to the end of a backup. */

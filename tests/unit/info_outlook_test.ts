@@ -6,6 +6,7 @@ import { renderInfoText } from "../../src/repository/info_text.ts";
 import type { StanzaInfo } from "../../src/repository/info_data.ts";
 import { Repository } from "../../src/repository/repository.ts";
 import { readRecord, saveRecord, VerifiedRecord } from "../../src/repository/verified_record.ts";
+import { missingForBackups } from "../../src/repository/wal_sight.ts";
 import { assert, assertEquals, assertIncludes } from "../support/assert.ts";
 import { fullBackup, OutlookStanza, segmentAt, STORED_SECONDS } from "../support/outlook_stanza.ts";
 import { STANZA } from "../support/stanza_files.ts";
@@ -174,4 +175,38 @@ Deno.test("info tells the last verification with its result, and pins", async ()
     new TextEncoder().encode('{"backup":{},"format":1,"wal":{}}\n'),
   );
   assertEquals((await readRecord(repository, STANZA))?.last, undefined);
+});
+
+Deno.test("a backup that expired while the WAL was listed lacks nothing, and only directories with WAL of backups are asked", async () => {
+  using stanza = new OutlookStanza();
+  await stanza.make([fullBackup(LABEL, 5, 6), fullBackup("20261118-090000F", 1000, 1001)]);
+  stanza.store(1, 250, 1500);
+  await using repository = await Repository.open(stanza.config);
+  const before = await repository.loadBackupInfo(STANZA);
+  const listed: string[] = [];
+  const storage = new Proxy(repository.storage, {
+    get(target, name) {
+      const value = Reflect.get(target, name, target);
+      if (typeof value !== "function") return value;
+      return (...args: unknown[]) => {
+        if (name === "list") listed.push(String(args[0]));
+        return Reflect.apply(value, target, args);
+      };
+    },
+  });
+  const look = async () =>
+    await missingForBackups({
+      repository: Repository.over(stanza.config, storage),
+      stanza: STANZA,
+      archiveInfo: await repository.loadArchiveInfo(STANZA),
+      backupInfo: before,
+      losses: { dropped: [], owed: [] },
+      nowMs: STORED_SECONDS * 1000,
+    });
+  assertEquals((await look()).map(({ label, count }) => [label, count]), [[LABEL, 2]]);
+  const asked = new Set(listed.filter((path) => /[0-9A-F]{16}$/.test(path)).map((path) => path.slice(-16)));
+  // The first one is looked at for the size of segments.
+  assertEquals([...asked].sort(), [segmentAt(1, 0).slice(0, 16), segmentAt(1, 1000).slice(0, 16)]);
+  await stanza.make(before.backups.filter(({ label }) => label !== LABEL));
+  assertEquals(await look(), []);
 });
