@@ -42,6 +42,7 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
     default: "n",
   },
   { name: "gaps", type: "boolean", home: "command line", commands: ["info"], negatable: true, own: true },
+  { name: "timeline", type: "boolean", home: "command line", commands: ["info"], default: "n", own: true },
   { name: "confirm", type: "boolean", home: "command line", commands: ["rekey"], default: "n", own: true },
   { name: "plan", type: "boolean", home: "command line", commands: ["expire"], default: "n", own: true },
   { name: "reason", type: "string", home: "command line", commands: ["pin"], own: true },

@@ -43,6 +43,8 @@ export interface InfoOptions {
    * nothing beyond pgBackRest's `info` is wanted.
    */
   readonly sight?: "all" | "directories" | "none";
+  /** Draw it, so wide, with these characters, instead of the list. */
+  readonly timeline?: { readonly columns: number; readonly isUtf8: boolean };
   readonly lockPath: string;
   readonly spoolPath: string;
 }

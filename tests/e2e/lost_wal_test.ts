@@ -22,6 +22,11 @@ testWith(
     const sound = await stanza.walferry(["check"]);
     assertEquals([sound.code, sound.stdout.includes("is missing")], [0, false]);
 
+    const drawn = (await stanza.must("walferry", ["--timeline", "info"])).split("\n");
+    assert(drawn[1]!.startsWith("    repo1 ") && drawn[1]!.includes("F"), drawn.join("\n"));
+    assert(drawn.every((line) => line.length <= 80), drawn.join("\n"));
+    assertEquals((await stanza.walferry(["--timeline", "--output=json", "info"])).code, 31);
+
     const [{ backup: [{ label, archive: { start } }] }] = JSON.parse(
       await stanza.must("walferry", ["--output=json", "info"]),
     );
