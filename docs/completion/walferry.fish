@@ -1300,6 +1300,8 @@ complete -c walferry -n '__fish_seen_subcommand_from info' -l config-include-pat
 complete -c walferry -n '__fish_seen_subcommand_from info' -l config-path -r -d 'directory of configuration file and conf.d'
 complete -c walferry -n '__fish_seen_subcommand_from info' -l stanza -r -d 'name of the stanza'
 complete -c walferry -n '__fish_seen_subcommand_from info' -l detail-level -x -a 'full progress' -d 'info: full, or progress for the state of running commands only'
+complete -c walferry -n '__fish_seen_subcommand_from info' -l gaps -d 'info: list the WAL to tell gaps and between which moments can be recovered'
+complete -c walferry -n '__fish_seen_subcommand_from info' -l timeline -d 'info: draw backups and the WAL that carries a recovery over time, as wide as the terminal (80 columns without one), instead of the list'
 complete -c walferry -n '__fish_seen_subcommand_from info' -l output -x -a 'text json' -d 'form of the output: text, json; version also num'
 complete -c walferry -n '__fish_seen_subcommand_from info' -l set -r -d 'the backup, by label'
 complete -c walferry -n '__fish_seen_subcommand_from info' -l result -x -a 'none json' -d 'json = one line of JSON behind all other output tells how the command ended'

@@ -37,6 +37,7 @@ import { blockConfig } from "./block_options.ts";
 import type { Configuration } from "./configuration.ts";
 import { passphraseOf, previousPassphraseOf } from "./passphrases.ts";
 import { placeName, storageConfig } from "./store_config.ts";
+import { terminalOfOutput } from "./terminal.ts";
 
 /** Lowest and highest level of each compression type (behaviour spec §1.8.2). */
 const LEVELS: Readonly<Record<CompressType, readonly [min: number, max: number]>> = {
@@ -456,6 +457,9 @@ export function infoOptions(config: Configuration): InfoOptions {
   if (set !== undefined && config.stanza === undefined) {
     throw new WalferryError("OptionInvalid", "option 'set' not valid without option 'stanza'");
   }
+  if (config.boolean("timeline") && (config.string("output") === "json" || config.string("detail-level") !== "full")) {
+    throw new WalferryError("OptionInvalid", "option 'timeline' is for text in full detail: it cannot be used here");
+  }
   return {
     stanza: config.stanza,
     repositories: repositories(config),
@@ -463,9 +467,17 @@ export function infoOptions(config: Configuration): InfoOptions {
     type: config.optionalString("type") as BackupType | undefined,
     output: config.string("output") === "json" ? "json" : "text",
     detailLevel: config.string("detail-level") as InfoOptions["detailLevel"],
+    sight: sightOf(config.optionalBoolean("gaps")),
+    timeline: config.boolean("timeline") ? terminalOfOutput() : undefined,
     lockPath: config.string("lock-path"),
     spoolPath: config.string("spool-path"),
   };
+}
+
+/** `gaps`: without a word, only where listing is cheap. */
+function sightOf(gaps: boolean | undefined): NonNullable<InfoOptions["sight"]> {
+  if (gaps === undefined) return "directories";
+  return gaps ? "all" : "none";
 }
 
 /** One stanza of metrics. */

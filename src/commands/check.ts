@@ -4,12 +4,14 @@ import { currentHistoryEntry } from "../format/archive_info.ts";
 import { checkClusterConfig, createRestorePoint, switchWal } from "../postgres/backup_functions.ts";
 import { findClusters, type FoundCluster } from "../postgres/cluster_group.ts";
 import type { CommandContext } from "../process/command_context.ts";
-import { describeArchiveState, readArchiveState } from "../repository/archive_state.ts";
+import { describeArchiveState, readArchiveState, readKnownLosses } from "../repository/archive_state.ts";
 import type { CheckOptions } from "../repository/options.ts";
+import { gapLines } from "../repository/outlook_text.ts";
 import { describeFailure, type Outcome, RepositorySet } from "../repository/repository_set.ts";
 import { probeRepository } from "../repository/probe.ts";
-import { assertIsCluster, loadMatchingInfos } from "../repository/stanza.ts";
+import { assertIsCluster, loadMatchingInfos, type StanzaInfos } from "../repository/stanza.ts";
 import { archiveIdOf, waitForSegment } from "../repository/wal_archive.ts";
+import { missingForBackups } from "../repository/wal_sight.ts";
 
 /**
  * Checks one stanza.
@@ -45,9 +47,11 @@ export async function check(options: CheckOptions, context: CommandContext): Pro
   });
   const archiveIds = new Map<number, string>();
   const fullStarts: (string | undefined)[] = [];
+  const infos = new Map<number, StanzaInfos>();
   for (const repository of set.repositories) {
     context.log.info(`check ${repository.name} configuration (primary)`);
     const { archiveInfo, backupInfo } = await loadMatchingInfos(repository, options.stanza);
+    infos.set(repository.key, { archiveInfo, backupInfo });
     if (repository.config.role !== "wal") {
       fullStarts.push(backupInfo.backups.filter(({ type }) => type === "full").at(-1)?.archiveStart);
     }
@@ -55,6 +59,7 @@ export async function check(options: CheckOptions, context: CommandContext): Pro
     archiveIds.set(repository.key, archiveIdOf(currentHistoryEntry(archiveInfo)));
   }
   tellState(options, fullStarts, context);
+  await tellLostWal(set, options, infos, context);
   if (options.archiveAsync && primary.connection.settings.archiveCommand?.includes(".ok") === false) {
     context.log.info(
       "archive_command starts a program for each WAL segment\n" +
@@ -115,6 +120,31 @@ function tellState(
 ): void {
   const state = readArchiveState(spoolPath, stanza, repositories.map(({ key }) => key), fullStarts, clock);
   for (const line of describeArchiveState(state, clock.nowMs())) log.warn(line);
+}
+
+/** Names the WAL that a backup needs and a repository lacks. It is no failure: archiving, which is what is checked, may be in order. */
+async function tellLostWal(
+  set: RepositorySet,
+  { stanza, spoolPath }: CheckOptions,
+  infos: ReadonlyMap<number, StanzaInfos>,
+  { log, clock, signal }: CommandContext,
+): Promise<void> {
+  const outcomes = await set.ask((repository) =>
+    missingForBackups({
+      repository,
+      stanza,
+      ...infos.get(repository.key)!,
+      losses: readKnownLosses(spoolPath, stanza, repository.key),
+      nowMs: clock.nowMs(),
+      signal,
+    })
+  );
+  for (const outcome of outcomes) {
+    if (outcome.ok) { for (const line of gapLines(outcome.value)) log.warn(`${outcome.repository.name}: ${line}`); }
+    else {log.warn(
+        `${outcome.repository.name}: whether backups have their WAL is not known: ${outcome.failure.error.text}`,
+      );}
+  }
 }
 
 /** Proves every repository end to end; one that keeps what it has is told of, for expire will need to remove. */

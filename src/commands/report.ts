@@ -14,7 +14,8 @@ export async function report({ scopes, htmlPath }: ReportOptions, context: Comma
   for (const scope of scopes) {
     await using set = await RepositorySet.open(scope.info.repositories);
     const lag = scope.info.stanza === undefined ? undefined : lagOf(scope, context);
-    for (const info of await gatherInfo(set, scope.info, context.clock)) {
+    const options = { ...scope.info, sight: "directories" } as const;
+    for (const info of await gatherInfo(set, options, context.clock, context.signal)) {
       stanzas.push(await reportedStanza(set, info, lag));
     }
   }

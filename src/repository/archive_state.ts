@@ -5,6 +5,7 @@ import { formatDuration, formatLocalTime, formatSize } from "../report/units.ts"
 import { DebtLedger, type DebtSummary } from "./debts.ts";
 import { type ArchiveHole, DroppedWal, openHoles } from "./dropped_wal.ts";
 import { HealthBoard, type Outage } from "./health.ts";
+import type { KnownLosses } from "./wal_coverage.ts";
 
 export interface ArchiveState {
   readonly debts: readonly DebtSummary[];
@@ -39,6 +40,16 @@ export function readArchiveState(
   } catch (error) {
     if (!isWalferryError(error, "PathOpen") && !isWalferryError(error, "FileOpen")) throw error;
     return { debts: [], outages, holes: [], unknownBecause: error.text };
+  }
+}
+
+/** Why segments may be missing in a repository. Nothing where the spool cannot be read: {@link readArchiveState} tells of that. */
+export function readKnownLosses(spoolPath: string, stanza: string, key: number): KnownLosses {
+  try {
+    return { dropped: new DroppedWal(spoolPath, stanza).names(), owed: new DebtLedger(spoolPath, stanza).names(key) };
+  } catch (error) {
+    if (!isWalferryError(error, "PathOpen") && !isWalferryError(error, "FileOpen")) throw error;
+    return { dropped: [], owed: [] };
   }
 }
 

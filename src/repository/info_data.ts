@@ -8,6 +8,7 @@ import type { Clock } from "../process/clock.ts";
 import { type LockProgress, readLockState } from "../process/locks.ts";
 import { type ArchiveState, readArchiveState } from "./archive_state.ts";
 import type { InfoOptions } from "./options.ts";
+import { type Outlook, outlookOf } from "./outlook.ts";
 import type { Repository } from "./repository.ts";
 import type { RepositorySet } from "./repository_set.ts";
 import { archiveIdOf } from "./wal_archive.ts";
@@ -66,6 +67,8 @@ export interface RepositoryInfo {
   readonly archives: readonly ArchiveRange[];
   readonly backups: readonly BackupRow[];
   readonly databases: readonly DatabaseRow[];
+  /** Absent when it was not asked for, or the stanza cannot be read here. */
+  readonly outlook?: Outlook;
 }
 
 export interface StanzaInfo {
@@ -79,10 +82,15 @@ export interface StanzaInfo {
 }
 
 /** Gathers the stanzas asked for (or all that any repository has). */
-export async function gatherInfo(set: RepositorySet, options: InfoOptions, clock: Clock): Promise<StanzaInfo[]> {
+export async function gatherInfo(
+  set: RepositorySet,
+  options: InfoOptions,
+  clock: Clock,
+  signal?: AbortSignal,
+): Promise<StanzaInfo[]> {
   const names = options.stanza === undefined ? await stanzaNames(set) : [options.stanza];
   const infos: StanzaInfo[] = [];
-  for (const name of names) infos.push(await stanzaInfo(set, name, options, clock));
+  for (const name of names) infos.push(await stanzaInfo(set, name, options, clock, signal));
   return infos;
 }
 
@@ -104,9 +112,10 @@ async function stanzaInfo(
   name: string,
   options: InfoOptions,
   clock: Clock,
+  signal: AbortSignal | undefined,
 ): Promise<StanzaInfo> {
   const repositories = await Promise.all(
-    set.repositories.map((repository) => repositoryInfo(repository, name, options)),
+    set.repositories.map((repository) => repositoryInfo(repository, name, options, clock.nowMs(), signal)),
   );
   const keys = set.repositories.map(({ key }) => key);
   return {
@@ -138,7 +147,13 @@ function overallStatus(repositories: readonly RepositoryInfo[]): InfoStatus {
   return repositories[0]!.status;
 }
 
-async function repositoryInfo(repository: Repository, stanza: string, options: InfoOptions): Promise<RepositoryInfo> {
+async function repositoryInfo(
+  repository: Repository,
+  stanza: string,
+  options: InfoOptions,
+  nowMs: number,
+  signal: AbortSignal | undefined,
+): Promise<RepositoryInfo> {
   const base = { key: repository.key, cipher: repository.config.cipher.type, archives: [], backups: [], databases: [] };
   if (options.detailLevel === "progress") return { ...base, status: await statusOfPath(repository, stanza) };
   let backupInfo: BackupInfo;
@@ -164,7 +179,10 @@ async function repositoryInfo(repository: Repository, stanza: string, options: I
     const archives = await archiveRanges(repository, stanza, archiveInfo);
     const backups = await backupRows(repository, stanza, backupInfo, options);
     const status = backupInfo.backups.length === 0 ? INFO_STATUS.noBackup : INFO_STATUS.ok;
-    return { ...base, archives, backups, databases, status };
+    const outlook = options.sight === undefined
+      ? undefined
+      : await outlookOf(repository, stanza, { archiveInfo, backupInfo }, options, nowMs, signal);
+    return { ...base, archives, backups, databases, status, outlook };
   } catch (error) {
     return { ...base, status: otherStatus(error) };
   }

@@ -3,6 +3,7 @@ import { type JsonObject, type JsonValue, renderJson } from "../format/json.ts";
 import type { Manifest } from "../format/manifest.ts";
 import type { LockProgress } from "../process/locks.ts";
 import type { ArchiveRange, BackupRow, StanzaInfo } from "./info_data.ts";
+import { ownKey } from "./outlook_json.ts";
 
 /** The whole answer, without a line end. */
 export function renderInfoJson(stanzas: readonly StanzaInfo[], detailLevel: "full" | "progress"): string {
@@ -30,30 +31,6 @@ function stanzaObject(stanza: StanzaInfo, detailLevel: "full" | "progress"): Jso
     repo: stanza.repositories.map(({ cipher, key, status: own }) => ({ cipher, key, status: statusObject(own) })),
     status,
     ...ownKey(stanza),
-  };
-}
-
-/** What pgBackRest's answer has no place for, in one key of our own; nothing when there is nothing to tell. */
-function ownKey({ archive: { debts, outages, holes } }: StanzaInfo): JsonObject {
-  if (debts.length + outages.length + holes.length === 0) return {};
-  const seconds = (ms: number) => Math.floor(ms / 1000);
-  return {
-    walferry: {
-      debt: debts.map(({ key, count, sizeBytes, oldestMs }) => ({
-        count,
-        "repo-key": key,
-        since: Number.isFinite(oldestMs) ? seconds(oldestMs) : null,
-        size: sizeBytes,
-      })),
-      hole: holes.map(({ count, first, last }) => ({ count, max: last, min: first })),
-      outage: outages.map(({ key, outage }) => ({
-        failures: outage.failures,
-        "next-try": seconds(outage.nextTryMs),
-        reason: outage.reason,
-        "repo-key": key,
-        since: seconds(outage.sinceMs),
-      })),
-    },
   };
 }
 

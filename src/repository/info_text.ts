@@ -3,6 +3,8 @@ import { formatLocalTime, formatPercent, formatSize, formatUtcOffset } from "../
 import { describeArchiveState } from "./archive_state.ts";
 import { type ArchiveRange, type BackupRow, INFO_STATUS, type InfoStatus, type StanzaInfo } from "./info_data.ts";
 import { byStop, damagedFiles } from "./info_json.ts";
+import { PIN } from "./keep.ts";
+import { verificationLines, walLines } from "./outlook_text.ts";
 
 /** The whole answer with its line end. */
 export function renderInfoText(
@@ -18,6 +20,7 @@ function stanzaText(stanza: StanzaInfo, detailLevel: "full" | "progress", nowMs:
   let text = `stanza: ${stanza.name}\n    status: ${statusText(stanza.status)}${lockText(stanza)}\n`;
   text += repositoryStatusText(stanza);
   for (const line of describeArchiveState(stanza.archive, nowMs)) text += `        ${line}\n`;
+  for (const line of stanza.repositories.flatMap(verificationLines)) text += `        ${line}\n`;
   if (stanza.status.code === INFO_STATUS.missingPath.code) return text;
   if (detailLevel === "progress") return text;
   const ciphers = new Set(stanza.repositories.map(({ cipher }) => cipher));
@@ -73,6 +76,7 @@ function databasesText(stanza: StanzaInfo): string {
     const isCurrent = own.some((range) => range.isCurrent) || ownBackups.some((row) => row.isCurrent);
     text += `\n    db (${isCurrent ? "current" : "prior"})\n`;
     text += walText(own);
+    for (const line of stanza.repositories.flatMap((one) => walLines(one, id))) text += `        ${line}\n`;
     for (const rows of byLabel(ownBackups)) text += backupText(rows);
   }
   return text;
@@ -125,6 +129,10 @@ function backupText(rows: readonly BackupRow[]): string {
   }
   if (entry.references !== undefined && entry.references.length > 0) {
     text += line(referenceText(entry.references, manifest !== undefined));
+  }
+  for (const { entry: { annotations }, repositoryKey } of rows) {
+    const reason = annotations?.get(PIN);
+    if (reason !== undefined) text += line(`${rows.length === 1 ? "" : `repo${repositoryKey}: `}pinned: ${reason}`);
   }
   if (manifest !== undefined) text += detailText(rows[0]!, line);
   else if (entry.error) text += line("error(s) detected during backup");

@@ -40,6 +40,13 @@ export interface InfoOptions {
   readonly type?: "full" | "diff" | "incr";
   readonly output: "text" | "json";
   readonly detailLevel: "full" | "progress";
+  /**
+   * Where names of WAL are listed to find gaps and what can be recovered to: everywhere, in repositories of directories, nowhere. Absent =
+   * nothing beyond pgBackRest's `info` is wanted.
+   */
+  readonly sight?: "all" | "directories" | "none";
+  /** Draw it, so wide, with these characters, instead of the list. */
+  readonly timeline?: { readonly columns: number; readonly isUtf8: boolean };
   readonly lockPath: string;
   readonly spoolPath: string;
 }

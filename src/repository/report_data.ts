@@ -11,12 +11,17 @@ export interface Recoverable {
   readonly fromMs: number;
   /** When the newest WAL was stored. */
   readonly toMs: number;
+  /** Absent when the WAL was not looked at. */
+  readonly timeline?: number;
 }
 
 export interface RepositorySight {
   readonly info: RepositoryInfo;
-  /** Absent without a backup, or without WAL behind it. Holes inside are not looked for: `verify` does that. */
-  readonly recoverable: Recoverable | undefined;
+  /**
+   * Empty without a backup, or without WAL behind it. Where the WAL was looked at, what is between gaps; else one from the oldest backup to
+   * the newest WAL, whatever is missing in between.
+   */
+  readonly recoverable: readonly Recoverable[];
 }
 
 /** One stanza as the report shows it. */
@@ -47,18 +52,19 @@ async function recoverableOf(
   repository: Repository,
   stanza: string,
   info: RepositoryInfo,
-): Promise<Recoverable | undefined> {
+): Promise<Recoverable[]> {
+  if (info.outlook?.wal !== undefined) return info.outlook.wal.flatMap(({ ranges }) => ranges);
   const range = info.archives.find(({ isCurrent }) => isCurrent);
   const { min, max } = range ?? {};
-  if (range === undefined || min === undefined || max === undefined) return undefined;
+  if (range === undefined || min === undefined || max === undefined) return [];
   // A history of timelines goes on from the older one: only the place in the WAL says what is before what.
   const oldest = info.backups.find(({ entry: { archiveStart }, isCurrent }) =>
     isCurrent && archiveStart !== undefined && archiveStart.slice(8) >= min.slice(8)
   );
-  if (oldest === undefined) return undefined;
+  if (oldest === undefined) return [];
   const toMs = await storedAtMs(repository, stanza, range.archiveId, max);
   const fromMs = oldest.entry.timestampStop * 1000;
-  return toMs === undefined || toMs < fromMs ? undefined : { fromMs, toMs };
+  return toMs === undefined || toMs < fromMs ? [] : [{ fromMs, toMs }];
 }
 
 /** Name of the row of a backup, for links. */

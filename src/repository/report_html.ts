@@ -5,6 +5,7 @@ import { WALFERRY_VERSION } from "../version.ts";
 import { describeArchiveState } from "./archive_state.ts";
 import { INFO_STATUS } from "./info_data.ts";
 import { byStop } from "./info_json.ts";
+import { gapLines } from "./outlook_text.ts";
 import { type ReportedStanza, rowId } from "./report_data.ts";
 import { timelineSvg } from "./report_timeline.ts";
 
@@ -34,8 +35,10 @@ function overview(stanzas: readonly ReportedStanza[], nowMs: number): string {
           statusHtml(info.status),
           String(info.backups.length),
           last === undefined ? "none" : `${formatDuration(nowMs - last.timestampStop * 1000)} ago`,
-          recoverable === undefined ? '<span class="bad">no moment</span>' : formatLocalTime(recoverable.fromMs),
-          recoverable === undefined ? "" : formatLocalTime(recoverable.toMs),
+          recoverable.length === 0
+            ? '<span class="bad">no moment</span>'
+            : formatLocalTime(Math.min(...recoverable.map(({ fromMs }) => fromMs))),
+          recoverable.length === 0 ? "" : formatLocalTime(Math.max(...recoverable.map(({ toMs }) => toMs))),
           // What each backup added is what all of them take together.
           formatSize(info.backups.reduce((sum, { entry }) => sum + entry.repoSizeDeltaBytes, 0)),
           debt === undefined
@@ -60,7 +63,10 @@ function overview(stanzas: readonly ReportedStanza[], nowMs: number): string {
 
 function section(stanza: ReportedStanza, nowMs: number): string {
   const { info, repositories } = stanza;
-  const notes = [...describeArchiveState(info.archive, nowMs), ...lagNotes(stanza, nowMs)]
+  const gaps = info.repositories.flatMap(({ key, outlook }) =>
+    (outlook?.wal ?? []).flatMap((coverage) => gapLines(coverage.gaps)).map((line) => `repo${key}: ${line}`)
+  );
+  const notes = [...describeArchiveState(info.archive, nowMs), ...lagNotes(stanza, nowMs), ...gaps]
     .map((line) => `<p class="bad">${escapeHtml(line)}</p>`);
   return `<section aria-labelledby="${stanzaId(stanza)}">
 <h2 id="${stanzaId(stanza)}">Stanza ${escapeHtml(info.name)}</h2>

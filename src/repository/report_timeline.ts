@@ -61,14 +61,14 @@ function lane(
   const base = top + LANE_HEIGHT - 22;
   const name = `<text x="0" y="${base}">repo${info.key}</text>`;
   const marks = info.backups.map((row) => mark(stanza, row, base, x));
-  const wal = recoverable === undefined
-    ? ""
-    : `<rect class="wal" x="${x(recoverable.fromMs).toFixed(1)}" y="${base + 5}" width="${
-      Math.max(2, x(recoverable.toMs) - x(recoverable.fromMs)).toFixed(1)
-    }" height="6"><title>repo${info.key}: recovery to any moment from ${formatLocalTime(recoverable.fromMs)} to ${
-      formatLocalTime(recoverable.toMs)
-    }</title></rect>`;
-  return `<g role="list" aria-label="repository ${info.key}">${name}${marks.join("")}${wal}</g>`;
+  const wal = recoverable.map(({ fromMs, toMs }) =>
+    `<rect class="wal" x="${x(fromMs).toFixed(1)}" y="${base + 5}" width="${
+      Math.max(2, x(toMs) - x(fromMs)).toFixed(1)
+    }" height="6"><title>repo${info.key}: recovery to any moment from ${formatLocalTime(fromMs)} to ${
+      formatLocalTime(toMs)
+    }</title></rect>`
+  );
+  return `<g role="list" aria-label="repository ${info.key}">${name}${marks.join("")}${wal.join("")}</g>`;
 }
 
 /** A mark leads to its row of the table, with the keyboard too. */

@@ -90,11 +90,14 @@ async function assertEmpty(repository: Repository, path: string, what: string): 
   }
 }
 
+/** The two files that describe a stanza in one repository. */
+export interface StanzaInfos {
+  readonly archiveInfo: ArchiveInfo;
+  readonly backupInfo: BackupInfo;
+}
+
 /** Both info files, which must agree about the clusters. @throws WalferryError `FileInvalid` and those of loading */
-export async function loadMatchingInfos(
-  repository: Repository,
-  stanza: string,
-): Promise<{ archiveInfo: ArchiveInfo; backupInfo: BackupInfo }> {
+export async function loadMatchingInfos(repository: Repository, stanza: string): Promise<StanzaInfos> {
   const archiveInfo = await repository.loadArchiveInfo(stanza);
   const backupInfo = await repository.loadBackupInfo(stanza);
   const histories = [archiveInfo, backupInfo].map(({ history }) =>

@@ -4,12 +4,8 @@ import { toWalferryError, WalferryError } from "../errors.ts";
 import type { BackupInfo } from "../format/backup_info.ts";
 import { parseTimelineHistory, type TimelineFork } from "../format/timeline_history.ts";
 import { historyNameOf, isPossibleSegment, timelineOf } from "../format/wal_name.ts";
-import { readWalHeader, WAL_HEADER_BYTES } from "../postgres/wal_header.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { decodeText, type Repository } from "../repository/repository.ts";
-import { pipeline } from "../stream/byte_stream.ts";
-import { ByteReader } from "../stream/byte_reader.ts";
-import { decompressFilter } from "../stream/compress.ts";
 import { compressTypeOfName } from "../stream/compress_type.ts";
 import { collect } from "../stream/sources.ts";
 import { kindOf } from "./copies.ts";
@@ -18,11 +14,13 @@ import type { DamagedObjects } from "./damaged_objects.ts";
 import type { ObjectRequest, Verdict } from "./object_job.ts";
 import type { SubjectObject } from "./object_reader.ts";
 import type { ArchiveReport } from "./report.ts";
-import { isStoreFailure } from "./store_failure.ts";
-import { listArchiveId, listWalDirectory, type StoredSegment } from "./wal_directory.ts";
-import type { VerifiedWal } from "./verified_record.ts";
-import { continuousFrom, type NeedFacts, type WalNeed, walNeeds } from "./wal_needs.ts";
+import { isStoreFailure } from "../repository/store_failure.ts";
+import { listArchiveId, listWalDirectory, type StoredSegment } from "../repository/wal_directory.ts";
+import type { VerifiedWal } from "../repository/verified_record.ts";
+import { continuousFrom, type NeedFacts, type WalNeed, walNeeds } from "../repository/wal_needs.ts";
+import { findSegmentBytes, SEGMENT_BYTES_DEFAULT } from "../repository/wal_segment_size.ts";
 import {
+  ARRIVING_MS,
   missingIn,
   namesOfRun,
   outside,
@@ -30,18 +28,12 @@ import {
   segmentsOfRun,
   type SegmentSpan,
   SpanBuilder,
-} from "./wal_span.ts";
+} from "../repository/wal_span.ts";
 
-/** Size of a segment where none can be read. PostgreSQL source: `DEFAULT_XLOG_SEG_SIZE`. */
-const SEGMENT_BYTES_DEFAULT = 16 * 1024 * 1024;
-/** Segments that are tried for their header. */
-const HEADER_TRIES = 5;
 /** Largest timeline history or backup label file that is read, in bytes. */
 const SMALL_FILE_BYTES_MAX = 1024 * 1024;
 /** Small files that are read at once: hides the way to an object store. */
 const READ_TOGETHER = 16;
-/** Segments arrive out of order when several are pushed at once: a hole in front of one that is younger than this may still be filled. */
-const ARRIVING_MS = 60_000;
 /** So long a hole is waited for. */
 const ARRIVAL_WAIT_MS = 5_000;
 const ARRIVAL_LOOK_MS = 250;
@@ -109,7 +101,10 @@ export class ArchiveCheck {
     this.#directories = directories;
     for (const entry of strays) this.#stray(`${this.#root}/${entry.name}`);
     for (const entry of histories) await this.#readHistory(entry);
-    this.#segmentBytes = await this.#findSegmentBytes();
+    if (this.#facts.isReadable) {
+      const { cipherPass } = this.#facts;
+      this.#segmentBytes = await findSegmentBytes(repository, this.#root, directories, cipherPass, context.signal);
+    }
     this.report.segmentBytes = this.#segmentBytes;
     const builder = new SpanBuilder(this.#segmentBytes);
     for (const name of directories) await this.#listDirectory(name, builder, readSmallFiles);
@@ -197,43 +192,6 @@ export class ArchiveCheck {
       const error = toWalferryError(thrown);
       if (isStoreFailure(error)) throw error;
       this.#add({ kind: kindOf(error), severity: "damage", path, message: `it cannot be used: ${error.message}` });
-    }
-  }
-
-  /** Told by the first segment whose header can be read. */
-  async #findSegmentBytes(): Promise<number> {
-    const { repository, context, isReadable } = this.#facts;
-    let tries = 0;
-    for (const name of isReadable ? this.#directories : []) {
-      const { segments } = await listWalDirectory(repository, this.#root, name, context.signal);
-      for (const { storedName } of segments) {
-        if (++tries > HEADER_TRIES) return SEGMENT_BYTES_DEFAULT;
-        const found = await this.#headerBytes(`${this.#root}/${name}/${storedName}`);
-        if (found !== undefined) return found;
-      }
-    }
-    return SEGMENT_BYTES_DEFAULT;
-  }
-
-  /** Segment size in the header of a stored segment; what is wrong with it is found when it is read as a whole. */
-  async #headerBytes(path: string): Promise<number | undefined> {
-    const { repository, cipherPass } = this.#facts;
-    try {
-      const stream = await repository.readWith(path, cipherPass);
-      if (stream === undefined) return undefined;
-      const reader = new ByteReader(pipeline(stream, decompressFilter(compressTypeOfName(path))));
-      try {
-        // The version matters to the magic only.
-        const { segmentBytes } = readWalHeader(await reader.take(WAL_HEADER_BYTES), "0");
-        const isPower = segmentBytes >= 1024 * 1024 && Number.isInteger(Math.log2(segmentBytes));
-        return isPower ? segmentBytes : undefined;
-      } finally {
-        await reader.close();
-      }
-    } catch (thrown) {
-      const error = toWalferryError(thrown);
-      if (isStoreFailure(error)) throw error;
-      return undefined;
     }
   }
 

@@ -17,7 +17,7 @@ import { countInvalid, emptyTally, type Finding, type FindingKind } from "./find
 import { checkManifest } from "./manifest_check.ts";
 import type { ObjectReader } from "./object_reader.ts";
 import type { BackupReport } from "./report.ts";
-import { isStoreFailure } from "./store_failure.ts";
+import { isStoreFailure } from "../repository/store_failure.ts";
 import { StoredSet } from "./stored_set.ts";
 
 export interface BackupCheckFacts {

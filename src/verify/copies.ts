@@ -4,7 +4,7 @@ import { decodeText, type Repository } from "../repository/repository.ts";
 import { sha1Hex } from "../stream/hash.ts";
 import { collect } from "../stream/sources.ts";
 import type { Finding, FindingKind } from "./finding.ts";
-import { isStoreFailure } from "./store_failure.ts";
+import { isStoreFailure } from "../repository/store_failure.ts";
 
 /** How to read one kind of file. */
 export interface CopiedFile<T> {

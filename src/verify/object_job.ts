@@ -15,7 +15,7 @@ import { decompressFilter } from "../stream/compress.ts";
 import type { CompressType } from "../stream/compress_type.ts";
 import { Sha1Meter } from "../stream/hash.ts";
 import { PartReader } from "../stream/part_reader.ts";
-import { isStoreFailure } from "./store_failure.ts";
+import { isStoreFailure } from "../repository/store_failure.ts";
 
 /** What a worker is told once. */
 export interface ObjectSetup {

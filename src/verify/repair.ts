@@ -26,7 +26,7 @@ import { pipeline } from "../stream/byte_stream.ts";
 import type { Finding } from "./finding.ts";
 import { judgeObject, type ObjectRequest } from "./object_job.ts";
 import type { VerifyReport } from "./report.ts";
-import { namesOfRun, segmentsOfRun } from "./wal_span.ts";
+import { namesOfRun, segmentsOfRun } from "../repository/wal_span.ts";
 
 /** Segments of one hole that are fetched; who has lost more takes a new backup. */
 const HOLE_MAX = 10_000;

@@ -17,7 +17,7 @@ import { type Finding, FindingList } from "./finding.ts";
 import { ObjectReader } from "./object_reader.ts";
 import type { VerifyOptions } from "./options.ts";
 import type { VerifyReport } from "./report.ts";
-import { loadRecord, saveRecord, VerifiedRecord } from "./verified_record.ts";
+import { loadRecord, saveRecord, VerifiedRecord } from "../repository/verified_record.ts";
 import { assertStanza, checkInfos } from "./stanza_infos.ts";
 
 const ARCHIVE_ID = /^\d{1,3}(?:\.\d{1,3})?-\d{1,9}$/;
@@ -190,6 +190,7 @@ class Verification {
     const record = new VerifiedRecord(
       new Map(listed.flatMap(({ label, timestampStop }) => (valid.has(label) ? [[label, timestampStop]] : []))),
       new Map(archives.filter(({ isReadable }) => isReadable).map((check) => [check.report.id, check.verifiedRuns()])),
+      { time: Math.floor(this.#context.clock.nowMs() / 1000), damages: this.#findings.damages },
     );
     await saveRecord(this.#repository, stanza, record);
   }

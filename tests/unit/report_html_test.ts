@@ -68,7 +68,7 @@ function stanza(name: string, repositories: RepositoryInfo[]): ReportedStanza {
     info,
     repositories: repositories.map((one) => ({
       info: one,
-      recoverable: one.backups.length === 0 ? undefined : { fromMs: NOW - 9 * DAY * 1000, toMs: NOW - 60_000 },
+      recoverable: one.backups.length === 0 ? [] : [{ fromMs: NOW - 9 * DAY * 1000, toMs: NOW - 60_000 }],
     })),
     lag: { files: 3, sizeBytes: 3 * 1024 ** 2, oldestMs: NOW - 120_000, segmentBytes: 1024 ** 2 },
   };

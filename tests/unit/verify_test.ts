@@ -10,8 +10,8 @@ import { ArchiveCheck } from "../../src/verify/archive_check.ts";
 import { DamagedObjects } from "../../src/verify/damaged_objects.ts";
 import { type Finding, FindingList } from "../../src/verify/finding.ts";
 import { PartReader } from "../../src/stream/part_reader.ts";
-import { continuousFrom, type NeedFacts, walNeeds } from "../../src/verify/wal_needs.ts";
-import { missingIn, namesOfRun, outside, SpanBuilder } from "../../src/verify/wal_span.ts";
+import { continuousFrom, type NeedFacts, walNeeds } from "../../src/repository/wal_needs.ts";
+import { missingIn, namesOfRun, outside, SpanBuilder } from "../../src/repository/wal_span.ts";
 import { assert, assertEquals, assertIncludes, assertThrows } from "../support/assert.ts";
 import { hurryingClock, repositoryConfig, testContext } from "../support/stanza_files.ts";
 
@@ -78,7 +78,7 @@ function facts(
     isCurrent: true,
     backupInfo: { backups } as BackupInfo,
     retention: { fullType: "count", archiveType: "full", keep: {} },
-    spans: spans.map(([timeline, first, last]) => ({ timeline, first, last, firstStoredTime: 0 })),
+    spans: spans.map(([timeline, first, last]) => ({ timeline, first, last, firstStoredTime: 0, lastStoredTime: 0 })),
     forks: new Map(),
     segmentBytes: 16 * MIB,
     ...more,

@@ -6,7 +6,7 @@ import { toWalferryError, WalferryError } from "../errors.ts";
 import { type JsonObject, type JsonValue, parseJson, renderJson } from "../format/json.ts";
 import { segmentNumber, timelineOf } from "../format/wal_name.ts";
 import type { CommandContext } from "../process/command_context.ts";
-import { decodeText, type Repository } from "../repository/repository.ts";
+import { decodeText, type Repository } from "./repository.ts";
 import { collect } from "../stream/sources.ts";
 import type { SegmentRun } from "./wal_span.ts";
 
@@ -20,14 +20,30 @@ export interface VerifiedWal {
   readonly runs: readonly SegmentRun[];
 }
 
+/** What the last run that remembers came to. */
+export interface VerifiedOutcome {
+  /** Its end, seconds since the epoch. */
+  readonly time: number;
+  /** Things that were missing or damaged. */
+  readonly damages: number;
+}
+
 export class VerifiedRecord {
   /** By label, the time at which the backup stopped: another backup of that label would be another one. */
   readonly backups: Map<string, number>;
   readonly wal: Map<string, VerifiedWal>;
 
-  constructor(backups: Map<string, number> = new Map(), wal: Map<string, VerifiedWal> = new Map()) {
+  /** Absent in records that older versions wrote. */
+  readonly last?: VerifiedOutcome;
+
+  constructor(
+    backups: Map<string, number> = new Map(),
+    wal: Map<string, VerifiedWal> = new Map(),
+    last?: VerifiedOutcome,
+  ) {
     this.backups = backups;
     this.wal = wal;
+    this.last = last;
   }
 
   hasSegment(archiveId: string, name: string): boolean {
@@ -45,17 +61,25 @@ export async function loadRecord(
   stanza: string,
   { log }: CommandContext,
 ): Promise<VerifiedRecord> {
-  const path = recordPath(stanza);
-  const stream = await repository.storage.read(path);
-  if (stream === undefined) return new VerifiedRecord();
   try {
-    return parseRecord(parseJson(decodeText(await collect(stream, RECORD_BYTES_MAX)).trimEnd()));
+    return await readRecord(repository, stanza) ?? new VerifiedRecord();
   } catch (thrown) {
     const error = toWalferryError(thrown);
     if (error.kind !== "Format" && error.kind !== "JsonFormat") throw error;
-    log.warn(`${repository.display(path)} cannot be used, everything is read: ${error.message}`);
+    log.warn(`${repository.display(recordPath(stanza))} cannot be used, everything is read: ${error.message}`);
     return new VerifiedRecord();
   }
+}
+
+/** The record, `undefined` where there is none. @throws WalferryError `Format`, `JsonFormat`; of the store */
+export async function readRecord(
+  repository: Repository,
+  stanza: string,
+  signal?: AbortSignal,
+): Promise<VerifiedRecord | undefined> {
+  const stream = await repository.storage.read(recordPath(stanza), { signal });
+  if (stream === undefined) return undefined;
+  return parseRecord(parseJson(decodeText(await collect(stream, RECORD_BYTES_MAX)).trimEnd()));
 }
 
 /** @throws WalferryError of the store */
@@ -63,6 +87,7 @@ export async function saveRecord(repository: Repository, stanza: string, record:
   const text = renderJson({
     backup: Object.fromEntries(record.backups),
     format: FORMAT,
+    ...(record.last === undefined ? {} : { last: { damage: record.last.damages, time: record.last.time } }),
     wal: Object.fromEntries(
       [...record.wal].map(([id, { segmentBytes, runs }]) => [id, {
         run: runs.map(({ timeline, first, last }) => [timeline, first, last]),
@@ -90,7 +115,10 @@ function parseRecord(value: JsonValue): VerifiedRecord {
     });
     return [id, { segmentBytes: numberOf(size), runs }] as const;
   });
-  return new VerifiedRecord(new Map(backups), new Map(wal));
+  const { last } = root;
+  if (last === undefined) return new VerifiedRecord(new Map(backups), new Map(wal));
+  const { damage, time } = objectOf(last);
+  return new VerifiedRecord(new Map(backups), new Map(wal), { damages: numberOf(damage), time: numberOf(time) });
 }
 
 function objectOf(value: JsonValue | undefined): JsonObject {

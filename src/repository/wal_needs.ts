@@ -2,8 +2,8 @@
 import type { BackupInfo } from "../format/backup_info.ts";
 import type { TimelineFork } from "../format/timeline_history.ts";
 import { segmentNumber, timelineOf } from "../format/wal_name.ts";
-import type { RetentionConfig } from "../repository/config.ts";
-import { archiveRetention, decideArchive } from "../repository/retention.ts";
+import type { RetentionConfig } from "./config.ts";
+import { archiveRetention, decideArchive } from "./retention.ts";
 import type { SegmentRun, SegmentSpan } from "./wal_span.ts";
 
 export interface WalNeed {

@@ -1,6 +1,9 @@
 /** Continuity of WAL, from the names of segments alone: spans of neighbours, and what is missing between two places. Pure arithmetic. */
 import { segmentNameOf, segmentNumber, timelineOf } from "../format/wal_name.ts";
 
+/** Segments arrive out of order when several are pushed at once: a hole in front of one that is younger than this may still be filled. */
+export const ARRIVING_MS = 60_000;
+
 /** Neighbouring segments of one timeline, by their places ({@link segmentNumber}). */
 export interface SegmentSpan {
   readonly timeline: number;
@@ -8,6 +11,8 @@ export interface SegmentSpan {
   last: number;
   /** When the first of them was stored, seconds since the epoch. */
   readonly firstStoredTime: number;
+  /** When the last of them was stored, likewise. */
+  lastStoredTime: number;
 }
 
 /** Places on one timeline, both included. */
@@ -31,8 +36,11 @@ export class SpanBuilder {
     const place = segmentNumber(name, this.#segmentBytes);
     const span = this.spans.at(-1);
     if (span !== undefined && span.timeline === timeline && place <= span.last + 1) {
+      if (place > span.last) span.lastStoredTime = storedTime;
       span.last = Math.max(span.last, place);
-    } else this.spans.push({ timeline, first: place, last: place, firstStoredTime: storedTime });
+    } else {
+      this.spans.push({ timeline, first: place, last: place, firstStoredTime: storedTime, lastStoredTime: storedTime });
+    }
   }
 }
 
@@ -52,8 +60,13 @@ export function missingIn(spans: readonly SegmentSpan[], run: SegmentRun): Segme
 
 /** The parts of a run that are in none of these runs, ascending. */
 export function outside(run: SegmentRun, runs: readonly SegmentRun[]): SegmentRun[] {
-  const spans = runs.map((other) => ({ ...other, firstStoredTime: 0 }));
+  const spans = runs.map((other) => ({ ...other, firstStoredTime: 0, lastStoredTime: 0 }));
   return missingIn(spans.sort((a, b) => a.first - b.first), run);
+}
+
+/** The parts of a run that are in some of these runs, ascending. */
+export function inside(run: SegmentRun, runs: readonly SegmentRun[]): SegmentRun[] {
+  return outside(run, outside(run, runs));
 }
 
 /** First and last segment of a run by name. */

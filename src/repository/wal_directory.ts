@@ -2,7 +2,7 @@
 import type { StorageEntry } from "../../backends/contract.ts";
 import { compareBytes } from "../format/json.ts";
 import { isBackupLabelName, isHistoryName } from "../format/wal_name.ts";
-import type { Repository } from "../repository/repository.ts";
+import type { Repository } from "./repository.ts";
 
 /** A segment or partial segment as it is stored. */
 export interface StoredSegment {
@@ -42,7 +42,7 @@ const SEGMENT = /^([0-9A-F]{24})(\.partial)?-([0-9a-f]{40})(?:\.(?:gz|bz2|lz4|zs
 export async function listArchiveId(
   repository: Repository,
   root: string,
-  signal: AbortSignal,
+  signal?: AbortSignal,
 ): Promise<ArchiveIdEntries> {
   const directories: string[] = [];
   const histories: StorageEntry[] = [];
@@ -59,7 +59,7 @@ export async function listWalDirectory(
   repository: Repository,
   root: string,
   name: string,
-  signal: AbortSignal,
+  signal?: AbortSignal,
 ): Promise<WalDirectory> {
   const segments: StoredSegment[] = [];
   const labelFiles: StorageEntry[] = [];
