@@ -249,6 +249,55 @@ testWith(NEEDS, "a standby that is promoted while it is read ends the backup", a
   assertIncludes(output, "code 58");
 });
 
+testWith(
+  NEEDS,
+  "what the primary wrote while a lagging standby was read is in the next incremental backup",
+  async () => {
+    await using folder = await TestFolder.make();
+    await using primary = await makeCluster(folder);
+    await primary.sql(`create table rows(id int, v int) with (fillfactor = 40, autovacuum_enabled = off);
+    insert into rows select g, 1 from generate_series(1, 5000) g`);
+    await primary.sql("vacuum rows");
+    await using standby = await standbyOf(folder, primary);
+    const stanza = await TestStanza.make(folder, primary, {
+      global: { "backup-standby": "y", "log-level-console": "detail" },
+      stanza: asPg2(folder, standby),
+    });
+    await stanza.must("walferry", ["stanza-create"]);
+    await archiveWith(primary, stanza, "walferry");
+    await grow(primary);
+    const relation = await primary.sql("select pg_relation_filepath('rows')");
+    const psql = (cluster: TestCluster, sql: string) =>
+      `${cluster.bin}/psql -X -q -v ON_ERROR_STOP=1 -h ${folder.path} -p ${cluster.port} -U postgres -d postgres ${
+        sql.split(";").map((one) => `-c "${one.trim()}"`).join(" ")
+      } > ${folder.path}/psql.out`;
+    // The backup stands still between its start and its list of files, while the primary goes on and the standby does not.
+    const script = `set -e; exec 3< <(exec ${stanza.commandLine("walferry", "--type=full", "backup")} 2>&1); child=$!
+    while read -r line <&3; do case $line in *"replay on the standby reached"*) break;; esac; done
+    kill -STOP $child; trap 'kill -CONT $child' EXIT
+    ${psql(standby, "select pg_wal_replay_pause()")}
+    ${psql(primary, "update rows set v = 2; vacuum rows; checkpoint")}
+    kill -CONT $child; trap - EXIT; cat <&3; wait $child
+    ${psql(standby, "select pg_wal_replay_resume()")}`;
+    assertIncludes(await runAs(["bash", "-c", script]), `backup file ${standby.path}/${relation} (`);
+    const output = await stanza.must("walferry", ["--type=incr", "backup"]);
+    assertIncludes(output, `backup file ${standby.path}/${relation} (`);
+    const [, incr] = await labelsIn(stanza.repositories[0]!);
+    await primary.archiveSegment();
+    const path = await folder.directory("restored", 0o700);
+    await folder.directory("restored-ts", 0o700);
+    await stanza.must("walferry", [
+      `--pg1-path=${path}`,
+      `--tablespace-map-all=${folder.path}/restored-ts`,
+      ...["--type=immediate", "--target-action=promote", `--set=${incr}`, "restore"],
+    ]);
+    await using restored = await TestCluster.over(folder, path, { settings: "archive_mode = off" });
+    await restored.start();
+    await restored.untilPrimary();
+    assertEquals(await restored.sql("select count(*) || ' ' || sum(v) from rows"), "5000 10000");
+  },
+);
+
 testWith(NEEDS, "a primary that is away leaves a standby nothing to check or back up", async () => {
   await using folder = await TestFolder.make();
   await using primary = await makeCluster(folder);
