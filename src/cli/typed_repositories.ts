@@ -86,7 +86,7 @@ function chosenKeys(config: Configuration, keys: readonly number[], listAllowed:
   return chosen;
 }
 
-function repository(config: Configuration, key: number): RepositoryConfig {
+export function repository(config: Configuration, key: number): RepositoryConfig {
   if (config.isSet("repo-host", key)) {
     throw unsupported(
       `repo${key}-host`,
