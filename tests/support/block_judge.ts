@@ -11,17 +11,19 @@ export function testWithBlocks(
   name: string,
   run: (test: Deno.TestContext) => Promise<void>,
 ): void {
-  const version = judgeVersion();
-  const [major = 0, minor = 0] = version?.split(".").map(Number) ?? [];
-  if (major > FIRST_FINAL[0] || (major === FIRST_FINAL[0] && minor >= FIRST_FINAL[1])) {
-    return testWith([pgbackrestPath, ...programs], name, run);
-  }
+  if (hasFinalBlocks()) return testWith([pgbackrestPath, ...programs], name, run);
   console.log(
-    `SKIPPED '${name}': ${pgbackrestPath} is ${version ?? "missing"}, block incremental backups need ${
+    `SKIPPED '${name}': ${pgbackrestPath} is ${judgeVersion() ?? "missing"}, block incremental backups need ${
       FIRST_FINAL.join(".")
     } or newer (set WALFERRY_TEST_PGBACKREST)`,
   );
   Deno.test({ name, ignore: true, fn: () => undefined });
+}
+
+/** Whether the real program writes blocks in their final form. */
+export function hasFinalBlocks(): boolean {
+  const [major = 0, minor = 0] = judgeVersion()?.split(".").map(Number) ?? [];
+  return major > FIRST_FINAL[0] || (major === FIRST_FINAL[0] && minor >= FIRST_FINAL[1]);
 }
 
 function judgeVersion(): string | undefined {
