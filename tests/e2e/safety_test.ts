@@ -158,16 +158,19 @@ testWith(
       const bad of [damaged, good.slice(0, good.length >> 1), new Uint8Array(0), new TextEncoder().encode("rubbish")]
     ) {
       await Deno.writeFile(stored, bad);
-      const result = await get(segment);
-      expectCode(result, 0, `found ${segment} in the repo2`);
-      assertIncludes(result.stdout, "WARN: repo1: [");
-      await delivered();
       expectCode(await get(segment, "--repo=1"), 255, "unable to get");
       assertEquals(
         await execute(["test", "-e", destination]).then(({ code }) => code),
         1,
         "nothing wrong was delivered",
       );
+      const result = await get(segment);
+      expectCode(result, 0, `found ${segment} in the repo2`);
+      assertIncludes(result.stdout, "WARN: repo1: [");
+      await delivered();
+      // The good copy took the damaged one's place.
+      expectCode(await get(segment, "--repo=1"), 0, `found ${segment} in the repo1`);
+      await delivered();
     }
 
     await runAs(["mv", `${repo1}/archive`, `${repo1}/away`]);
