@@ -12,7 +12,9 @@ const DAMAGED = 10;
 /** Changes one byte in the middle. */
 async function flip(path: string): Promise<void> {
   const bytes = await Deno.readFile(path);
-  bytes[bytes.length >> 1]! ^= 0x10;
+  // One bit can be without consequence: among packed zeros another distance finds the same zeros.
+  const middle = bytes.length >> 1;
+  for (let at = middle; at < Math.min(bytes.length, middle + 64); at++) bytes[at]! ^= 0x5a;
   await Deno.writeFile(path, bytes);
 }
 
@@ -141,6 +143,8 @@ testWith(NEEDS, "a mirror repairs files and bundles too, encrypted or not", asyn
       config.replace("[main]", `${second.replaceAll("repo1-", "repo2-").replace(root, mirror)}\n[main]`),
     );
     const inBundles = "bundle" in options;
+    // Beside bundles hardly a file is stored by itself.
+    const stored = inBundles ? /\/bundle\/\d+$/ : /\/pg_data\/base\/5\/\d+\.(gz|zst)$/;
     await repairEach(test, stanza, [
       { what: "a changed segment", pattern: SEGMENT, damage: flip, from: "repo2" },
       ...(inBundles
@@ -151,10 +155,11 @@ testWith(NEEDS, "a mirror repairs files and bundles too, encrypted or not", asyn
         ]
         : []),
       { what: "a file", pattern: /\/pg_data\/backup_label\./, damage: flip, from: "repo2" },
-      { what: "a lost file", pattern: /\/pg_data\/base\/5\/\d+\.(gz|zst)$/, damage: remove, from: "repo2" },
+      { what: "a lost file", pattern: /\/pg_data\/backup_label\./, damage: remove, from: "repo2" },
+      { what: "what holds relations, lost", pattern: stored, damage: remove, from: "repo2" },
     ]);
     await test.step("what is damaged in the mirror too is not taken from there", async () => {
-      const path = (await filesOf(root)).find((name) => /\/pg_data\/base\/5\/\d+\.(gz|zst)$/.test(name))!;
+      const path = (await filesOf(root)).find((name) => stored.test(name))!;
       await flip(`${root}/${path}`);
       await runAs(["cp", `${root}/${path}`, `${mirror}/${path}`]);
       const { code, report } = await verifyReport(stanza, "--repair");
