@@ -4,7 +4,7 @@ import { Sha1Meter } from "../stream/hash.ts";
 import { drain, readFileStream } from "../stream/sources.ts";
 import { xxh3 } from "../stream/xxh3.ts";
 import { attempt, lstat } from "./local_files.ts";
-import type { WriteRequest } from "./write_job.ts";
+import type { WriteRequest } from "./write_request.ts";
 
 export interface Existing {
   readonly isRight: boolean;

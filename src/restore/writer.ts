@@ -15,7 +15,7 @@ import { compressExtension } from "../stream/compress_type.ts";
 import type { RestoreOptions } from "./options.ts";
 import type { Owners } from "./owners.ts";
 import type { Layout } from "./remap.ts";
-import type { StoredSource, WriteRequest, WriteResult, WriteSetup } from "./write_job.ts";
+import type { StoredSource, WriteRequest, WriteResult, WriteSetup } from "./write_request.ts";
 
 /** Name under which the control file is restored until everything else is. */
 export const CONTROL_FILE_PENDING = `${CONTROL_FILE}.pgbackrest.tmp`;

@@ -1,0 +1,48 @@
+/** What passes between a restore and its workers: plain values that cross a thread boundary. */
+import type { StorageConfig } from "../../backends/config.ts";
+import type { Framing } from "../stream/cipher.ts";
+import type { CompressType } from "../stream/compress_type.ts";
+import type { BlockSource } from "./block_writer.ts";
+
+/** What a worker is told once. */
+export interface WriteSetup {
+  readonly stores: ReadonlyArray<{ readonly key: number; readonly storage: StorageConfig }>;
+}
+
+/** Where the stored bytes of a file are. */
+export interface StoredSource {
+  readonly key: number;
+  /** Path in the repository. */
+  readonly path: string;
+  /** Only inside bundles. */
+  readonly offsetBytes?: number;
+  readonly lengthBytes?: number;
+  readonly compressType: CompressType;
+  readonly framing: Framing;
+  readonly cipherPass: string | undefined;
+  /** The file is block incremental: what is above is its map. */
+  readonly blocks?: BlockSource;
+}
+
+/** One file to restore. */
+export interface WriteRequest {
+  readonly path: string;
+  readonly sizeBytes: number;
+  /** SHA-1 of the content; absent for empty files and for files of zeros. */
+  readonly checksum: string | undefined;
+  readonly mode: number;
+  readonly owner: { readonly uid: number; readonly gid: number } | undefined;
+  /** Modification time, seconds since the epoch. */
+  readonly timestamp: number;
+  /** Absent: the file is made of zeros (sparse). */
+  readonly source: StoredSource | undefined;
+  /** Compare with what is there and keep it when it is equal. */
+  readonly delta: boolean;
+  /** With `delta`: equal size and time are enough for files older than this (seconds since the epoch). */
+  readonly trustBefore: number | undefined;
+}
+
+/** `kept`: what was there is right. */
+export interface WriteResult {
+  readonly status: "written" | "kept" | "zeroed";
+}
