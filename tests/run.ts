@@ -1,12 +1,14 @@
 /**
- * Runs the suites in the order in which they fail fastest, prints a line for each, and as its very last line the true sums of all:
- * `N passed, N failed, N skipped`. Names of suites as arguments run only those.
+ * Runs the suites in the order in which they fail fastest, the long ones beside each other (they mostly wait for servers), prints a line for
+ * each, and as its very last line the true sums of all: `N passed, N failed, N skipped`. Names of suites as arguments run only those.
  */
 
 interface Suite {
   readonly name: string;
   readonly path: string;
   readonly what: string;
+  /** Long suites with different numbers run beside each other, those with the same one behind the other. */
+  readonly lane?: number;
 }
 
 /** Fast first. */
@@ -15,9 +17,9 @@ const SUITES: readonly Suite[] = [
   { name: "simulation", path: "tests/simulation", what: "thousands of histories of outages, kills and damage" },
   { name: "conformance", path: "tests/conformance", what: "the storage contract over every backend" },
   { name: "fuzz", path: "tests/fuzz", what: "damaged and hostile input" },
-  { name: "faults", path: "tests/faults", what: "full disks, failing syncs, kills" },
-  { name: "e2e", path: "tests/e2e", what: "the executable against real PostgreSQL" },
-  { name: "interop", path: "tests/interop", what: "both directions against the real pgbackrest" },
+  { name: "faults", path: "tests/faults", what: "full disks, failing syncs, kills", lane: 1 },
+  { name: "e2e", path: "tests/e2e", what: "the executable against real PostgreSQL", lane: 1 },
+  { name: "interop", path: "tests/interop", what: "both directions against the real pgbackrest", lane: 2 },
 ];
 
 interface Counts {
@@ -44,15 +46,29 @@ export function countReport(xml: string): Counts {
   return { passed: bodies.length - failed - skipped, failed, skipped };
 }
 
-async function runSuite(suite: Suite): Promise<Counts> {
+/** Passes output on line by line, each with its suite's name, so that two suites can be told apart. */
+async function passOn(stream: ReadableStream<Uint8Array>, name: string): Promise<void> {
+  let rest = "";
+  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+    const lines = `${rest}${text}`.split("\n");
+    rest = lines.pop()!;
+    for (const line of lines) console.log(`${name.padEnd(7)} ${line}`);
+  }
+  if (rest !== "") console.log(`${name.padEnd(7)} ${rest}`);
+}
+
+/** @param named each line of output carries the suite's name */
+async function runSuite(suite: Suite, named: boolean): Promise<Counts> {
   const report = await Deno.makeTempFile({ prefix: "walferry-junit-", suffix: ".xml" });
   try {
-    const { code } = await new Deno.Command(Deno.execPath(), {
+    const child = new Deno.Command(Deno.execPath(), {
       args: ["test", "-A", "--quiet", "--no-check", `--junit-path=${report}`, suite.path],
       stdin: "null",
-      stdout: "inherit",
-      stderr: "inherit",
-    }).output();
+      stdout: named ? "piped" : "inherit",
+      stderr: named ? "piped" : "inherit",
+    }).spawn();
+    if (named) await Promise.all([passOn(child.stdout, suite.name), passOn(child.stderr, suite.name)]);
+    const { code } = await child.status;
     const counts = countReport(await Deno.readTextFile(report));
     // A module that cannot be loaded fails without a test case of its own.
     if (code !== 0 && counts.failed === 0) counts.failed = 1;
@@ -71,11 +87,10 @@ if (import.meta.main) {
   }
   const sums: Counts = { passed: 0, failed: 0, skipped: 0 };
   const lines: string[] = [];
-  for (const suite of chosen) {
-    if (!await hasTests(suite.path)) continue;
+  const run = async (suite: Suite, named: boolean) => {
     console.log(`== ${suite.name}: ${suite.what}`);
     const startMs = performance.now();
-    const counts = await runSuite(suite);
+    const counts = await runSuite(suite, named);
     const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
     lines.push(
       `${
@@ -83,8 +98,22 @@ if (import.meta.main) {
       } ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped, ${seconds} s`,
     );
     for (const key of ["passed", "failed", "skipped"] as const) sums[key] += counts[key];
-    // What is broken in the small is not worth minutes of servers.
-    if (counts.failed > 0 && suite.name === "unit") break;
+    return counts;
+  };
+  const runAll = async (suites: readonly Suite[], named: boolean) => {
+    for (const suite of suites) {
+      if (!await hasTests(suite.path)) continue;
+      const { failed } = await run(suite, named);
+      // What is broken in the small is not worth minutes of servers.
+      if (failed > 0 && suite.name === "unit") return false;
+    }
+    return true;
+  };
+  if (await runAll(chosen.filter(({ lane }) => lane === undefined), false)) {
+    const lanes = [1, 2].map((lane) => chosen.filter((suite) => suite.lane === lane)).filter((suites) =>
+      suites.length > 0
+    );
+    await Promise.all(lanes.map((suites) => runAll(suites, lanes.length > 1)));
   }
   console.log(`\n${lines.map((line) => `suite ${line}`).join("\n")}`);
   console.log(`${sums.passed} passed, ${sums.failed} failed, ${sums.skipped} skipped`);
