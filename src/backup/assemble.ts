@@ -124,7 +124,7 @@ function manifestOf(
 export function priorReferences({ prior }: Lineage): string[] {
   if (prior === undefined) return [];
   if (prior.references !== undefined) return prior.references;
-  const labels = new Set(prior.files.flatMap(({ reference }) => (reference === undefined ? [] : [reference])));
+  const labels = new Set(prior.files.values().flatMap(({ reference }) => (reference === undefined ? [] : [reference])));
   return [...[...labels].sort(), prior.label];
 }
 
@@ -136,7 +136,9 @@ function validate(manifest: Manifest): void {
     if (file.checksum === undefined) problems.push(`missing checksum for file '${file.name}'`);
     if (file.repoSizeBytes === 0) problems.push(`repo size must be > 0 for file '${file.name}'`);
   }
-  if (!manifest.files.some(({ name }) => name === "pg_data/global/pg_control")) problems.push("missing pg_control");
+  if (!manifest.files.values().some(({ name }) => name === "pg_data/global/pg_control")) {
+    problems.push("missing pg_control");
+  }
   if (!manifest.paths.some(({ name }) => name === "pg_data")) problems.push("missing path 'pg_data'");
   if (problems.length > 0) {
     throw new WalferryError("Format", `manifest validation failed:\n${problems.slice(0, 20).join("\n")}`);

@@ -231,7 +231,7 @@ async function complete(
     const manifest = completeManifest(facts, participant, files, extra, stopped.timestampStop, stopped.online);
     context.signal.throwIfAborted();
     await completeBackup(participant, facts, manifest, context);
-    const sizeBytes = manifest.files.reduce((total, file) => total + file.sizeBytes, 0);
+    const sizeBytes = manifest.files.values().reduce((total, file) => total + file.sizeBytes, 0);
     const { type } = lineages.get(key)!;
     reports.set(key, { label: manifest.label, type, sizeBytes, files: manifest.files.length });
   });

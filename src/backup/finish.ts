@@ -127,7 +127,7 @@ async function assertSameRepository({ repository, info }: Participant, facts: Ba
 async function syncDirectories(repository: Repository, facts: BackupFacts, manifest: Manifest): Promise<void> {
   if (!repository.storage.features.directories) return;
   const directories = new Set<string>();
-  const stored = manifest.files.filter(({ reference }) => isWhole(facts) || reference === undefined)
+  const stored = manifest.files.values().filter(({ reference }) => isWhole(facts) || reference === undefined)
     .map(({ name, bundleId }) => (bundleId === undefined ? name : `bundle/${bundleId}`));
   for (const name of [...stored, ...manifest.paths.map((path) => path.name)]) {
     for (let path = name; path.includes("/");) {

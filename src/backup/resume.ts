@@ -145,7 +145,7 @@ async function resumableOf(repository: Repository, stanza: string, manifest: Man
     if (entry.type === "file") stored.add(entry.name);
   }
   const extension = compressExtension(manifest.options.compressType);
-  const files = manifest.files.filter((file) =>
+  const files = manifest.files.values().filter((file) =>
     file.checksum !== undefined && file.reference === undefined && file.bundleId === undefined &&
     file.blockMapBytes === undefined && stored.has(`${file.name}${extension}`)
   );

@@ -2,7 +2,7 @@
 import { toWalferryError } from "../errors.ts";
 import type { BackupInfo, BackupInfoEntry } from "../format/backup_info.ts";
 import { isBackupLabel } from "../format/label.ts";
-import type { Manifest } from "../format/manifest.ts";
+import type { Manifest, ManifestFile } from "../format/manifest.ts";
 import type { Log } from "../report/log.ts";
 import type { Repository } from "./repository.ts";
 import { withDependants } from "./retention.ts";
@@ -139,10 +139,15 @@ async function adoptable(
 
 /** The line of `backup.info` for a manifest (repository-format §2.6). */
 export function entryOfManifest(manifest: Manifest): BackupInfoEntry {
-  const sum = (of: (file: Manifest["files"][number]) => number, onlyOwn: boolean) =>
-    manifest.files.reduce((total, file) => (onlyOwn && file.reference !== undefined ? total : total + of(file)), 0);
-  const references = new Set(manifest.files.flatMap(({ reference }) => (reference === undefined ? [] : [reference])));
-  const errors = manifest.files.some(({ checksumPage }) => checksumPage === false);
+  const sum = (of: (file: ManifestFile) => number, onlyOwn: boolean) =>
+    manifest.files.values().reduce(
+      (total, file) => (onlyOwn && file.reference !== undefined ? total : total + of(file)),
+      0,
+    );
+  const references = new Set(
+    manifest.files.values().flatMap(({ reference }) => (reference === undefined ? [] : [reference])),
+  );
+  const errors = manifest.files.values().some(({ checksumPage }) => checksumPage === false);
   return {
     label: manifest.label,
     type: manifest.type,

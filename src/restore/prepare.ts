@@ -160,7 +160,7 @@ export function makePathsAndLinks(preparation: Preparation): void {
   }
   // A link that becomes a plain directory may have no entry of its own for the directory.
   for (const link of manifest.links) {
-    const isDirectory = manifest.files.some(({ name }) => name.startsWith(`${link.name}/`));
+    const isDirectory = manifest.files.values().some(({ name }) => name.startsWith(`${link.name}/`));
     if (isDirectory && !entries.some(({ name }) => name === link.name) && !link.name.startsWith("pg_data/pg_tblspc/")) {
       entries.push({ name: link.name, ...manifest.defaults.path });
     }

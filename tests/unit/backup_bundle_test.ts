@@ -66,14 +66,16 @@ for (const compressType of ["none", "gz", "lz4", "zst", "bz2"] as const) {
     assertEquals(report.failures, []);
     const manifests = [];
     for (const config of scene.configs) manifests.push(await verifyBackup(config, report.label));
-    const members = manifests.map(({ files }) => files.filter(({ bundleId }) => bundleId !== undefined));
+    const members = manifests.map(({ files }) => [...files].filter(({ bundleId }) => bundleId !== undefined));
     const [first, second, third] = manifests;
     assertEquals([first!.bundle, second!.bundle, third!.bundle, first!.bundleRaw], [true, false, true, false]);
     // All but the empty, the large one and the control file.
     assertEquals(members.map(({ length }) => length), [first!.files.length - 3, 0, third!.files.length - 5]);
     assertEquals(
-      manifests.map(({ files }) => files.map(({ name, checksum, checksumPage }) => [name, checksum, checksumPage])),
-      manifests.map(() => first!.files.map(({ name, checksum, checksumPage }) => [name, checksum, checksumPage])),
+      manifests.map(({ files }) =>
+        [...files].map(({ name, checksum, checksumPage }) => [name, checksum, checksumPage])
+      ),
+      manifests.map(() => [...first!.files].map(({ name, checksum, checksumPage }) => [name, checksum, checksumPage])),
     );
     const directory = [...Deno.readDirSync(`${scene.base}/repo1/backup/main/${report.label}`)].map(({ name }) => name);
     assertEquals(directory.sort(), ["backup.manifest", "backup.manifest.copy", "bundle", "pg_data"]);
@@ -96,9 +98,9 @@ Deno.test("a chain goes from bundles to single files and back", async () => {
     [empty, `pg_data/${RELATION}`, CONTROL],
     ["pg_data/base/1/1259", empty, CONTROL],
   ]);
-  const relation = manifests[2]!.files.find(({ name }) => name === `pg_data/${RELATION}`);
+  const relation = [...manifests[2]!.files].find(({ name }) => name === `pg_data/${RELATION}`);
   assertEquals([relation?.reference, relation?.bundleId], [alone.label, undefined]);
-  const version = manifests[1]!.files.find(({ name }) => name === "pg_data/PG_VERSION");
+  const version = [...manifests[1]!.files].find(({ name }) => name === "pg_data/PG_VERSION");
   assertEquals([version?.reference, version?.bundleId], [full.label, 1]);
 });
 
