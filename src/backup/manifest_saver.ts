@@ -3,13 +3,11 @@
  * is interrupted and resumed (`manifest-save-threshold`).
  */
 import { toWalferryError } from "../errors.ts";
-import type { ManifestFile } from "../format/manifest.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { unfinishedManifest } from "./assemble.ts";
 import type { CopiedFile } from "./copier.ts";
-import { filesToCome } from "./listed.ts";
 import type { Participant, Participants } from "./participants.ts";
-import { factsOf, type Listed } from "./stages.ts";
+import { factsOf, type Listed, storedIn } from "./stages.ts";
 
 /** Saving so often at most, whatever the threshold: each time the whole list is written. Share of all bytes to copy. */
 const SHARE = 1 / 100;
@@ -19,7 +17,6 @@ export class ManifestSaver {
   readonly #listed: Listed;
   readonly #context: CommandContext;
   readonly #thresholdBytes: number;
-  readonly #copied: CopiedFile[] = [];
   #unsavedBytes = 0;
   #saving: Promise<void> | undefined;
   #isClosed = false;
@@ -29,14 +26,12 @@ export class ManifestSaver {
     this.#participants = participants;
     this.#listed = listed;
     this.#context = context;
-    const totalBytes = listed.plan.copies.reduce((total, { file }) => total + file.sizeBytes, 0);
-    this.#thresholdBytes = Math.max(thresholdBytes, totalBytes * SHARE);
+    this.#thresholdBytes = Math.max(thresholdBytes, listed.copies.totalBytes * SHARE);
   }
 
   /** Takes note of a file that is stored. */
-  add(copied: CopiedFile): void {
-    this.#copied.push(copied);
-    this.#unsavedBytes += copied.decision.file.sizeBytes;
+  add({ decision }: CopiedFile): void {
+    this.#unsavedBytes += decision.file.sizeBytes;
   }
 
   /** Saves when enough is new. Whoever finds a save going on does not wait for it. */
@@ -80,17 +75,11 @@ export class ManifestSaver {
   async #saveOne(participant: Participant): Promise<void> {
     const { repository, info } = participant;
     const facts = factsOf(this.#listed, participant);
-    const done = new Map<string, ManifestFile>();
-    for (const { decision, entries } of this.#copied) {
-      const entry = entries.get(repository.key);
-      if (entry !== undefined) done.set(decision.file.name, entry);
-    }
-    const files = filesToCome(this.#listed, participant).map((file) => done.get(file.name) ?? file);
     await repository.saveManifestCopy(
       facts.options.stanza,
-      unfinishedManifest(facts, participant, files),
+      unfinishedManifest(facts, participant, storedIn(this.#listed, participant).sofar),
       info.cipherPass,
     );
-    this.#context.log.detail(`${repository.name}: backup.manifest.copy saved with ${done.size} copied files`);
+    this.#context.log.detail(`${repository.name}: backup.manifest.copy saved`);
   }
 }

@@ -176,7 +176,7 @@ async function removeLeftover(
 export async function cleanResumed(
   { repository }: Participant,
   { label, lineage, scan, options: { stanza } }: BackupFacts,
-  copies: readonly CopyDecision[],
+  copies: Iterable<CopyDecision>,
   context: CommandContext,
 ): Promise<void> {
   const { storage, key } = repository;

@@ -89,19 +89,17 @@ export class PathColumn {
   #free = ARENA_BYTES;
   #length = 0;
 
-  get length(): number {
-    return this.#length;
-  }
-
   get(row: number): string {
     return this.#directories[this.#directoryOf.get(row)!]! + textOf(this.#lastPart(row));
   }
 
-  push(path: string): void {
+  /** @returns the row that it got */
+  push(path: string): number {
     const slash = path.lastIndexOf("/") + 1;
     const row = this.#length++;
     this.#directoryOf.set(row, this.#directoryId(path.slice(0, slash)));
     this.#placeOf.set(row, this.#store(path, slash));
+    return row;
   }
 
   /** Orders two rows by the bytes of their paths. */

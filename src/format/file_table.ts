@@ -25,9 +25,11 @@ export type UnownedFile = Omit<ManifestFile, "mode" | "user" | "group"> & {
 };
 
 export class FileTable implements ManifestFiles {
+  /** Shared by tables for the same names, so that there may be rows of others. */
   readonly #names: PathColumn;
-  /** Rows in the order of their names; absent while they were added in this order. */
+  /** Rows in the order of their names; absent where they are the first rows in the order in which they were added. */
   #order: Uint32Array | undefined;
+  #count: number;
   #isSorted = true;
   readonly #sizes = new NumberColumn();
   readonly #originalSizes = new NumberColumn();
@@ -45,14 +47,15 @@ export class FileTable implements ManifestFiles {
   readonly #traitIds = new Map<string, number>();
   #lastTraits = 0;
 
-  private constructor(names: PathColumn, order: Uint32Array | undefined) {
+  private constructor(names: PathColumn, order: Uint32Array | undefined, count: number) {
     this.#names = names;
     this.#order = order;
+    this.#count = count;
   }
 
   /** A table without files. */
   static empty(): FileTable {
-    return new FileTable(new PathColumn(), undefined);
+    return new FileTable(new PathColumn(), undefined, 0);
   }
 
   /** These files as a table, sorted; the same one if they are one. */
@@ -66,17 +69,17 @@ export class FileTable implements ManifestFiles {
 
   /** A table for the same names in the same order, whose entries are yet to be set; the names are shared. */
   withSameNames(): FileTable {
-    return new FileTable(this.#names, this.#order);
+    return new FileTable(this.#names, this.#order, this.#count);
   }
 
   get length(): number {
-    return this.#names.length;
+    return this.#count;
   }
 
-  /** Adds a file. Behind one with a later name the table is to be sorted before it is read. */
+  /** Adds a file to a table in the making. Behind one with a later name it is to be sorted before it is read. */
   add(file: UnownedFile): void {
-    const row = this.#names.length;
-    this.#names.push(file.name);
+    const row = this.#names.push(file.name);
+    this.#count = row + 1;
     if (this.#isSorted && row > 0 && this.#names.compare(row - 1, row) > 0) this.#isSorted = false;
     this.#put(row, file);
   }
@@ -84,10 +87,36 @@ export class FileTable implements ManifestFiles {
   /** Brings the files into the order of their names, by bytes. */
   sort(): void {
     if (this.#isSorted) return;
-    const order = new Uint32Array(this.#names.length);
+    const order = new Uint32Array(this.#count);
     for (let row = 0; row < order.length; row++) order[row] = row;
     this.#order = order.sort((a, b) => this.#names.compare(a, b));
     this.#isSorted = true;
+  }
+
+  /**
+   * Takes files out of a sorted table and adds others. Where one of those has the name of one that was there, it takes its place.
+   * @param isGone asked with the index that a file has up to now
+   */
+  amend(isGone: (index: number) => boolean, others: readonly ManifestFile[]): void {
+    const added = others.toSorted((a, b) => compareBytes(a.name, b.name)).map((file) => {
+      const row = this.#names.push(file.name);
+      this.#put(row, file);
+      return row;
+    });
+    const order = new Uint32Array(this.#count + added.length);
+    let count = 0;
+    let next = 0;
+    for (let index = 0; index < this.#count; index++) {
+      const row = this.#rowOf(index);
+      let sign = -1;
+      while (next < added.length && (sign = this.#names.compare(added[next]!, row)) < 0) {
+        order[count++] = added[next++]!;
+      }
+      if (!(next < added.length && sign === 0) && !isGone(index)) order[count++] = row;
+    }
+    while (next < added.length) order[count++] = added[next++]!;
+    this.#order = order.subarray(0, count);
+    this.#count = count;
   }
 
   /** The first name that stands twice. */

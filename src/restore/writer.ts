@@ -160,13 +160,15 @@ async function requestFor(
   };
   if (work.isZeroed(file.name)) return { ...base, checksum: undefined, delta: false, source: undefined };
   const own = repository === work.repositories[0] ? manifest : await work.manifestOf(repository);
-  const stored = own === manifest
-    ? file
-    : own?.files.values().find((other) =>
-      other.name === file.name && other.sizeBytes === file.sizeBytes && other.checksum === file.checksum
-    );
+  const stored = own === manifest ? file : own && sameFileIn(own, file);
   if (own === undefined || stored === undefined) return undefined;
   return { ...base, source: file.sizeBytes === 0 ? undefined : sourceOf(stored, own, repository, options.stanza) };
+}
+
+function sameFileIn(manifest: Manifest, file: ManifestFile): ManifestFile | undefined {
+  const files = FileTable.from(manifest.files);
+  const other = files.at(files.indexOf(file.name));
+  return other?.sizeBytes === file.sizeBytes && other.checksum === file.checksum ? other : undefined;
 }
 
 /** Where a file's bytes are (repository-format §5.3, §6.4), or the map that says so block by block (§7). */

@@ -1,7 +1,8 @@
 /** Small files stored together: which, how, and next to repositories that store each alone. */
 import { start } from "../../src/backup/copy_job.ts";
 import type { CopyRequest } from "../../src/backup/copy_request.ts";
-import { orderJobs, planBackup } from "../../src/backup/planner.ts";
+import { orderJobs } from "../../src/backup/copy_jobs.ts";
+import { planBackup } from "../../src/backup/planner.ts";
 import type { ManifestFile } from "../../src/format/manifest.ts";
 import { sha1Hex } from "../../src/stream/hash.ts";
 import { assert, assertEquals, assertIncludes } from "../support/assert.ts";
@@ -16,6 +17,7 @@ import {
   settledScene,
   verifyBackup,
 } from "../support/backup_scene.ts";
+import { referencesIn } from "../support/backup_plans.ts";
 import { relationPages, temporaryDirectory, writeFile } from "../support/cluster_files.ts";
 
 const BUNDLE = { sizeBytes: 1024 * 1024, limitBytes: 1024 * 1024 };
@@ -43,7 +45,7 @@ Deno.test("bundles are filled by age, behind the large files, a queue for each d
   const settings = { checksumPage: false, delta: false, prior: undefined };
   const bundle = { sizeBytes: 1000, limitBytes: 1000 };
   const plan = planBackup(files, new Map([[1, { ...settings, bundle }], [2, { ...settings, bundle: undefined }]]));
-  const jobs = orderJobs(plan.copies, 1000);
+  const jobs = [...orderJobs(plan.copies, 1000)];
   assertEquals(jobs.map(({ copies, bundleId }) => [bundleId, copies.map((copy) => copy.file.name)]), [
     [undefined, ["pg_data/large"]],
     [1, ["pg_tblspc/1/x"]],
@@ -53,7 +55,7 @@ Deno.test("bundles are filled by age, behind the large files, a queue for each d
     [3, ["pg_data/a"]],
   ]);
   // The empty file is stored by the repository without bundles only.
-  assertEquals(plan.references.get(1)!.map(({ name, repoSizeBytes }) => [name, repoSizeBytes]), [["pg_data/empty", 0]]);
+  assertEquals(referencesIn(plan, 1).map(({ name, repoSizeBytes }) => [name, repoSizeBytes]), [["pg_data/empty", 0]]);
   assertEquals([...jobs[3]!.copies[0]!.targets.keys()], [2]);
   assertEquals(jobs[4]!.copies[0]!.targets.get(2)!.bundled, false);
 });
