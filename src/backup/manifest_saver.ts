@@ -75,11 +75,13 @@ export class ManifestSaver {
   async #saveOne(participant: Participant): Promise<void> {
     const { repository, info } = participant;
     const facts = factsOf(this.#listed, participant);
+    const stored = storedIn(this.#listed, participant);
+    const { count } = stored;
     await repository.saveManifestCopy(
       facts.options.stanza,
-      unfinishedManifest(facts, participant, storedIn(this.#listed, participant).sofar),
+      unfinishedManifest(facts, participant, stored.sofar),
       info.cipherPass,
     );
-    this.#context.log.detail(`${repository.name}: backup.manifest.copy saved`);
+    this.#context.log.detail(`${repository.name}: backup.manifest.copy saved with ${count} copied files`);
   }
 }

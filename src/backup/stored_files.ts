@@ -12,6 +12,8 @@ const GONE = 2;
 export class StoredFiles {
   readonly #entries: FileTable;
   readonly #states: Uint8Array;
+  /** Files that came since copying began. */
+  count = 0;
 
   /** @param entries of all files before copying begins; belongs to this from here on */
   constructor(entries: FileTable, copies: CopyList, key: number) {
@@ -29,6 +31,7 @@ export class StoredFiles {
   store(index: number, entry: ManifestFile): void {
     this.#entries.set(index, entry);
     this.#states[index] = SETTLED;
+    this.count += 1;
   }
 
   /** The server removed it. */
