@@ -37,7 +37,15 @@ export async function list(run: BackupRun, opened: Opened, started: Started): Pr
     ? Math.floor(await cluster.nowMs() / 1000)
     : await cluster.nextSecond();
   const { stanza, resume } = options;
-  const resumables = await findResumables({ participants, lineages, stanza, resume, context });
+  const resumables = await findResumables({
+    participants,
+    lineages,
+    stanza,
+    resume,
+    spoolPath: options.spoolPath,
+    clusterFiles: scan.files,
+    context,
+  });
   const labels = await labelsOf(run, opened, started, resumables);
   const deltas = chooseDelta(run, opened, started, scan, timestampCopyStart, resumables);
   const facts = new Map(participants.live.map(({ repository: { key } }): [number, BackupFacts] => [key, {
