@@ -148,10 +148,11 @@ function decide(
   const wal = inWal?.(file.name);
   if (wal === "unchanged" && isSound(before)) return { entry: referenceTo(file, before, prior!.label) };
   // Compared whatever its size: the time of such a file stays, so that only its content tells.
-  if (!delta && (wal === "changed" || mayLag(file, prior!))) {
-    return { unchanged: referenceTo(file, before, prior!.label) };
+  if (!delta && mayLag(file, prior!)) return { unchanged: referenceTo(file, before, prior!.label) };
+  if (!delta && file.timestamp === before.timestamp) {
+    const reference = referenceTo(file, before, prior!.label);
+    return wal === "changed" ? { unchanged: reference } : { entry: reference };
   }
-  if (!delta && file.timestamp === before.timestamp) return { entry: referenceTo(file, before, prior!.label) };
   // A small file is compared even where its time has changed: PostgreSQL touches files without changing them.
   if (delta || file.sizeBytes <= WHOLE_BYTES) return { unchanged: referenceTo(file, before, prior!.label) };
   return {};
