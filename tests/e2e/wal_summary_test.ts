@@ -213,3 +213,54 @@ async function indexOnly(cluster: TestCluster): Promise<string> {
   );
   return await cluster.sql(`${settings} select count(id) from cleared where id > 0`);
 }
+
+Deno.test("where WAL summaries prove nothing, files are read, and that is said", async () => {
+  await using folder = await TestFolder.make();
+  await using cluster = await TestCluster.init(folder, { major: 17, settings: SUMMARIZING });
+  await cluster.start();
+  await cluster.sql("create table rows as select g id, repeat('x', 1000) v from generate_series(1, 2000) g");
+  const stanza = await TestStanza.make(folder, cluster, { global: { "compress-type": "none" } });
+  await stanza.must("walferry", ["stanza-create"]);
+  await archiveWith(cluster, stanza, "walferry");
+  const summaries = `${cluster.path}/pg_wal/summaries`;
+  const newestSummary = async () => (await runAs(["ls", "-t", summaries])).split("\n")[0]!;
+  const backUp = async () => await stanza.must("walferry", [...ASKED]);
+  const changeAndSummarize = async () => {
+    const last = await cluster.sql("select max(end_lsn) from pg_available_wal_summaries()");
+    await cluster.sql("update rows set v = v || 'y' where id < 100");
+    await cluster.sql("checkpoint");
+    const isNewer = `select (max(end_lsn) > '${last}')::text from pg_available_wal_summaries()`;
+    await cluster.until(isNewer, "the summary that ends at the checkpoint");
+  };
+  const refused = (reason: string) => new RegExp(`WAL summaries are not used on top of \\S+: ${reason}`);
+
+  assertIncludes(await backUp(), "no prior backup exists");
+  assertIncludes(await backUp(), /WAL summaries: [1-9]\d* relation files/);
+
+  await changeAndSummarize();
+  await runAs(["rm", `${summaries}/${await newestSummary()}`]);
+  assertIncludes(await backUp(), refused("the server has no summary of its WAL from "));
+
+  await changeAndSummarize();
+  await runAs(["truncate", "-s", "10", `${summaries}/${await newestSummary()}`]);
+  assertIncludes(await backUp(), "WAL summaries are not used");
+
+  await cluster.sql("alter system set summarize_wal = off");
+  await cluster.reload();
+  await cluster.until("select (current_setting('summarize_wal') = 'off')::text", "summarize_wal to change");
+  assertIncludes(await backUp(), refused("summarize_wal is off"));
+  await cluster.sql("alter system set summarize_wal = on");
+
+  await cluster.stop();
+  await cluster.start();
+  // Times of backups are whole seconds: one that begins in the second of the server's start proves nothing to the next.
+  const isOlder = "select (clock_timestamp() > pg_postmaster_start_time() + interval '1 second')::text";
+  await cluster.until(isOlder, "the next second");
+  assertIncludes(await backUp(), refused("the server was started since"));
+  assertIncludes(await backUp(), /WAL summaries: [1-9]\d* relation files/);
+
+  // A clock that went back shows in times of files.
+  await runAs(["touch", "-d", "2030-01-01", `${cluster.path}/pg_ident.conf`]);
+  assertIncludes(await backUp(), refused("the times of files cannot be believed"));
+  await stanza.must("walferry", ["verify"]);
+});
