@@ -4,6 +4,7 @@
  */
 import type { Manifest, ManifestFile } from "../format/manifest.ts";
 import { CONTROL_FILE } from "../postgres/control_file.ts";
+import type { FileInWal } from "../postgres/wal_summaries.ts";
 import type { BundleConfig } from "../repository/config.ts";
 import { hasCheckedPages } from "../postgres/directory_rules.ts";
 import { type BlockDecision, type BlockSettings, blocksOf } from "./block_plan.ts";
@@ -76,6 +77,8 @@ export interface PlanSettings {
   readonly prior: Manifest | undefined;
   /** Contents are compared, not times. */
   readonly delta: boolean;
+  /** What the WAL since the start of the prior backup says of a file; absent = nothing. */
+  readonly inWal?: (name: string) => FileInWal;
   /** Entries of files that an interrupted backup has stored, or (with a reference) found as the prior one has them; by name. */
   readonly resumed?: ReadonlyMap<string, ManifestFile>;
   /** That backup read from a standby. */
@@ -129,7 +132,7 @@ function decide(
   file: ManifestFile,
   before: ManifestFile | undefined,
   checkPages: boolean,
-  { prior, delta, bundle, resumed }: PlanSettings,
+  { prior, delta, bundle, resumed, inWal }: PlanSettings,
 ): Decision {
   // Beside bundles nothing is stored of an empty file, and nothing referred to.
   if (bundle !== undefined && file.sizeBytes === 0) {
@@ -142,12 +145,17 @@ function decide(
     return isStored ? { entry: referenceTo(file, before, prior!.label) } : {};
   }
   if (before.checksum === undefined) return {};
-  if (!delta && isFoundSame(file, before, prior!, resumed?.get(file.name))) {
+  const wal = inWal?.(file.name);
+  if (wal === "unchanged" && isSound(before)) return { entry: referenceTo(file, before, prior!.label) };
+  if (!delta && wal !== "changed" && isFoundSame(file, before, prior!, resumed?.get(file.name))) {
     return { entry: referenceTo(file, before, prior!.label) };
   }
   // Compared whatever its size: the time of such a file stays, so that only its content tells.
   if (!delta && mayLag(file, prior!)) return { unchanged: referenceTo(file, before, prior!.label) };
-  if (!delta && file.timestamp === before.timestamp) return { entry: referenceTo(file, before, prior!.label) };
+  if (!delta && file.timestamp === before.timestamp) {
+    const reference = referenceTo(file, before, prior!.label);
+    return wal === "changed" ? { unchanged: reference } : { entry: reference };
+  }
   // A small file is compared even where its time has changed: PostgreSQL touches files without changing them.
   if (delta || file.sizeBytes <= WHOLE_BYTES) return { unchanged: referenceTo(file, before, prior!.label) };
   return {};
@@ -162,6 +170,11 @@ function isFoundSame(
 ): boolean {
   return found?.reference !== undefined && found.reference === (before.reference ?? prior.label) &&
     found.checksum === before.checksum && found.sizeBytes === file.sizeBytes && found.timestamp === file.timestamp;
+}
+
+/** The prior backup saw nothing odd in it: a size that changed while it was copied, or bad pages, is a reason to look again. */
+function isSound({ sizeOriginalBytes, checksumPage }: ManifestFile): boolean {
+  return sizeOriginalBytes === undefined && checksumPage !== false;
 }
 
 /** The control file is small, and read by programs that look into a repository. */
