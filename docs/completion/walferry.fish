@@ -470,6 +470,7 @@ complete -c walferry -n '__fish_seen_subcommand_from backup' -l no-neutral-umask
 complete -c walferry -n '__fish_seen_subcommand_from backup' -l io-timeout -r -d 'longest silence of a store or socket, and for commands other than the archive\'s the time that a failing request is tried again'
 complete -c walferry -n '__fish_seen_subcommand_from backup' -l max-rate -r -d 'bytes per second that go to and come from each repository, all threads together'
 complete -c walferry -n '__fish_seen_subcommand_from backup' -l process-max -r -d 'worker threads that compress and copy'
+complete -c walferry -n '__fish_seen_subcommand_from backup' -l spool-path -r -d 'directory of the asynchronous queue; restore empties the stanza\'s part of it'
 complete -c walferry -n '__fish_seen_subcommand_from backup' -l db-timeout -r -d 'longest time of one statement in the cluster'
 complete -c walferry -n '__fish_seen_subcommand_from backup' -l pg-version-force -r -d 'treat the cluster as this version of PostgreSQL (forks)'
 complete -c walferry -n '__fish_seen_subcommand_from backup' -l annotation -r -d 'note on a backup, key=value; repeat it for several'

@@ -41,7 +41,15 @@ export async function list(run: BackupRun, opened: Opened, started: Started): Pr
   // An online copy begins at the first second behind the list, so that a file of that second is of the future already.
   const latestSeconds = options.online ? timestampCopyStart - 1 : timestampCopyStart;
   const { stanza, resume } = options;
-  const resumables = await findResumables({ participants, lineages, stanza, resume, context });
+  const resumables = await findResumables({
+    participants,
+    lineages,
+    stanza,
+    resume,
+    spoolPath: options.spoolPath,
+    clusterFiles: scan.files,
+    context,
+  });
   const labels = await labelsOf(run, opened, started, resumables);
   const deltas = chooseDelta(run, opened, started, scan, latestSeconds, resumables);
   const inWal = await walKnowledge(run, opened, started, { files: scan.files, latestSeconds });

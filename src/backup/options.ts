@@ -49,5 +49,7 @@ export interface BackupOptions {
   readonly expireAuto: boolean;
   readonly dbTimeoutMs: number;
   readonly lockPath: string;
+  /** Where this host keeps the journal of an unfinished backup. */
+  readonly spoolPath: string;
   readonly pgVersionForce?: string;
 }

@@ -305,6 +305,7 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
       "archive-command",
       "archive-get",
       "archive-push",
+      "backup",
       "check",
       "drill",
       "info",

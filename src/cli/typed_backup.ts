@@ -53,6 +53,7 @@ export function backupOptions(config: Configuration): BackupOptions {
     bufferBytes: config.number("buffer-size"),
     dbTimeoutMs: config.number("db-timeout"),
     lockPath: config.string("lock-path"),
+    spoolPath: config.string("spool-path"),
     pgVersionForce: config.optionalString("pg-version-force"),
   };
 }

@@ -84,6 +84,7 @@ export function offlineBackupOptions(
     expireAuto: false,
     dbTimeoutMs: 1_800_000,
     lockPath: "/nonexistent",
+    spoolPath: `${pgPath}-spool`,
     ...other,
   };
 }
