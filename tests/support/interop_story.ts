@@ -37,12 +37,13 @@ export async function archiveWith(cluster: TestCluster, stanza: TestStanza, prog
 
 let restores = 0;
 
-/** Restores with one program, recovers with its archive-get, and gives the dump of the result. */
+/** Restores with one program, recovers with its archive-get, and gives the dump of the result; `judge` sees the copy while it runs. */
 export async function restoredDump(
   folder: TestFolder,
   stanza: TestStanza,
   program: Program,
   options: string[] = [],
+  judge?: (copy: TestCluster) => Promise<void>,
 ): Promise<string> {
   const name = `r${++restores}`;
   const path = await folder.directory(name, 0o700);
@@ -64,6 +65,7 @@ export async function restoredDump(
   );
   assertEquals(await cluster.sql("select count(*) from fleeting"), "0", "an unlogged table is empty after a restore");
   const dump = await cluster.dump();
+  await judge?.(cluster);
   await cluster.stop();
   assertIncludes(await runAs(["/usr/lib/postgresql/15/bin/pg_checksums", "--check", "-D", path]), "Bad checksums:  0");
   await runAs(["rm", "-rf", path, tablespaces]);
