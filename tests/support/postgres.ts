@@ -205,9 +205,9 @@ export class TestCluster implements AsyncDisposable {
     }
   }
 
-  /** Waits until recovery has ended. */
+  /** Waits until recovery has ended: on a busy machine the WAL of a minute takes minutes. */
   async untilPrimary(): Promise<void> {
-    await this.until("select (not pg_is_in_recovery())::text", "the end of recovery");
+    await this.until("select (not pg_is_in_recovery())::text", "the end of recovery", 300_000);
   }
 
   /** `pg_dumpall` of the cluster (15 only: the tools must not be older than the server). */
