@@ -39,10 +39,10 @@ export async function verifyReport(stanza: TestStanza, ...args: string[]): Promi
 }
 
 /** Nothing at all is found, not even something to note, by any of the three modes. */
-export async function assertHealthy(stanza: TestStanza): Promise<Report> {
+export async function assertHealthy(stanza: TestStanza, ...args: string[]): Promise<Report> {
   let whole: Report | undefined;
   for (const mode of [["--quick"], ["--sample=30%"], []]) {
-    const { code, report } = await verifyReport(stanza, ...mode);
+    const { code, report } = await verifyReport(stanza, ...args, ...mode);
     assertEquals(report.finding, [], mode.join());
     assertEquals([code, report.status], [0, "ok"], mode.join());
     for (const { label, status } of report.backup) assertEquals(status, "valid", label);
