@@ -22,6 +22,7 @@ import { ManifestSaver } from "./manifest_saver.ts";
 import type { BackupOptions, BackupType } from "./options.ts";
 import { gatherParticipants, type Participant } from "./participants.ts";
 import { isFromStandby, orderJobs } from "./planner.ts";
+import { RunJournals } from "./run_journals.ts";
 import {
   type Archived,
   type BackupRun,
@@ -61,14 +62,16 @@ export async function runBackup(run: BackupRun): Promise<BackupReport> {
   const started = await start(run, opened);
   const listed = await list(run, opened, started);
   const saver = new ManifestSaver(opened.participants, listed, options.manifestSaveBytes, context);
+  using journals = RunJournals.begin(opened.participants, listed, options, context);
   try {
-    const copied = await copy(run, opened, listed, saver);
+    const copied = await copy(run, opened, listed, saver, journals);
     const stopped = await stop(opened, listed);
     const archived = await archive(run, opened, started, listed, stopped);
     saver.close();
-    return await complete(run, opened, listed, copied, stopped, archived);
+    return await complete(run, opened, listed, copied, stopped, archived, journals);
   } catch (error) {
     // What was done so far need not be done again.
+    await journals.flush();
     if (options.resume) await saver.save();
     throw error;
   }
@@ -133,6 +136,7 @@ async function copy(
   opened: Opened,
   listed: Listed,
   saver: ManifestSaver,
+  journals: RunJournals,
 ): Promise<readonly CopiedFile[]> {
   const { cluster, participants } = opened;
   let lastPingMs = context.clock.monotonicMs();
@@ -164,8 +168,12 @@ async function copy(
     },
     processMax: options.processMax,
     pathOf: (name) => cluster.pathOf(name),
-    onCopied: (copied) => saver.add(copied),
+    onCopied: (copied) => {
+      saver.add(copied);
+      journals.add(copied);
+    },
     stillValid: async () => {
+      await journals.flush();
       if (options.resume) await saver.saveWhenDue();
       const nowMs = context.clock.monotonicMs();
       if (nowMs - lastPingMs < PING_EVERY_MS) return;
@@ -221,6 +229,7 @@ async function complete(
   copied: readonly CopiedFile[],
   stopped: Stopped,
   archived: Archived,
+  journals: RunJournals,
 ): Promise<BackupReport> {
   const reports = new Map<number, Omit<BackupReport, "failures">>();
   await participants.each(async (participant) => {
@@ -231,6 +240,7 @@ async function complete(
     const manifest = completeManifest(facts, participant, files, extra, stopped.timestampStop, stopped.online);
     context.signal.throwIfAborted();
     await completeBackup(participant, facts, manifest, context);
+    journals.forget(key);
     const sizeBytes = manifest.files.reduce((total, file) => total + file.sizeBytes, 0);
     const { type } = lineages.get(key)!;
     reports.set(key, { label: manifest.label, type, sizeBytes, files: manifest.files.length });

@@ -305,6 +305,7 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
       "archive-command",
       "archive-get",
       "archive-push",
+      "backup",
       "check",
       "drill",
       "info",
@@ -430,6 +431,7 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
   { name: "resume", type: "boolean", home: "global", commands: BACKUP, default: "y" },
   { name: "page-header-check", type: "boolean", home: "global", commands: BACKUP, default: "y" },
   { name: "start-fast", type: "boolean", home: "global", commands: BACKUP, default: "n" },
+  { name: "wal-summary", type: "boolean", home: "global", commands: BACKUP, default: "n", own: true },
   // Verify
   {
     name: "verify-exit",
