@@ -75,6 +75,7 @@ export function verifyOptions(config: Configuration, invokedName: string): Verif
     repository: chosen,
     set: config.optionalString("set"),
     mode: verifyMode(config),
+    depth: config.boolean("deep") ? "content" : "stored",
     repair: config.boolean("repair") ? { from: others(), lockPath: config.string("lock-path") } : undefined,
     output: config.isSet("output") || !dropIn ? config.string("output") as VerifyOptions["output"] : "none",
     verbose: config.boolean("verbose"),

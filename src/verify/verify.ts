@@ -59,7 +59,7 @@ class Verification {
     const archives = await this.#listArchives(archiveInfo);
     const reader = mode.kind === "quick"
       ? undefined
-      : new ObjectReader(this.#repository.config, this.#options.processMax, this.#context);
+      : new ObjectReader(this.#repository.config, this.#options.depth, this.#options.processMax, this.#context);
     await using _reader = reader;
     const backups = backupInfo === undefined ? undefined : new BackupCheck({
       repository: this.#repository,
