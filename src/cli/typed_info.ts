@@ -45,6 +45,7 @@ export function metricsScope(config: Configuration): MetricsScope {
       repositories: repositories(config),
       output: "text",
       detailLevel: "full",
+      sight: "none",
       lockPath: config.string("lock-path"),
       spoolPath: config.string("spool-path"),
     },

@@ -190,7 +190,6 @@ class Verification {
     const record = new VerifiedRecord(
       new Map(listed.flatMap(({ label, timestampStop }) => (valid.has(label) ? [[label, timestampStop]] : []))),
       new Map(archives.filter(({ isReadable }) => isReadable).map((check) => [check.report.id, check.verifiedRuns()])),
-      { time: Math.floor(this.#context.clock.nowMs() / 1000), damages: this.#findings.damages },
     );
     await saveRecord(this.#repository, stanza, record);
   }
