@@ -1,5 +1,5 @@
 /** The part of the report that tells what verifications came to: one row for each repository and mode. */
-import { escapeHtml, htmlTable } from "../report/html_page.ts";
+import { htmlTable } from "../report/html_page.ts";
 import { formatDuration, formatLocalTime } from "../report/units.ts";
 import type { StanzaInfo } from "./info_data.ts";
 
