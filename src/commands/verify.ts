@@ -8,6 +8,7 @@ import { RepositorySet } from "../repository/repository_set.ts";
 import { saveVerification } from "../repository/verification_results.ts";
 import type { VerifyOptions } from "../verify/options.ts";
 import { repair } from "../verify/repair.ts";
+import { outcomeOf } from "../verify/repair_outcome.ts";
 import { isSound, type VerifyReport } from "../verify/report.ts";
 import { renderReportJson } from "../verify/report_json.ts";
 import { renderReportText } from "../verify/report_text.ts";
@@ -23,7 +24,7 @@ export async function verify(options: VerifyOptions, context: CommandContext): P
   const startMs = context.clock.nowMs();
   await using repository = await Repository.open(options.repository);
   const report = await verifyRepository(repository, options, context);
-  if (options.repair !== undefined && !isSound(report)) await repairFrom(options.repair, repository, report, context);
+  if (options.repair !== undefined) await repairFrom(options, repository, report, context);
   // A look at one backup says nothing about the repository.
   if (options.set === undefined) await keepResult(repository, report, startMs, context);
   const text = renderReportText(report, options.verbose);
@@ -43,15 +44,25 @@ export async function verify(options: VerifyOptions, context: CommandContext): P
 
 /** @throws WalferryError `LockAcquire`, `Stop` */
 async function repairFrom(
-  { from, lockPath }: NonNullable<VerifyOptions["repair"]>,
+  { repair: asked, processMax, set }: VerifyOptions,
   repository: Repository,
   report: VerifyReport,
   context: CommandContext,
 ): Promise<void> {
+  const { from, lockPath } = asked!;
   assertNotStopped(lockPath, report.stanza);
   using _lock = acquireLocks(lockPath, report.stanza, "backup", [repository.key], context.execId);
   await using others = await RepositorySet.open(from);
-  await repair({ repository, others: others.repositories, stanza: report.stanza, report, context });
+  await repair({
+    repository,
+    others: others.repositories,
+    stanza: report.stanza,
+    atOnce: processMax,
+    isWhole: set === undefined,
+    report,
+    context,
+  });
+  report.outcome = await outcomeOf(repository, report, context);
 }
 
 /** That a store lets nobody write is no reason to keep the result from who asked. */

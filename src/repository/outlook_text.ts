@@ -46,7 +46,8 @@ export function gapLines(gaps: readonly WalGap[]): string[] {
   return [...gaps.slice(0, LINES_MAX).map(gapLine), ...(more > 0 ? [`${more} more gaps in the WAL`] : [])];
 }
 
-function rangeLine({ fromMs, toMs, label, timeline, last }: RecoverableRange): string {
+/** Between which moments, in words. */
+export function rangeLine({ fromMs, toMs, label, timeline, last }: RecoverableRange): string {
   return `recoverable on timeline ${timeline}: ${timeWithOffset(fromMs)} (${label}) to ${
     timeWithOffset(toMs)
   } (WAL ${last})`;

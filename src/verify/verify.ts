@@ -94,6 +94,8 @@ class Verification {
       backups: backups?.reports ?? [],
       findings: this.#findings,
       damaged: this.#damaged,
+      badFiles: backups?.badFiles ?? new Map(),
+      affected: backups?.affected ?? new Map(),
     };
   }
 
