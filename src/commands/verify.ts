@@ -62,7 +62,12 @@ async function repairFrom(
     report,
     context,
   });
-  report.outcome = await outcomeOf(repository, report, context);
+  try {
+    report.outcome = await outcomeOf(repository, report, context);
+  } catch (error) {
+    context.signal.throwIfAborted();
+    context.log.warn(`${repository.name}: what can be recovered is not known: ${toWalferryError(error).message}`);
+  }
 }
 
 /** That a store lets nobody write is no reason to keep the result from who asked. */

@@ -18,6 +18,8 @@ import { collect, streamOf } from "../stream/sources.ts";
 import { pipeline } from "../stream/byte_stream.ts";
 import type { Finding, FindingKind, FindingList } from "./finding.ts";
 import { judgeObject, type ObjectRequest } from "./object_job.ts";
+import { settleDuplicate } from "./duplicates.ts";
+import { isMainStale } from "./stale_info.ts";
 import { realign } from "./realign.ts";
 import { repairBackup } from "./repair_backup.ts";
 import { repairFiles } from "./repair_files.ts";
@@ -50,6 +52,9 @@ export async function repair(facts: RepairFacts): Promise<void> {
   for (const { label, status } of facts.report.backups) {
     if (status === "manifest missing") await repairWhole(place, label, open(), findings);
   }
+  for (const finding of open()) {
+    if (finding.kind === "duplicate") await settle(place, finding, findings);
+  }
   const work = new Repair(place, facts.report);
   const done = new Map<string, string | undefined>();
   for (const finding of open()) {
@@ -66,19 +71,33 @@ export async function repair(facts: RepairFacts): Promise<void> {
   for (const finding of open()) {
     if (finding.kind === "mismatch" && finding.label !== undefined) await agree(place, finding, findings);
   }
-  for (const { from, segments } of facts.isWhole ? await bringWal(place) : []) {
-    const [first, last] = [segments[0]!, segments.at(-1)!];
-    facts.context.log.info(`${place.repository.name}: brought ${segments.length} WAL segment(s) from ${from}`);
-    findings.add({
-      kind: "missing",
-      severity: "damage",
-      path: `${place.repository.archivePath(facts.stanza)}/${first}`,
-      message:
-        `${segments.length} WAL segment(s) from ${first} to ${last} were not here, and nothing here told of them`,
-      repaired: from,
-    });
+  if (facts.isWhole) await bringMissingWal(place, findings);
+  for (const finding of open()) {
+    facts.context.log.warn(`${place.repository.name}: nothing to repair ${finding.path} with`);
   }
-  for (const finding of open()) facts.context.log.warn(`${place.repository.name}: not repaired: ${finding.path}`);
+}
+
+/** WAL that others have and nothing here tells of. */
+async function bringMissingWal(place: RepairPlace, findings: FindingList): Promise<void> {
+  const { repository, stanza, context } = place;
+  try {
+    for (const { from, segments } of await bringWal(place)) {
+      const [first, last] = [segments[0]!, segments.at(-1)!];
+      context.log.info(`${repository.name}: brought ${segments.length} WAL segment(s) from ${from}`);
+      findings.add({
+        kind: "missing",
+        severity: "damage",
+        path: repository.archivePath(stanza, first),
+        message:
+          `${segments.length} WAL segment(s) from ${first} to ${last} were not here, and nothing here told of them`,
+        repaired: from,
+      });
+    }
+  } catch (thrown) {
+    context.signal.throwIfAborted();
+    const error = toWalferryError(thrown);
+    context.log.warn(`${repository.name}: WAL of other repositories was not looked for: [${error.name}] ${error.text}`);
+  }
 }
 
 /** A backup without manifests is brought whole. */
@@ -139,6 +158,25 @@ async function remake(
   }
 }
 
+/** Of one segment with two contents the one stays that another repository has. */
+async function settle(place: RepairPlace, finding: Finding, findings: FindingList): Promise<void> {
+  const { repository, context } = place;
+  try {
+    const settled = await settleDuplicate(place, finding.path);
+    if (settled === undefined) return;
+    for (const one of findings.kept) {
+      if (one === finding || settled.removed.includes(one.path)) findings.markRepaired(one, settled.from);
+    }
+    context.log.info(
+      `${repository.name}: took ${settled.removed.join(", ")} out, ${settled.from} has the other content`,
+    );
+  } catch (thrown) {
+    context.signal.throwIfAborted();
+    const error = toWalferryError(thrown);
+    context.log.warn(`${repository.name}: unable to repair ${finding.path}: [${error.name}] ${error.text}`);
+  }
+}
+
 /** A repair that was cut off may have left manifests that say where files were. */
 async function agree(place: RepairPlace, finding: Finding, findings: FindingList): Promise<void> {
   const { repository, context } = place;
@@ -173,7 +211,6 @@ class Repair {
         ? await this.#fillHole(finding.archiveId, segments)
         : await this.#putObject(path, this.#report.damaged.get(path));
       if (from !== undefined) context.log.info(`${repository.name}: repaired ${path} (from ${from})`);
-      else context.log.warn(`${repository.name}: nothing to repair ${path} with`);
       return from;
     } catch (thrown) {
       context.signal.throwIfAborted();
@@ -281,15 +318,17 @@ class Repair {
     const sibling = path.endsWith(".copy") ? path.slice(0, -".copy".length) : `${path}.copy`;
     const [isDamagedRight, isSiblingRight] = [await this.#isRightCopy(path), await this.#isRightCopy(sibling)];
     if (!isSiblingRight) return undefined;
-    // Both can be read and differ: the one that is written first is the newer one. Of manifests nobody can tell.
+    // Of two manifests that can be read and differ nobody can tell.
     if (isDamagedRight && (name.startsWith("backup.manifest") || !path.endsWith(".copy"))) return undefined;
-    const stored = await repository.storage.read(sibling);
+    const isStale = isDamagedRight && await isMainStale(this.#facts, sibling);
+    const [good, bad] = isStale ? [path, sibling] : [sibling, path];
+    const stored = await repository.storage.read(good);
     if (stored === undefined) return undefined;
     const bytes = await collect(stored, MANIFEST_BYTES_MAX);
-    await this.#facts.keepAside(path);
-    await repository.storage.write(path, bytes);
-    if (!await this.#isRightCopy(path)) throw new WalferryError("Checksum", "what was written cannot be read back");
-    return sibling.slice(sibling.lastIndexOf("/") + 1);
+    await this.#facts.keepAside(bad);
+    await repository.storage.write(bad, bytes);
+    if (!await this.#isRightCopy(bad)) throw new WalferryError("Checksum", "what was written cannot be read back");
+    return good.slice(good.lastIndexOf("/") + 1);
   }
 
   async #isRightCopy(path: string): Promise<boolean> {

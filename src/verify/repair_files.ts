@@ -5,7 +5,6 @@
  * files are as damaged as before.
  */
 import { toWalferryError, WalferryError } from "../errors.ts";
-import type { BackupInfo } from "../format/backup_info.ts";
 import type { Manifest, ManifestFile } from "../format/manifest.ts";
 import type { Repository } from "../repository/repository.ts";
 import { type ByteStream, pipeline } from "../stream/byte_stream.ts";
@@ -41,7 +40,7 @@ export async function repairFiles(
   const wanted = [...manifest.files].filter((file) =>
     names.has(file.name) && file.reference === undefined && file.blockMapBytes === undefined
   );
-  const sources = await findSources(place, info, manifest, wanted);
+  const sources = await findSources(place, manifest, wanted);
   const found = wanted.filter(({ name }) => sources.has(name));
   if (found.length === 0) return new Map();
   const updates = new Map<string, ManifestFile>();
@@ -64,7 +63,6 @@ export async function repairFiles(
 /** The same backup first, then others of the cluster, the newest first: a file that did not change is as good in any of them. */
 async function findSources(
   place: RepairPlace,
-  info: BackupInfo,
   manifest: Manifest,
   wanted: readonly ManifestFile[],
 ): Promise<Map<string, Source>> {

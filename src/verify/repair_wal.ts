@@ -14,7 +14,7 @@ export interface BroughtWal {
   readonly segments: readonly string[];
 }
 
-/** @throws WalferryError of the store that is repaired */
+/** @throws WalferryError of the store that is repaired, and when its `backup.info` is lost */
 export async function bringWal(place: RepairPlace): Promise<BroughtWal[]> {
   const { repository, others, stanza, context, atOnce } = place;
   if (repository.config.role === "backup") return [];
