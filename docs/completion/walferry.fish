@@ -3424,6 +3424,7 @@ complete -c walferry -n '__fish_seen_subcommand_from verify' -l quick -d 'verify
 complete -c walferry -n '__fish_seen_subcommand_from verify' -l repair -d 'verify: put right what is found, from the copy beside it or from the other repositories; what is damaged is kept under walferry/<stanza>/damaged'
 complete -c walferry -n '__fish_seen_subcommand_from verify' -l sample -r -d 'verify: read this part of the files and segments, chosen at random, such as 5%'
 complete -c walferry -n '__fish_seen_subcommand_from verify' -l result -x -a 'none json' -d 'json = one line of JSON behind all other output tells how the command ended'
+complete -c walferry -n '__fish_seen_subcommand_from verify' -l deep -d 'verify: decrypt and decompress also what has a hash of its stored form: proves the content of files anew'
 complete -c walferry -n '__fish_seen_subcommand_from verify' -l since-last -d 'verify: read only what no run with this option has read before; what is there is still listed and compared'
 complete -c walferry -n '__fish_seen_subcommand_from verify' -l verbose -d 'verify: with every finding and every continuous span of WAL'
 complete -c walferry -n '__fish_seen_subcommand_from verify' -l repo -r -d 'the repository to use, by number; backup takes several (1,2) or all, and reads the database once for them'

@@ -139,6 +139,7 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
   { name: "query", type: "list", home: "command line", commands: ["drill"], own: true },
   { name: "expect", type: "list", home: "command line", commands: ["drill"], own: true },
   { name: "query-database", type: "string", home: "command line", commands: ["drill"], own: true },
+  { name: "deep", type: "boolean", home: "command line", commands: ["verify"], default: "n", own: true },
   { name: "since-last", type: "boolean", home: "command line", commands: ["verify"], default: "n", own: true },
   { name: "verbose", type: "boolean", home: "command line", commands: ["verify"], default: "n" },
   { name: "target", type: "string", home: "command line", commands: ["drill", "restore"], depends: TARGETED },
