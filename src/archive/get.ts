@@ -67,7 +67,8 @@ export async function getWalFrom(
   context: GetContext,
 ): Promise<GetResult> {
   const destination = resolveWalPath(options.destination, options.cluster.path, "archive-get");
-  assertStartable(options.cluster.path, readControlFile(options.cluster.path, options.pgVersionForce));
+  const control = readControlFile(options.cluster.path, options.pgVersionForce);
+  assertStartable(options.cluster.path, control);
   const health = new HealthBoard(options.spoolPath, options.stanza, context.clock, "get");
   const { candidates, failures, asked } = await search(set, options.walName, health, context);
   context.signal.throwIfAborted();
@@ -99,7 +100,7 @@ export async function getWalFrom(
   }
   // Asked of some repositories only, one may be owed what another one has.
   const ledger = new DebtLedger(options.spoolPath, options.stanza);
-  const owed = set.repositories.filter(({ key }) => ledger.owes(key, options.walName));
+  const owed = set.repositories.filter(({ key }) => ledger.owes(control.systemId, key, options.walName));
   if (owed.length > 0) {
     throw new WalferryError(
       "RepoInvalid",

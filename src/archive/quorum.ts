@@ -44,7 +44,10 @@ export class Quorum {
 
   /** Whether a repository is owed something and may be tried now. Also where all must hold a file by now: debts outlive the setting. */
   get isPayable(): boolean {
-    return this.ledger.keys().some((key) => this.#keys.includes(key) && this.health.mayTry(key));
+    const nowMs = this.#clock.nowMs();
+    return this.ledger.keys().some((key) =>
+      this.#keys.includes(key) && this.health.mayTry(key) && this.ledger.hasDue(key, nowMs)
+    );
   }
 
   /**
@@ -60,14 +63,21 @@ export class Quorum {
 
   /**
    * Notes who holds a file, and durably what the others are owed.
+   * @param systemId cluster that wrote it, where that is known
    * @returns what is to be told: who went away and who came back
    */
-  settle(file: WalFile, holders: readonly number[], failures: readonly RepositoryFailure[]): string[] {
+  settle(
+    file: WalFile,
+    systemId: bigint | undefined,
+    holders: readonly number[],
+    failures: readonly RepositoryFailure[],
+  ): string[] {
     if (this.isAll) return [];
     const news: string[] = [];
     for (const key of this.#keys) {
       if (holders.includes(key)) {
-        this.ledger.settle(key, file.name);
+        if (systemId === undefined) this.ledger.settle(key, file.name);
+        else this.ledger.settleOf(systemId, key, file.name);
         if (this.health.answered(key)) news.push(`repo${key} answers again`);
         continue;
       }
@@ -79,6 +89,7 @@ export class Quorum {
       }
       this.ledger.record(key, {
         walName: file.name,
+        systemId,
         checksum: file.checksum,
         sizeBytes: file.sizeBytes,
         sinceMs: this.#clock.nowMs(),

@@ -24,8 +24,8 @@ export interface SyncWalOptions {
   readonly atOnce: number;
   readonly dryRun: boolean;
   readonly signal: AbortSignal;
-  /** Hears of each file that was (or would be) copied; of one that was, the SHA-1 of its content. */
-  readonly onCopied: (name: string, checksum: string | undefined) => void;
+  /** Hears of each file that was (or would be) copied, and whose it is; of one that was, the SHA-1 of its content. */
+  readonly onCopied: (name: string, systemId: bigint, checksum: string | undefined) => void;
 }
 
 /** Compares every archive id of clusters that both repositories know; oldest first. @throws WalferryError what keeps either from answering */
@@ -47,7 +47,7 @@ export async function syncWal(options: SyncWalOptions): Promise<SyncedWal> {
       await inLanes(missing, options.atOnce, async (file) => {
         signal.throwIfAborted();
         const checksum = options.dryRun ? undefined : await file.copy(signal);
-        options.onCopied(file.name, checksum);
+        options.onCopied(file.name, entry.systemId, checksum);
         copied++;
         copiedBytes += file.sizeBytes;
       });
