@@ -8,6 +8,7 @@ import { type ControlData, INVALID_CHECKPOINT, readControlFile } from "../postgr
 import type { Clock } from "../process/clock.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { askEnough } from "../repository/ask_enough.ts";
+import { amongOthers } from "../repository/config.ts";
 import { DebtLedger } from "../repository/debts.ts";
 import { HealthBoard } from "../repository/health.ts";
 import type { Repository } from "../repository/repository.ts";
@@ -42,7 +43,7 @@ export type GetResult = { readonly state: "found"; readonly repository: string; 
  * a repository that could not be asked may hold it
  */
 export async function getWal(options: ArchiveGetOptions, context: CommandContext): Promise<GetResult> {
-  await using set = await RepositorySet.open(options.repositories);
+  await using set = await RepositorySet.open(amongOthers(options.repositories));
   const control = readControlFile(options.cluster.path, options.pgVersionForce);
   return await getWalFrom(set, options, {
     signal: context.signal,

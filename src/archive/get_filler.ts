@@ -79,7 +79,8 @@ class QueueFiller {
       const begun = this.#begin(pool);
       if (begun > 0) lastWorkMs = clock.monotonicMs();
       if (this.#running.size === 0 && !stays) return;
-      const told = stays ? this.#reasonToEnd(clock.monotonicMs() - lastWorkMs) : undefined;
+      // Also one that only fetches its batch: a repository that does not answer may keep it for long.
+      const told = this.#reasonToEnd() ?? (stays ? this.#reasonToLeave(clock.monotonicMs() - lastWorkMs) : undefined);
       if (told !== undefined) return log.info(`end: ${told}`);
       const pauseMs = clock.monotonicMs() - lastWorkMs > IDLE_AFTER ? LOOK_EVERY_IDLE : LOOK_EVERY_BUSY;
       await Promise.race([this.#settledOne(), clock.sleep(pauseMs, signal)]);
@@ -87,15 +88,19 @@ class QueueFiller {
     }
   }
 
-  #reasonToEnd(idleMs: number): string | undefined {
-    const { lockPath, stanza, isOutdated, lingerMs } = this.#options;
+  #reasonToEnd(): string | undefined {
+    const { lockPath, stanza, isOutdated } = this.#options;
     if (isStopped(lockPath, stanza) || isStopped(lockPath, undefined)) return "the stanza is stopped";
     if (isLockWished(lockPath, stanza)) return "another command needs the lock";
-    if (isOutdated?.()) return "the program or its configuration was changed";
+    return isOutdated?.() ? "the program or its configuration was changed" : undefined;
+  }
+
+  /** Why one that stays with the recovery ends. */
+  #reasonToLeave(idleMs: number): string | undefined {
     if (!this.#isRecovering()) return "the recovery has ended";
     // A standby that archives (archive_mode=always), or another cluster of this stanza on this host.
     if (this.#pushes.isWanted) return "WAL waits to be archived";
-    return this.#running.size === 0 && idleMs > lingerMs ? "nothing to do" : undefined;
+    return this.#running.size === 0 && idleMs > this.#options.lingerMs ? "nothing to do" : undefined;
   }
 
   /** Whether the server runs and is told to recover. */

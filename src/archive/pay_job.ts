@@ -3,6 +3,7 @@ import { isWalferryError, toWalferryError, WalferryError } from "../errors.ts";
 import { isWalSegmentOrPartialName } from "../format/wal_name.ts";
 import { systemClock } from "../process/clock.ts";
 import { type ControlData, readControlFile } from "../postgres/control_file.ts";
+import { amongOthers } from "../repository/config.ts";
 import { copyPlainFile, copySegment, type WalPlace } from "../repository/copy_wal.ts";
 import { type Debt, DebtLedger, isOfCluster } from "../repository/debts.ts";
 import type { Repository } from "../repository/repository.ts";
@@ -32,7 +33,7 @@ export type PaidDebt =
 
 /** Starts a worker of the job `wal-pay`. A request fails when the repository that is owed cannot take the file. */
 export async function start(options: ArchivePushOptions): Promise<(request: PayRequest) => Promise<PaidDebt>> {
-  const set = await RepositorySet.open(options.repositories);
+  const set = await RepositorySet.open(amongOthers(options.repositories));
   const ledger = new DebtLedger(options.spoolPath, options.stanza);
   // A signal for each: what listens to one that lives as long as the process is never let go.
   return async (request) => await payDebt(request, set, ledger, options, new AbortController().signal);

@@ -4,7 +4,7 @@
  */
 import { isDistant } from "../../backends/config.ts";
 import type { Clock } from "../process/clock.ts";
-import type { RepositoryConfig } from "../repository/config.ts";
+import { amongOthers, type RepositoryConfig } from "../repository/config.ts";
 import { DebtLedger } from "../repository/debts.ts";
 import { HealthBoard } from "../repository/health.ts";
 import { describeFailure, type RepositoryFailure } from "../repository/repository_set.ts";
@@ -103,10 +103,11 @@ export class Quorum {
 /** Repositories as they are used where others can stand in for one that fails. */
 export function impatient(
   { repositories, quorum }: Pick<QuorumOptions, "repositories" | "quorum">,
-): RepositoryConfig[] {
-  return repositories.map((config) => {
+): readonly RepositoryConfig[] {
+  if (quorum >= repositories.length) return repositories;
+  return amongOthers(repositories).map((config) => {
     const { storage } = config;
-    if (quorum >= repositories.length || !isDistant(storage)) return config;
+    if (!isDistant(storage)) return config;
     const network = { ...storage.network, retryMs: Math.min(storage.network.retryMs, IMPATIENT_MS) };
     return { ...config, storage: { ...storage, network } };
   });
