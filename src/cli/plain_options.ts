@@ -313,6 +313,7 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
       "metrics",
       "report",
       "repo-sync",
+      "stanza-delete",
       "restore",
       "restore-command",
       "config-check",
