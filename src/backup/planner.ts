@@ -6,6 +6,7 @@ import { WalferryError } from "../errors.ts";
 import { FileTable } from "../format/file_table.ts";
 import type { Manifest, ManifestFile, ManifestFiles } from "../format/manifest.ts";
 import { CONTROL_FILE } from "../postgres/control_file.ts";
+import type { FileInWal } from "../postgres/wal_summaries.ts";
 import type { BundleConfig } from "../repository/config.ts";
 import { hasCheckedPages } from "../postgres/directory_rules.ts";
 import { type BlockDecision, type BlockSettings, blocksOf } from "./block_plan.ts";
@@ -77,7 +78,9 @@ export interface PlanSettings {
   readonly prior: Manifest | undefined;
   /** Contents are compared, not times. */
   readonly delta: boolean;
-  /** Entries of files that an interrupted backup has stored, by name. */
+  /** What the WAL since the start of the prior backup says of a file; absent = nothing. */
+  readonly inWal?: (name: string) => FileInWal;
+  /** Entries of files that an interrupted backup has stored, or (with a reference) found as the prior one has them; by name. */
   readonly resumed?: ReadonlyMap<string, ManifestFile>;
   /** That backup read from a standby. */
   readonly resumedFromStandby?: boolean;
@@ -107,8 +110,8 @@ export function planBackup(listed: ManifestFiles, settings: ReadonlyMap<number, 
       const decision = decide(file, before, checksPages(file, setting), setting);
       if ("entry" in decision) table.set(index, decision.entry);
       else {
-        target.take(index, before === undefined ? undefined : priorIndex);
         const resumed = resumedOf(file, setting, checksPages(file, setting));
+        target.take(index, before === undefined ? undefined : priorIndex, resumed !== undefined);
         // What has to be compared first is not said to be stored: the next run, interrupted or not, would take the word of this list.
         table.set(index, resumed === undefined || resumed.isUnsure ? file : resumed.entry);
       }
@@ -120,28 +123,42 @@ export function planBackup(listed: ManifestFiles, settings: ReadonlyMap<number, 
   return { copies: new CopyList(files, targets), entries };
 }
 
+const TAKEN = 1;
+/** An interrupted backup has stored it. */
+const RESUMED = 2;
+
 /** Which files one repository needs. */
 class PlannedTarget {
   readonly key: number;
   readonly #setting: PlanSettings;
-  readonly #isTaken: Uint8Array;
+  /** 0 = not, {@link TAKEN}, {@link RESUMED}. */
+  readonly #taken: Uint8Array;
   /** Where the file is in the prior manifest: 0 = nowhere, 1 = first. */
   readonly #before: Uint32Array | undefined;
 
   constructor(key: number, setting: PlanSettings, files: number) {
     this.key = key;
     this.#setting = setting;
-    this.#isTaken = new Uint8Array(files);
+    this.#taken = new Uint8Array(files);
     this.#before = setting.prior === undefined ? undefined : new Uint32Array(files);
   }
 
-  take(index: number, priorIndex: number | undefined): void {
-    this.#isTaken[index] = 1;
+  take(index: number, priorIndex: number | undefined, isResumed: boolean): void {
+    this.#taken[index] = isResumed ? RESUMED : TAKEN;
     if (priorIndex !== undefined) this.#before![index] = priorIndex + 1;
   }
 
   takes(index: number): boolean {
-    return this.#isTaken[index] === 1;
+    return this.#taken[index] !== 0;
+  }
+
+  /** Where an interrupted backup has stored it; `undefined` where that is of no use. */
+  resumed(index: number, name: string): ManifestFile | undefined {
+    return this.#taken[index] === RESUMED ? this.#setting.resumed?.get(name) : undefined;
+  }
+
+  get someResumed(): boolean {
+    return this.#taken.includes(RESUMED);
   }
 
   bundles(name: string, sizeBytes: number): boolean {
@@ -234,6 +251,18 @@ export class CopyList implements Iterable<CopyDecision> {
     const name = this.nameAt(position);
     return this.#targets.some((target) => target.takes(index) && target.bundles(name, this.sizeAt(position)));
   }
+
+  /** What an interrupted backup has of it in the repositories that need it: `undefined` for those where it has nothing. */
+  resumedAt(position: number): (ManifestFile | undefined)[] {
+    const index = this.#indexes[position]!;
+    const taking = this.#targets.filter((target) => target.takes(index));
+    return taking.map((target) => target.resumed(index, this.nameAt(position)));
+  }
+
+  /** Whether an interrupted backup has stored anything that is used again. */
+  get someResumed(): boolean {
+    return this.#targets.some((target) => target.someResumed);
+  }
 }
 
 function checksPages({ name }: ManifestFile, { checksumPage }: PlanSettings): boolean {
@@ -244,7 +273,7 @@ function decide(
   file: ManifestFile,
   before: ManifestFile | undefined,
   checkPages: boolean,
-  { prior, delta, bundle }: PlanSettings,
+  { prior, delta, bundle, resumed, inWal }: PlanSettings,
 ): Decision {
   // Beside bundles nothing is stored of an empty file, and nothing referred to.
   if (bundle !== undefined && file.sizeBytes === 0) {
@@ -257,12 +286,36 @@ function decide(
     return isStored ? { entry: referenceTo(file, before, prior!.label) } : {};
   }
   if (before.checksum === undefined) return {};
+  const wal = inWal?.(file.name);
+  if (wal === "unchanged" && isSound(before)) return { entry: referenceTo(file, before, prior!.label) };
+  if (!delta && wal !== "changed" && isFoundSame(file, before, prior!, resumed?.get(file.name))) {
+    return { entry: referenceTo(file, before, prior!.label) };
+  }
   // Compared whatever its size: the time of such a file stays, so that only its content tells.
   if (!delta && mayLag(file, prior!)) return { unchanged: referenceTo(file, before, prior!.label) };
-  if (!delta && file.timestamp === before.timestamp) return { entry: referenceTo(file, before, prior!.label) };
+  if (!delta && file.timestamp === before.timestamp) {
+    const reference = referenceTo(file, before, prior!.label);
+    return wal === "changed" ? { unchanged: reference } : { entry: reference };
+  }
   // A small file is compared even where its time has changed: PostgreSQL touches files without changing them.
   if (delta || file.sizeBytes <= WHOLE_BYTES) return { unchanged: referenceTo(file, before, prior!.label) };
   return {};
+}
+
+/** An interrupted backup has read this file and found it as the prior one has it; it has not changed since. */
+function isFoundSame(
+  file: ManifestFile,
+  before: ManifestFile,
+  prior: Manifest,
+  found: ManifestFile | undefined,
+): boolean {
+  return found?.reference !== undefined && found.reference === (before.reference ?? prior.label) &&
+    found.checksum === before.checksum && found.sizeBytes === file.sizeBytes && found.timestamp === file.timestamp;
+}
+
+/** The prior backup saw nothing odd in it: a size that changed while it was copied, or bad pages, is a reason to look again. */
+function isSound({ sizeOriginalBytes, checksumPage }: ManifestFile): boolean {
+  return sizeOriginalBytes === undefined && checksumPage !== false;
 }
 
 /** The control file is small, and read by programs that look into a repository. */
@@ -293,7 +346,8 @@ function resumedOf(
   checkPages: boolean,
 ): TargetDecision["resumed"] {
   const stored = resumed?.get(file.name);
-  if (stored === undefined || file.name === CONTROL_NAME || file.sizeBytes === 0) return undefined;
+  if (stored === undefined || stored.reference !== undefined) return undefined;
+  if (file.name === CONTROL_NAME || file.sizeBytes === 0) return undefined;
   const isSame = stored.sizeBytes === file.sizeBytes && (delta || stored.timestamp === file.timestamp);
   const isChecked = (stored.checksumPage !== undefined) === checkPages;
   if (!isSame || !isChecked) return undefined;

@@ -4,6 +4,7 @@ import type { BackupStop } from "../postgres/backup_functions.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import type { RepositorySet } from "../repository/repository_set.ts";
 import type { BackupFacts } from "./assemble.ts";
+import type { HeldCopies } from "./held_copies.ts";
 import type { Lineage } from "./lineage.ts";
 import type { BackupOptions } from "./options.ts";
 import type { Participant, Participants } from "./participants.ts";
@@ -44,6 +45,7 @@ export interface Listed {
   readonly copies: CopyList;
   /** By key of the repository. */
   readonly stored: ReadonlyMap<number, StoredFiles>;
+  readonly held: HeldCopies;
 }
 
 export function storedIn({ stored }: Listed, { repository }: Participant): StoredFiles {
