@@ -1,7 +1,10 @@
 /** `archive.info` and `backup.info` with their copies, and against each other. */
 import { type ArchiveInfo, parseArchiveInfo } from "../format/archive_info.ts";
 import { type BackupInfo, parseBackupInfo } from "../format/backup_info.ts";
+import { decodeText } from "../repository/info_bytes.ts";
 import { INFO_BYTES_MAX, type Repository } from "../repository/repository.ts";
+import type { ByteStream } from "../stream/byte_stream.ts";
+import { collect } from "../stream/sources.ts";
 import { toWalferryError, type WalferryError } from "../errors.ts";
 import { loadBoth } from "./copies.ts";
 import type { Finding } from "./finding.ts";
@@ -17,14 +20,14 @@ export async function checkInfos(
   stanza: string,
   add: (finding: Finding) => void,
 ): Promise<StanzaInfos> {
-  const common = { passphrase: repository.infoPassphrase, maxBytes: INFO_BYTES_MAX };
+  const common = { passphrase: repository.infoPassphrase };
   const archiveInfo = await loadBoth(
     repository,
-    { ...common, path: repository.archivePath(stanza, "archive.info"), parse: parseArchiveInfo },
+    { ...common, path: repository.archivePath(stanza, "archive.info"), decode: textDecoder(parseArchiveInfo) },
     add,
   );
   const path = repository.backupPath(stanza, "backup.info");
-  const backupInfo = await loadBoth(repository, { ...common, path, parse: parseBackupInfo }, add);
+  const backupInfo = await loadBoth(repository, { ...common, path, decode: textDecoder(parseBackupInfo) }, add);
   if (archiveInfo !== undefined && backupInfo !== undefined && historyOf(archiveInfo) !== historyOf(backupInfo)) {
     add({
       kind: "mismatch",
@@ -34,6 +37,10 @@ export async function checkInfos(
     });
   }
   return { archiveInfo, backupInfo };
+}
+
+function textDecoder<T>(parse: (text: string) => T): (content: ByteStream) => Promise<T> {
+  return async (content) => parse(decodeText(await collect(content, INFO_BYTES_MAX)));
 }
 
 function historyOf({ currentId, history }: ArchiveInfo | BackupInfo): string {
