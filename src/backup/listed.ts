@@ -14,7 +14,7 @@ import { chooseLabels, knownLabels } from "./label.ts";
 import type { BackupType } from "./options.ts";
 import type { Participant } from "./participants.ts";
 import { planBackup } from "./planner.ts";
-import { cleanResumed, findResumables, type Resumable } from "./resume.ts";
+import { cleanResumed, findResumables, mayBeFromStandby, type Resumable } from "./resume.ts";
 import { tellOfWal, walKnowledge } from "./wal_knowledge.ts";
 import { type BackupRun, factsOf, type Listed, type Opened, type Started } from "./stages.ts";
 
@@ -77,7 +77,7 @@ export async function list(run: BackupRun, opened: Opened, started: Started): Pr
       delta,
       inWal: inWal.get(key),
       resumed: resumables.get(key)?.files,
-      resumedFromStandby: resumables.get(key)?.manifest.options.backupStandby,
+      resumedFromStandby: resumables.has(key) && mayBeFromStandby(resumables.get(key)!.manifest),
     },
   ]));
   const listed: Listed = { facts, plan: planBackup(scan.files, settings) };

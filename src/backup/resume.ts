@@ -149,15 +149,29 @@ export function obstacle(manifest: Manifest, lineage: Lineage, info: BackupInfo)
   if (manifest.options.compressType !== lineage.compress.type) {
     return `new compression '${lineage.compress.type}' does not match resumable compression '${manifest.options.compressType}'`;
   }
-  const current = info.history.find(({ id }) => id === info.currentId);
-  if (manifest.historyId !== info.currentId || manifest.systemId !== current?.systemId) {
-    return "it is of another cluster";
+  if (isAnonymous(manifest)) {
+    if (info.history.length > 1) return "it does not say of which cluster it is";
+  } else {
+    const current = info.history.find(({ id }) => id === info.currentId);
+    if (manifest.historyId !== info.currentId || manifest.systemId !== current?.systemId) {
+      return "it is of another cluster";
+    }
   }
   // Files of one backup have one passphrase; in a set it is that of the full backup.
   const isOtherKey = lineage.prior === undefined
     ? (manifest.cipherPass === undefined) !== (lineage.cipherPass === undefined)
     : manifest.cipherPass !== lineage.cipherPass;
   return isOtherKey ? "its encryption is another one" : undefined;
+}
+
+/** The original names the cluster only at the end of a backup: in a stanza that has had one cluster only it is that. */
+function isAnonymous({ historyId, systemId }: Manifest): boolean {
+  return historyId === 0 && systemId === 0n;
+}
+
+/** Whether files were read from a standby, or may have been: the original tells that too only at the end. */
+export function mayBeFromStandby(manifest: Manifest): boolean {
+  return manifest.options.backupStandby ?? isAnonymous(manifest);
 }
 
 /** What the interrupted run noted behind the copy of its manifest; nothing when that cannot be read. */

@@ -83,7 +83,7 @@ export function parseManifest(text: string): Manifest {
     bundle: backup.optionalBoolean("backup-bundle") ?? false,
     bundleRaw: backup.optionalBoolean("backup-bundle-raw") ?? false,
     blockIncremental: backup.optionalBoolean("backup-block-incr") ?? false,
-    historyId: historyId(String(db.integer("db-id"))),
+    historyId: historyIdOrNone(db.integer("db-id")),
     pgVersion: db.string("db-version"),
     systemId: db.bigint("db-system-id"),
     catalogVersion: db.integer("db-catalog-version"),
@@ -104,6 +104,11 @@ export function parseManifest(text: string): Manifest {
     refuseDuplicates(list.sort((a, b) => compareBytes(a.name, b.name)));
   }
   return manifest;
+}
+
+/** 0 in a manifest that the original has not finished: it names the cluster at the end. */
+function historyIdOrNone(id: number): number {
+  return id === 0 ? 0 : historyId(String(id));
 }
 
 function refuseDuplicates(sorted: ReadonlyArray<{ readonly name: string }>): void {

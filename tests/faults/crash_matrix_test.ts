@@ -40,9 +40,10 @@ const POINTS: readonly MatrixPoint[] = [
   { of: "new backup", name: "before the journal has its name", call: "rename", touches: RENAMED("resume/repo1") },
   {
     of: "new backup",
-    name: "before the directory of the files is made",
+    name: "before a directory of files is made",
     call: "mkdir",
-    touches: /F\/pg_data"/,
+    touches: /F\/pg_data\/base"/,
+    which: 2,
     byWorker: true,
   },
   {
