@@ -3025,7 +3025,7 @@ complete -c walferry -n '__fish_seen_subcommand_from stanza-delete' -l neutral-u
 complete -c walferry -n '__fish_seen_subcommand_from stanza-delete' -l no-neutral-umask -d 'set the umask to 0000, so that modes in a repository are exact'
 complete -c walferry -n '__fish_seen_subcommand_from stanza-delete' -l io-timeout -r -d 'longest silence of a store or socket, and for commands other than the archive\'s the time that a failing request is tried again'
 complete -c walferry -n '__fish_seen_subcommand_from stanza-delete' -l max-rate -r -d 'bytes per second that go to and come from each repository, all threads together'
-complete -c walferry -n '__fish_seen_subcommand_from stanza-delete' -l spool-path -r -d 'directory of the asynchronous queue; restore empties the stanza\'s part of it'
+complete -c walferry -n '__fish_seen_subcommand_from stanza-delete' -l spool-path -r -d 'directory of the asynchronous queue, of which restore empties the stanza\'s part, and of what this host knows of a stanza'
 complete -c walferry -n '__fish_seen_subcommand_from stanza-delete' -l db-timeout -r -d 'longest time of one statement in the cluster'
 complete -c walferry -n '__fish_seen_subcommand_from stanza-delete' -l pg-version-force -r -d 'treat the cluster as this version of PostgreSQL (forks)'
 complete -c walferry -n '__fish_seen_subcommand_from stanza-delete' -l log-level-console -x -a 'off error warn info detail debug trace' -d 'messages on standard output: off, error, warn, info, detail, debug, trace'

@@ -174,20 +174,19 @@ export function mayBeFromStandby(manifest: Manifest): boolean {
   return manifest.options.backupStandby ?? isAnonymous(manifest);
 }
 
-/** What the interrupted run noted behind the copy of its manifest; nothing when that cannot be read. */
-function notedIn(
+/** What the interrupted run noted behind the copy of its manifest, as far as that can be read. */
+function* notedIn(
   journals: CopiedJournals,
   repository: Repository,
   manifest: Manifest,
   context: CommandContext,
-): ManifestFile[] {
+): Generator<ManifestFile> {
   try {
-    return [...journals.read(repository.key, runOf(repository, manifest), manifest.defaults.file)];
+    yield* journals.read(repository.key, runOf(repository, manifest), manifest.defaults.file);
   } catch (error) {
     context.log.info(
       `${repository.name}: the journal of the interrupted backup cannot be read: ${(error as Error).message}`,
     );
-    return [];
   }
 }
 
@@ -196,7 +195,7 @@ async function storedFiles(
   repository: Repository,
   stanza: string,
   manifest: Manifest,
-  noted: readonly ManifestFile[],
+  noted: Iterable<ManifestFile>,
   lineage: Lineage,
 ): Promise<Map<string, ManifestFile>> {
   const storedBytes = new Map<string, number>();

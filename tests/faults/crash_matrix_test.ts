@@ -82,7 +82,6 @@ const POINTS: readonly MatrixPoint[] = [
     call: "rename",
     touches: RENAMED("bundle/4"),
     byWorker: true,
-    often: true,
   },
   {
     of: "resumed backup",
@@ -201,7 +200,6 @@ const POINTS: readonly MatrixPoint[] = [
     call: "unlink",
     touches: /\/archive\/main\//,
     which: 2,
-    often: true,
   },
 ];
 

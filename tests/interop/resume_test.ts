@@ -17,15 +17,22 @@ import { testWith } from "../support/requirements.ts";
 
 const NEEDS = ["pgbackrest", "/usr/lib/postgresql/15/bin/postgres"];
 
+/** Earlier releases have other blocks. */
+const packed: Record<string, string> = {
+  bundle: "y",
+  "bundle-size": "1MiB",
+  ...(hasFinalBlocks() ? { block: "y" } : {}),
+};
+
 for (const cipherPass of [undefined, "secret"]) {
   testWith(
     NEEDS,
-    `killed backups of each type are gone on with (${cipherPass === undefined ? "plain" : "encrypted"})`,
+    `killed backups of each type are gone on with (${cipherPass === undefined ? "plain" : "encrypted, in bundles"})`,
     async () => {
       await using folder = await TestFolder.make();
       await using cluster = await makeCluster(folder);
       const stanza = await TestStanza.make(folder, cluster, {
-        repositories: [{ cipherPass }],
+        repositories: [{ cipherPass, options: cipherPass === undefined ? {} : packed }],
         global: { "compress-type": "gz", "log-level-console": "detail" },
       });
       const backups = `${stanza.repositories[0]}/backup/main`;
