@@ -37,6 +37,9 @@ import { openCluster, type SourceCluster, startOnline, stopOnline } from "./star
 /** The session with the server is used at least this often, so that neither end takes the other for dead. */
 const PING_EVERY_MS = 30_000;
 
+/** While files are copied it is looked so often whether the directories still belong to this backup. */
+const LOOK_EVERY_MS = 1_000;
+
 /** What came of a backup. */
 export interface BackupReport {
   /** Label and type in the first repository that holds it; others, with a past of their own, may call it differently. */
@@ -140,6 +143,7 @@ async function copy(
 ): Promise<readonly CopiedFile[]> {
   const { cluster, participants } = opened;
   let lastPingMs = context.clock.monotonicMs();
+  let lastLookMs = lastPingMs;
   // A job fills a bundle in every repository that has some: the smallest size asked for says when it is full.
   const bundleBytes = Math.min(
     ...[...listed.facts.values()].map(({ lineage }) => lineage.bundle?.sizeBytes ?? Infinity),
@@ -176,9 +180,13 @@ async function copy(
       await journals.flush();
       if (options.resume) await saver.saveWhenDue();
       const nowMs = context.clock.monotonicMs();
-      if (nowMs - lastPingMs < PING_EVERY_MS) return;
-      lastPingMs = nowMs;
-      await cluster.assertSameRoles();
+      if (nowMs - lastPingMs >= PING_EVERY_MS) {
+        lastPingMs = nowMs;
+        await cluster.assertSameRoles();
+      }
+      if (nowMs - lastLookMs < LOOK_EVERY_MS) return [];
+      lastLookMs = nowMs;
+      return await listed.held.lost(participants.live, (participant) => factsOf(listed, participant));
     },
     onProgress,
     onFailure: (failure) => participants.drop([failure]),
@@ -194,6 +202,7 @@ async function stop({ cluster, participants }: Opened, listed: Listed): Promise<
   if (online !== undefined) {
     await participants.each(async (participant) => {
       const facts = factsOf(listed, participant);
+      await listed.held.assertHeld(participant, facts);
       extra.set(participant.repository.key, await storeServerFiles(participant, facts, online, timestampStop));
     });
   }
@@ -239,6 +248,7 @@ async function complete(
     const files = [...listed.plan.references.get(key)!, ...entriesOf(copied, participant)];
     const manifest = completeManifest(facts, participant, files, extra, stopped.timestampStop, stopped.online);
     context.signal.throwIfAborted();
+    await listed.held.assertHeld(participant, facts);
     await completeBackup(participant, facts, manifest, context);
     journals.forget(key);
     const sizeBytes = manifest.files.reduce((total, file) => total + file.sizeBytes, 0);

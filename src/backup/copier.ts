@@ -56,8 +56,11 @@ export interface CopyRun {
   readonly processMax: number;
   /** Absolute path of a manifest name. */
   readonly pathOf: (name: string) => string;
-  /** An error here stops the copy: the server changed its role, or the session is gone. Called now and then. */
-  readonly stillValid: () => Promise<void>;
+  /**
+   * An error here stops the copy: the server changed its role, or the session is gone. Gives the repositories that are to be left out from
+   * here on. Called now and then.
+   */
+  readonly stillValid: () => Promise<readonly RepositoryFailure[]>;
   /** Hears how far the copy is. */
   readonly onProgress: (doneBytes: number, totalBytes: number) => void;
   /** Hears of every file that is stored, or found where an earlier backup has it. */
@@ -132,7 +135,9 @@ class Copier {
         if (failed !== undefined) return;
         try {
           await this.#runJob(pool, job);
-          await this.#run.stillValid();
+          for (const { key, error } of await this.#run.stillValid()) {
+            if (this.#live.has(key)) this.#drop(key, error);
+          }
         } catch (error) {
           failed ??= { error };
         }

@@ -10,6 +10,7 @@ import type { BackupFacts } from "./assemble.ts";
 import { type ClusterScan, scanCluster } from "./cluster_scan.ts";
 import { clusterName, futureFile, reasonForDelta } from "./delta.ts";
 import { beginDirectory } from "./finish.ts";
+import { HeldCopies } from "./held_copies.ts";
 import { chooseLabels, knownLabels } from "./label.ts";
 import type { BackupType } from "./options.ts";
 import type { Participant } from "./participants.ts";
@@ -80,7 +81,7 @@ export async function list(run: BackupRun, opened: Opened, started: Started): Pr
       resumedFromStandby: resumables.get(key)?.manifest.options.backupStandby,
     },
   ]));
-  const listed: Listed = { facts, plan: planBackup(scan.files, settings) };
+  const listed: Listed = { facts, plan: planBackup(scan.files, settings), held: new HeldCopies() };
   tellOfWal(opened, listed.plan, inWal);
   await participants.each(async (participant) => {
     const own = factsOf(listed, participant);
@@ -88,7 +89,7 @@ export async function list(run: BackupRun, opened: Opened, started: Started): Pr
     if (resumables.has(participant.repository.key)) {
       await cleanResumed(participant, own, listed.plan.copies, context);
     }
-    await beginDirectory(participant, own, filesToCome(listed, participant));
+    await beginDirectory(participant, own, filesToCome(listed, participant), listed.held);
   });
   return listed;
 }

@@ -101,11 +101,10 @@ export class ManifestSaver {
       if (entry !== undefined) done.set(decision.file.name, entry);
     }
     const files = filesToCome(this.#listed, participant).map((file) => done.get(file.name) ?? file);
-    await repository.saveManifestCopy(
-      facts.options.stanza,
-      unfinishedManifest(facts, participant, files),
-      info.cipherPass,
-    );
+    await this.#listed.held.rewrite(participant, facts, async () => {
+      const manifest = unfinishedManifest(facts, participant, files);
+      await repository.saveManifestCopy(facts.options.stanza, manifest, info.cipherPass);
+    });
     this.#context.log.detail(`${repository.name}: backup.manifest.copy saved with ${done.size} copied files`);
   }
 }

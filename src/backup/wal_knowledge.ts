@@ -175,6 +175,8 @@ class SummaryReader {
     const summaries = await listSummaries(this.#connection, timeline, stretch);
     const gap = firstUncovered(summaries, stretch);
     if (gap !== undefined) return `the server has no summary of its WAL from ${formatLsn(gap)}`;
+    // A summary begins where a checkpoint does, and a backup too: a cluster with another history has none there.
+    if (!summaries.some(({ start }) => start === stretch.start)) return `the server's WAL has no checkpoint at ${lsn}`;
     return await readChanges(this.#connection, timeline, summaries, segmentPages) ?? "too many files changed";
   }
 }

@@ -258,7 +258,7 @@ Deno.test({
     await using folder = await TestFolder.make();
     await using cluster = await TestCluster.init(folder, {
       major: 17,
-      settings: `${SUMMARIZING}\nmax_wal_size = '4GB'`,
+      settings: `${SUMMARIZING.replace("'false'", "'true'")}\nmax_wal_size = '4GB'`,
     });
     await cluster.start();
     await cluster.sql(`create table huge(id int, v text storage plain);
