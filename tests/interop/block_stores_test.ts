@@ -1,7 +1,7 @@
 /** Block incremental backups in an object store and in a directory beside it: made by both programs in turns, restored by both, also over what is there. */
 import { assertEquals, assertIncludes } from "../support/assert.ts";
 import { TestFolder } from "../support/accounts.ts";
-import { hasFinalBlocks } from "../support/block_judge.ts";
+import { blockPeer } from "../support/block_judge.ts";
 import { makeCertificates } from "../support/certificates.ts";
 import { archiveWith, grow, makeCluster, normalized, type Program, restoredDump } from "../support/interop_story.ts";
 import { TestStanza } from "../support/programs.ts";
@@ -10,8 +10,7 @@ import { RGW_PROGRAMS, startRgw } from "../support/s3_servers.ts";
 import { assertHealthy, assertPeerFindsNothing } from "../support/verify_stanza.ts";
 
 const NEEDS = ["/usr/lib/postgresql/15/bin/postgres", ...RGW_PROGRAMS];
-/** Who takes turns with walferry: an original of other blocks cannot, then walferry does all of it. */
-const PEER: Program = hasFinalBlocks() ? "pgbackrest" : "walferry";
+const PEER = blockPeer();
 const IMMEDIATE = ["--type=immediate", "--target-action=promote"];
 
 testWith(
