@@ -12,12 +12,14 @@ export interface CopiedFile<T> {
   readonly passphrase: string | undefined;
   readonly maxBytes: number;
   readonly parse: (text: string) => T;
+  /** Why what was read is not what this file must be, although it is whole; `undefined` when it is. */
+  readonly misplaced?: (value: T) => string | undefined;
 }
 
 /** One of the two. */
 type Loaded<T> =
   | { readonly ok: true; readonly value: T | undefined; readonly hash: string }
-  | { readonly ok: false; readonly error: WalferryError };
+  | { readonly ok: false; readonly kind: FindingKind; readonly message: string };
 
 /**
  * Reads a file and its copy.
@@ -35,7 +37,7 @@ export async function loadBoth<T>(
   if (differ(main, copy)) [main, copy] = await loadPair(repository, file);
   for (const [path, loaded] of [[file.path, main], [`${file.path}.copy`, copy]] as const) {
     if (loaded.ok) continue;
-    add({ kind: kindOf(loaded.error), severity: "damage", path, message: messageOf(loaded.error) });
+    add({ kind: loaded.kind, severity: "damage", path, message: loaded.message });
   }
   if (differ(main, copy)) {
     add({
@@ -66,11 +68,14 @@ async function loadOne<T>(
     const bytes = await collect(stream, file.maxBytes);
     const hash = sha1Hex(bytes);
     if (same?.ok && same.hash === hash) return { ok: true, value: undefined, hash };
-    return { ok: true, value: file.parse(decodeText(bytes)), hash };
+    const value = file.parse(decodeText(bytes));
+    const message = file.misplaced?.(value);
+    if (message !== undefined) return { ok: false, kind: "mismatch", message };
+    return { ok: true, value, hash };
   } catch (thrown) {
     const error = toWalferryError(thrown);
     if (isStoreFailure(error)) throw error;
-    return { ok: false, error };
+    return { ok: false, kind: kindOf(error), message: messageOf(error) };
   }
 }
 

@@ -14,6 +14,7 @@ import { decodeText, encryption, HISTORY_LEVEL, INFO_BYTES_MAX, MANIFEST_BYTES_M
 import { archiveIdOf, archiveIdsOf, findSegments } from "../repository/wal_archive.ts";
 import { compressFilter } from "../stream/compress.ts";
 import { compressTypeOfName } from "../stream/compress_type.ts";
+import { sha1Hex } from "../stream/hash.ts";
 import { collect, streamOf } from "../stream/sources.ts";
 import { pipeline } from "../stream/byte_stream.ts";
 import type { Finding, FindingKind, FindingList } from "./finding.ts";
@@ -318,6 +319,8 @@ class Repair {
     const sibling = path.endsWith(".copy") ? path.slice(0, -".copy".length) : `${path}.copy`;
     const [isDamagedRight, isSiblingRight] = [await this.#isRightCopy(path), await this.#isRightCopy(sibling)];
     if (!isSiblingRight) return undefined;
+    // What was repaired before may have brought both.
+    if (isDamagedRight && await this.#areSame(path, sibling)) return "a second look";
     // Of two manifests that can be read and differ nobody can tell.
     if (isDamagedRight && (name.startsWith("backup.manifest") || !path.endsWith(".copy"))) return undefined;
     const isStale = isDamagedRight && await isMainStale(this.#facts, sibling);
@@ -329,6 +332,15 @@ class Repair {
     await repository.storage.write(bad, bytes);
     if (!await this.#isRightCopy(bad)) throw new WalferryError("Checksum", "what was written cannot be read back");
     return good.slice(good.lastIndexOf("/") + 1);
+  }
+
+  async #areSame(...paths: string[]): Promise<boolean> {
+    const hashes = new Set<string | undefined>();
+    for (const path of paths) {
+      const stream = await this.#facts.repository.storage.read(path);
+      hashes.add(stream && sha1Hex(await collect(stream, MANIFEST_BYTES_MAX)));
+    }
+    return hashes.size === 1;
   }
 
   async #isRightCopy(path: string): Promise<boolean> {
