@@ -335,18 +335,26 @@ class Repair {
   }
 
   async #areSame(...paths: string[]): Promise<boolean> {
+    const passphrase = await this.#passphraseOf(paths[0]!);
     const hashes = new Set<string | undefined>();
     for (const path of paths) {
-      const stream = await this.#facts.repository.storage.read(path);
+      const stream = await this.#facts.repository.readWith(path, passphrase);
       hashes.add(stream && sha1Hex(await collect(stream, MANIFEST_BYTES_MAX)));
     }
     return hashes.size === 1;
   }
 
-  async #isRightCopy(path: string): Promise<boolean> {
+  /** Of an info file or manifest. */
+  async #passphraseOf(path: string): Promise<string | undefined> {
     const { repository, stanza } = this.#facts;
     const isManifest = path.includes("/backup.manifest");
-    const passphrase = isManifest ? (await repository.loadBackupInfo(stanza)).cipherPass : repository.infoPassphrase;
+    return isManifest ? (await repository.loadBackupInfo(stanza)).cipherPass : repository.infoPassphrase;
+  }
+
+  async #isRightCopy(path: string): Promise<boolean> {
+    const { repository } = this.#facts;
+    const isManifest = path.includes("/backup.manifest");
+    const passphrase = await this.#passphraseOf(path);
     try {
       const stream = await repository.readWith(path, passphrase);
       if (stream === undefined) return false;
