@@ -306,6 +306,8 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "spool-path": "directory of the asynchronous queue; restore empties the stanza's part of it.",
   "stanza": "name of the stanza.",
   "start-fast": "begin a backup with an immediate checkpoint.",
+  "wal-summary":
+    "diff and incr: ask the server's WAL summaries (release 17 and later, summarize_wal=on) which tables and indexes changed since the prior backup; those that did not are not read, with --delta neither. What summaries cannot prove is decided as without them.",
   "stop-auto": "does nothing since PostgreSQL 9.6.",
   "tablespace-map": "restore: where a tablespace goes, name or oid=path; repeat it for several.",
   "tablespace-map-all": "restore: directory below which all tablespaces go.",

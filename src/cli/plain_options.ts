@@ -306,12 +306,14 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
       "archive-command",
       "archive-get",
       "archive-push",
+      "backup",
       "check",
       "drill",
       "info",
       "metrics",
       "report",
       "repo-sync",
+      "stanza-delete",
       "restore",
       "restore-command",
       "config-check",
@@ -431,6 +433,7 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
   { name: "resume", type: "boolean", home: "global", commands: BACKUP, default: "y" },
   { name: "page-header-check", type: "boolean", home: "global", commands: BACKUP, default: "y" },
   { name: "start-fast", type: "boolean", home: "global", commands: BACKUP, default: "n" },
+  { name: "wal-summary", type: "boolean", home: "global", commands: BACKUP, default: "n", own: true },
   // Verify
   {
     name: "verify-exit",

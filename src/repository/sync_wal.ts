@@ -26,8 +26,8 @@ export interface SyncWalOptions {
   /** Whether a WAL file is copied where it is missing. Default: every one. */
   readonly isWanted?: (name: string) => boolean;
   readonly signal: AbortSignal;
-  /** Hears of each file that was (or would be) copied; of one that was, the SHA-1 of its content. */
-  readonly onCopied: (name: string, checksum: string | undefined) => void;
+  /** Hears of each file that was (or would be) copied, and whose it is; of one that was, the SHA-1 of its content. */
+  readonly onCopied: (name: string, systemId: bigint, checksum: string | undefined) => void;
 }
 
 /** Compares every archive id of clusters that both repositories know; oldest first. @throws WalferryError what keeps either from answering */
@@ -52,7 +52,7 @@ export async function syncWal(options: SyncWalOptions): Promise<SyncedWal> {
       await inLanes(missing, options.atOnce, async (file) => {
         signal.throwIfAborted();
         const checksum = options.dryRun ? undefined : await file.copy(signal);
-        options.onCopied(file.name, checksum);
+        options.onCopied(file.name, entry.systemId, checksum);
         copied++;
         copiedBytes += file.sizeBytes;
       });
