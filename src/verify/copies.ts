@@ -14,6 +14,8 @@ export interface CopiedFile<T> {
   readonly parse: (text: string) => T;
   /** Why what was read is not what this file must be, although it is whole; `undefined` when it is. */
   readonly misplaced?: (value: T) => string | undefined;
+  /** Whether the copy is the one that holds, where both can be read and differ. Default: the file itself does. */
+  readonly isOlder?: (main: T, copy: T) => Promise<boolean> | boolean;
 }
 
 /** One of the two. */
@@ -46,6 +48,8 @@ export async function loadBoth<T>(
       path: `${file.path}.copy`,
       message: `it does not say the same as ${file.path.slice(file.path.lastIndexOf("/") + 1)}`,
     });
+    const [first, second] = [main, copy].map((loaded) => (loaded.ok ? loaded.value : undefined));
+    if (first !== undefined && second !== undefined && await file.isOlder?.(first, second)) return second;
   }
   return main.ok ? main.value : copy.ok ? copy.value : undefined;
 }

@@ -17,10 +17,11 @@ import { compressTypeOfName } from "../stream/compress_type.ts";
 import { sha1Hex } from "../stream/hash.ts";
 import { collect, streamOf } from "../stream/sources.ts";
 import { pipeline } from "../stream/byte_stream.ts";
+import type { CopiedFile } from "./copies.ts";
 import type { Finding, FindingKind, FindingList } from "./finding.ts";
 import { judgeObject, type ObjectRequest } from "./object_job.ts";
 import { settleDuplicate } from "./duplicates.ts";
-import { isMainStale } from "./stale_info.ts";
+import { archiveInfoFile, backupInfoFile } from "./stanza_infos.ts";
 import { realign } from "./realign.ts";
 import { repairBackup } from "./repair_backup.ts";
 import { repairFiles } from "./repair_files.ts";
@@ -34,6 +35,9 @@ import { namesOfRun, segmentsOfRun } from "../repository/wal_span.ts";
 const HOLE_MAX = 10_000;
 /** Largest history or backup label file, in bytes. */
 const SMALL_BYTES_MAX = 1024 * 1024;
+
+/** The four files that describe a stanza. */
+const INFO_FILE = /\/(?:archive|backup)\.info(?:\.copy)?$/;
 
 export interface RepairFacts extends RepairPlaceFacts {
   /** The whole stanza was looked at, not one backup. */
@@ -50,13 +54,19 @@ export async function repair(facts: RepairFacts): Promise<void> {
   const place = new RepairPlace(facts);
   const { findings } = facts.report;
   const open = () => findings.kept.filter(({ severity, repaired }) => severity === "damage" && repaired === undefined);
+  const work = new Repair(place, facts.report);
+  // Everything else is done by what the info files say.
+  for (const finding of open()) {
+    if (!INFO_FILE.test(finding.path)) continue;
+    const from = await work.put(finding);
+    if (from !== undefined) findings.markRepaired(finding, from);
+  }
   for (const { label, status } of facts.report.backups) {
     if (status === "manifest missing") await repairWhole(place, label, open(), findings);
   }
   for (const finding of open()) {
     if (finding.kind === "duplicate") await settle(place, finding, findings);
   }
-  const work = new Repair(place, facts.report);
   const done = new Map<string, string | undefined>();
   for (const finding of open()) {
     facts.context.signal.throwIfAborted();
@@ -323,7 +333,7 @@ class Repair {
     if (isDamagedRight && await this.#areSame(path, sibling)) return "a second look";
     // Of two manifests that can be read and differ nobody can tell.
     if (isDamagedRight && (name.startsWith("backup.manifest") || !path.endsWith(".copy"))) return undefined;
-    const isStale = isDamagedRight && await isMainStale(this.#facts, sibling);
+    const isStale = isDamagedRight && await this.#isCopyHolding(sibling);
     const [good, bad] = isStale ? [path, sibling] : [sibling, path];
     const stored = await repository.storage.read(good);
     if (stored === undefined) return undefined;
@@ -342,6 +352,23 @@ class Repair {
       hashes.add(stream && sha1Hex(await collect(stream, MANIFEST_BYTES_MAX)));
     }
     return hashes.size === 1;
+  }
+
+  /** Of an info file and its copy, which both can be read and differ. */
+  async #isCopyHolding(path: string): Promise<boolean> {
+    const { repository, stanza } = this.#facts;
+    const read = async <T>({ parse, passphrase, maxBytes, isOlder }: CopiedFile<T>): Promise<boolean> => {
+      const values: T[] = [];
+      for (const one of [path, `${path}.copy`]) {
+        const stream = await repository.readWith(one, passphrase);
+        if (stream === undefined) return false;
+        values.push(parse(decodeText(await collect(stream, maxBytes))));
+      }
+      return await isOlder!(values[0]!, values[1]!);
+    };
+    return path.endsWith("/archive.info")
+      ? await read(archiveInfoFile(repository, stanza))
+      : await read(backupInfoFile(repository, stanza));
   }
 
   /** Of an info file or manifest. */
