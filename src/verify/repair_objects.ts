@@ -59,6 +59,9 @@ export class ObjectRepair {
   async #putObject(path: string, request: ObjectRequest | undefined): Promise<string | undefined> {
     if (request !== undefined) return await this.#putJudged(request);
     const name = path.slice(path.lastIndexOf("/") + 1);
+    // An empty segment was never read.
+    const segment = /^archive\/[^/]+\/([^/]+)\/[0-9A-F]{16}\/([0-9A-F]{24})-([0-9a-f]{40})/.exec(path);
+    if (segment !== null) return await this.#putSegment(segment[1]!, segment[2]!, segment[3], path);
     if (/^(?:archive\.info|backup\.info|backup\.manifest)(?:\.copy)?$/.test(name)) {
       return await this.#putCopy(path, name);
     }
@@ -82,9 +85,7 @@ export class ObjectRepair {
         return other.name;
       }
     }
-    const [, , archiveId, , storedName] = request.path.split("/");
-    if (!request.path.startsWith("archive/") || storedName === undefined) return undefined;
-    return await this.#putSegment(archiveId!, storedName.slice(0, 24), storedName.slice(25, 65), request.path);
+    return request.path.startsWith("archive/") ? await this.#putObject(request.path, undefined) : undefined;
   }
 
   /** A segment as another repository has it, under its own passphrase. @param checksum `undefined`: the only one there is */
