@@ -2,7 +2,7 @@
  * A quorum against real stores while everything goes wrong: one repository is a directory that comes and goes, one an S3 server behind a proxy
  * that refuses, cuts and loses answers, and the background process is killed again and again. After each history: what PostgreSQL was told is
  * archived is where the quorum says, everything else is noted, and with the stores back every repository gets all of it, byte-equal.
- * `WALFERRY_CHAOS` = how many histories.
+ * `WALFERRY_CHAOS` = how many histories, `WALFERRY_CHAOS_FIRST` = seed of the first one.
  */
 import { openS3 } from "../../backends/s3.ts";
 import { walDirectory } from "../../src/format/wal_name.ts";
@@ -28,13 +28,16 @@ const FAULTS: readonly Fault[] = [
   { kind: "delay", milliseconds: 150 },
 ];
 const HISTORIES = Number(Deno.env.get("WALFERRY_CHAOS") ?? 4);
+const FIRST = Number(Deno.env.get("WALFERRY_CHAOS_FIRST") ?? 1);
+/** What a history leaves in the store, in bytes, with room to spare. */
+const HISTORY_BYTES = 40 * 1024 * 1024;
 
 testWith(
   ["/usr/lib/postgresql/15/bin/postgres", "pkill", "pgrep", ...RGW_PROGRAMS],
   `${HISTORIES} histories of a quorum of two real stores: nothing acknowledged is missing, doubled, wrong or forgotten`,
   async () => {
     await using folder = await TestFolder.make();
-    await using server = await startRgw();
+    await using server = await startRgw(undefined, Math.max(1024 ** 3, HISTORIES * HISTORY_BYTES));
     await using proxy = await FaultProxy.start(server.port);
     await using cluster = await TestCluster.init(folder, {
       settings: "archive_mode = on\narchive_command = 'false'\nwal_keep_size = '2GB'\nmax_wal_size = '2GB'",
@@ -76,7 +79,7 @@ testWith(
     };
     const checked = new Set<string>();
     try {
-      for (let seed = 1; seed <= HISTORIES; seed++) {
+      for (let seed = FIRST; seed < FIRST + HISTORIES; seed++) {
         const chance = new Chance(seed);
         let isAway = false;
         let trouble = 0;
