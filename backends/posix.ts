@@ -299,9 +299,13 @@ class OpenFileStream implements ByteStream {
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
     try {
+      const shared = this.#options.chunksPass
+        ? new Uint8Array(Math.min(READ_BYTES, this.#options.lengthBytes ?? Infinity))
+        : undefined;
       for (let left = this.#options.lengthBytes ?? Infinity; left > 0;) {
         this.#options.signal?.throwIfAborted();
-        const buffer = new Uint8Array(Math.min(READ_BYTES, left));
+        const wanted = Math.min(READ_BYTES, left);
+        const buffer = shared?.subarray(0, wanted) ?? new Uint8Array(wanted);
         const read = () => this.#calls.read(this.#file, buffer);
         const count = await guard("FileRead", `unable to read '${this.#absolute}'`, read);
         if (count === null) return;

@@ -22,9 +22,9 @@ import type {
   FileTarget,
   StoredFile,
 } from "./copy_request.ts";
-import { asStored, type Content, type Destinations, placesOf, storeAll, storedPath } from "./file_store.ts";
+import { asStored, type Content, type Destinations, placesOf, storeAll } from "./file_store.ts";
 import { WHOLE_BYTES } from "./planner.ts";
-import { readStored } from "./resumed_file.ts";
+import { ResumedFiles } from "./resumed_file.ts";
 
 /** Starts a worker of the job `backup-copy`: opens every repository's store once. */
 export async function start(
@@ -45,9 +45,13 @@ async function copyAll(
   for (const { key, directory } of bundleId === undefined ? [] : setup.targets) {
     bundles.set(key, new BundleWriter(storages.get(key)!, `${directory}/bundle/${bundleId}`));
   }
+  await using before = new AsyncDisposableStack();
+  const resumed = new Map(setup.targets.map(({ key }) => [key, before.use(new ResumedFiles(storages.get(key)!))]));
   const results: CopyResult[] = [];
   try {
-    for (const file of files) results.push(await copyFile({ setup, storages, bundles, bundleId }, file, advance));
+    for (const file of files) {
+      results.push(await copyFile({ setup, storages, bundles, bundleId }, resumed, file, advance));
+    }
   } catch (error) {
     for (const bundle of bundles.values()) await bundle.abandon(error);
     throw error;
@@ -74,8 +78,13 @@ function withoutBundles(result: CopyResult, failures: ReadonlyMap<number, Serial
   return { ...result, stored };
 }
 
-async function copyFile(destinations: Destinations, request: CopyRequest, advance: Advance): Promise<CopyResult> {
-  const { setup, storages } = destinations;
+async function copyFile(
+  destinations: Destinations,
+  resumed: ReadonlyMap<number, ResumedFiles>,
+  request: CopyRequest,
+  advance: Advance,
+): Promise<CopyResult> {
+  const { setup } = destinations;
   using file = openClusterFile(setup, request);
   if (file === undefined) return { status: "missing" };
   const isSmall = request.sizeBytes <= WHOLE_BYTES;
@@ -83,9 +92,11 @@ async function copyFile(destinations: Destinations, request: CopyRequest, advanc
     unchangedChecksum !== undefined || resumed?.compare
   );
   const isBundled = request.targets.some(({ bundled }) => bundled);
-  const whole = isSmall && (isCompared || isBundled) ? await collect(file.content(), WHOLE_BYTES) : undefined;
+  // What an interrupted run has stored everywhere, and need not be compared, is not read.
+  const isRead = isCompared || request.targets.some((target) => target.resumed === undefined);
+  const whole = isSmall && isRead && (isCompared || isBundled) ? await collect(file.content(), WHOLE_BYTES) : undefined;
   const found = isCompared ? await contentOf(whole ?? file.content()) : whole?.length === 0 ? NOTHING : undefined;
-  const { settled, damaged } = await settle(setup, storages, request, found);
+  const { settled, damaged } = await settle(setup, resumed, request, found);
   const targets = request.targets.filter(({ key }) => !settled.has(key));
   if (targets.length === 0) {
     advance(request.sizeBytes);
@@ -135,7 +146,7 @@ const NOTHING: Content = { sizeBytes: 0, checksum: SHA1_OF_NOTHING };
  */
 async function settle(
   setup: CopySetup,
-  storages: ReadonlyMap<number, Storage>,
+  resumedFiles: ReadonlyMap<number, ResumedFiles>,
   request: CopyRequest,
   found: Content | undefined,
 ): Promise<{ readonly settled: Map<number, StoredFile>; readonly damaged: Map<number, string> }> {
@@ -150,12 +161,18 @@ async function settle(
       settled.set(key, { key, status: "unchanged" });
     } else if (resumed !== undefined && (found === undefined || isThis(resumed.checksum))) {
       const target = setup.targets.find((one) => one.key === key)!;
-      const path = storedPath(target, request);
-      const storage = storages.get(key)!;
+      const { checksum, stored } = resumed;
+      const expected = {
+        checksum,
+        sizeBytes: request.sizeBytes,
+        compressType: target.compress.type,
+        cipherPass: target.cipherPass,
+      };
       try {
-        const bytes = await readStored(storage, path, target.compress.type, target.cipherPass, resumed.checksum);
-        if (bytes === undefined) damaged.set(key, `${storage.location}/${path}`);
-        else settled.set(key, { key, status: "resumed", ...asStored(target, bytes) });
+        const bytes = await resumedFiles.get(key)!.read(stored, expected);
+        if (bytes === undefined) damaged.set(key, resumedFiles.get(key)!.display(stored));
+        // The hash of blocks is told whatever they are made of: they are not the content.
+        else settled.set(key, { key, status: "resumed", ...(stored.blocks ? bytes : asStored(target, bytes)) });
       } catch (error) {
         settled.set(key, { key, status: "failed", error: serializeError(error) });
       }

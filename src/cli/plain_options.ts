@@ -139,6 +139,7 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
   { name: "query", type: "list", home: "command line", commands: ["drill"], own: true },
   { name: "expect", type: "list", home: "command line", commands: ["drill"], own: true },
   { name: "query-database", type: "string", home: "command line", commands: ["drill"], own: true },
+  { name: "deep", type: "boolean", home: "command line", commands: ["verify"], default: "n", own: true },
   { name: "since-last", type: "boolean", home: "command line", commands: ["verify"], default: "n", own: true },
   { name: "verbose", type: "boolean", home: "command line", commands: ["verify"], default: "n" },
   { name: "target", type: "string", home: "command line", commands: ["drill", "restore"], depends: TARGETED },
@@ -305,6 +306,7 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
       "archive-command",
       "archive-get",
       "archive-push",
+      "backup",
       "check",
       "drill",
       "info",
@@ -431,6 +433,7 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
   { name: "resume", type: "boolean", home: "global", commands: BACKUP, default: "y" },
   { name: "page-header-check", type: "boolean", home: "global", commands: BACKUP, default: "y" },
   { name: "start-fast", type: "boolean", home: "global", commands: BACKUP, default: "n" },
+  { name: "wal-summary", type: "boolean", home: "global", commands: BACKUP, default: "n", own: true },
   // Verify
   {
     name: "verify-exit",

@@ -45,6 +45,7 @@ export function backupOptions(config: Configuration): BackupOptions {
     pageHeaderCheck: config.boolean("page-header-check"),
     exclude: config.list("exclude"),
     delta: config.boolean("delta"),
+    walSummary: config.boolean("wal-summary"),
     resume: config.boolean("resume"),
     manifestSaveBytes: config.number("manifest-save-threshold"),
     annotations: config.hash("annotation"),
@@ -52,6 +53,7 @@ export function backupOptions(config: Configuration): BackupOptions {
     bufferBytes: config.number("buffer-size"),
     dbTimeoutMs: config.number("db-timeout"),
     lockPath: config.string("lock-path"),
+    spoolPath: config.string("spool-path"),
     pgVersionForce: config.optionalString("pg-version-force"),
   };
 }
