@@ -71,10 +71,11 @@ testWith(
         .filter(Boolean).map((path) => path.slice(path.lastIndexOf("/") + 1));
     const kill = () => execute(["pkill", "-KILL", "-f", `config=${stanza.config}.*archive-push:async`]);
     const setAway = async (away: boolean) => {
-      // A write that was on its way makes directories where the repository was, as below an unmounted file system.
+      // A write that was on its way makes directories where the repository was, as below an unmounted file system; also at this very moment,
+      // and then the repository must not be moved into them.
       const script = away
         ? `[ -e ${first}.away ] || mv ${first} ${first}.away`
-        : `[ ! -e ${first}.away ] || { rm -rf ${first} && mv ${first}.away ${first}; }`;
+        : `while [ -e ${first}.away ]; do rm -rf ${first}; mv -T ${first}.away ${first} 2>/dev/null; done`;
       await runAs(["sh", "-c", script]);
     };
     const checked = new Set<string>();
