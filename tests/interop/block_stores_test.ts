@@ -5,7 +5,7 @@ import { testWithBlocks } from "../support/block_judge.ts";
 import { makeCertificates } from "../support/certificates.ts";
 import { archiveWith, grow, makeCluster, normalized, restoredDump } from "../support/interop_story.ts";
 import { TestStanza } from "../support/programs.ts";
-import { RGW_PROGRAMS, startRgw } from "../support/s3_servers.ts";
+import { RGW_PROGRAMS, s3TlsOptions, startRgw } from "../support/s3_servers.ts";
 
 const NEEDS = ["/usr/lib/postgresql/15/bin/postgres", ...RGW_PROGRAMS];
 const IMMEDIATE = ["--type=immediate", "--target-action=promote"];
@@ -23,17 +23,7 @@ testWithBlocks(NEEDS, "block incremental backups in S3 and in a directory, each 
         cipherPass: "a passphrase",
         options: {
           ...blocks,
-          type: "s3",
-          "s3-bucket": await server.makeBucket(),
-          // A name, because the original does not find addresses in certificates.
-          "s3-endpoint": "s3.localhost",
-          "s3-region": server.region,
-          "s3-key": server.key,
-          "s3-key-secret": server.keySecret,
-          "s3-uri-style": "path",
-          "storage-host": "localhost",
-          "storage-port": String(server.tlsPort),
-          "storage-ca-file": certificates.caFile,
+          ...s3TlsOptions(server, await server.makeBucket(), certificates),
         },
       },
       { options: blocks },
