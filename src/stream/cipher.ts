@@ -53,6 +53,19 @@ export function encryptFilter(passphrase: string, framing: Framing = "normal"): 
   };
 }
 
+/** Encrypts bytes at hand with a fresh salt. */
+export function encryptBytes(passphrase: string, bytes: Uint8Array, framing: Framing = "normal"): Uint8Array {
+  const salt = new Uint8Array(randomBytes(SALT_BYTES));
+  const { key, iv } = deriveKey(passphrase, salt);
+  const cipher = createCipheriv("aes-256-cbc", key, iv);
+  const pieces: Uint8Array[] = framing === "raw" ? [salt] : [MAGIC, salt];
+  for (let from = 0; from < bytes.length; from += UPDATE_BYTES) {
+    pieces.push(cipher.update(bytes.subarray(from, from + UPDATE_BYTES)));
+  }
+  pieces.push(cipher.final());
+  return concatenate(pieces, pieces.reduce((total, { length }) => total + length, 0));
+}
+
 /**
  * Decrypts a stream.
  * @throws WalferryError `Crypto` for a missing or foreign header and for a wrong passphrase (where the padding shows it).

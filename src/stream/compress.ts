@@ -44,13 +44,17 @@ async function loadCodec(type: CompressType): Promise<Codec> {
   }
 }
 
-/** Compresses bytes at hand in one go: the way of a WAL segment. */
-export async function compressBytes(setting: CompressSetting, bytes: Uint8Array): Promise<Uint8Array> {
+/** Compresses bytes at hand in one go: the way of a WAL segment, and of a small file. */
+export async function compressBytes(
+  setting: CompressSetting,
+  bytes: Uint8Array,
+  framing: Framing = "normal",
+): Promise<Uint8Array> {
   if (setting.type === "none") return bytes;
   const codec = await loadCodec(setting.type);
   if (codec.compressBytes !== undefined) {
-    return codec.compressBytes(bytes, setting.level ?? DEFAULT_LEVELS[setting.type]);
+    return codec.compressBytes(bytes, setting.level ?? DEFAULT_LEVELS[setting.type], framing);
   }
   // Incompressible input grows by less than a fiftieth in every one of these formats.
-  return await collect(compressFilter(setting)(streamOf(bytes)), bytes.length + bytes.length / 50 + 65536);
+  return await collect(compressFilter(setting, framing)(streamOf(bytes)), bytes.length + bytes.length / 50 + 65536);
 }
