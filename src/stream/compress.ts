@@ -44,6 +44,23 @@ async function loadCodec(type: CompressType): Promise<Codec> {
   }
 }
 
+/**
+ * Decompresses bytes at hand.
+ * @param maxBytes of the content: more is an error
+ * @throws WalferryError `Format` when they are damaged or something else, `Format` or `FileRead` when the content is longer
+ */
+export async function decompressBytes(
+  type: CompressType,
+  bytes: Uint8Array,
+  maxBytes: number,
+  framing: Framing = "normal",
+): Promise<Uint8Array> {
+  if (type === "none") return bytes;
+  const codec = await loadCodec(type);
+  if (codec.decompressBytes !== undefined) return codec.decompressBytes(bytes, maxBytes, framing);
+  return await collect(decompressFilter(type, framing)(streamOf(bytes)), maxBytes);
+}
+
 /** Compresses bytes at hand in one go: the way of a WAL segment, and of a small file. */
 export async function compressBytes(
   setting: CompressSetting,

@@ -4,7 +4,7 @@ import zlib from "node:zlib";
 import { WalferryError } from "../errors.ts";
 import type { ByteStream } from "./byte_stream.ts";
 import type { Codec } from "./codec.ts";
-import { wholeZstdFrames } from "./zstd_frames.ts";
+import { assertWholeZstdFrames, wholeZstdFrames } from "./zstd_frames.ts";
 
 /** Size of the codec's output pieces in bytes: decompression runs at half speed with the default of 16 KiB. */
 const OUTPUT_BYTES = 256 * 1024;
@@ -33,6 +33,11 @@ export const gzCodec: Codec = {
     const options = { level, chunkSize: outputBytesFor(bytes) };
     return framing === "raw" ? zlib.deflateSync(bytes, options) : zlib.gzipSync(bytes, options);
   },
+  decompressBytes: (bytes, maxBytes, framing) =>
+    whole(
+      maxBytes,
+      (options) => framing === "raw" ? zlib.inflateSync(bytes, options) : zlib.gunzipSync(bytes, options),
+    ),
 };
 
 /** zst: one frame with the library's defaults. */
@@ -48,7 +53,31 @@ export const zstCodec: Codec = {
       // Tables as small as the content are made sooner, and the frame says how long it is.
       pledgedSrcSize: bytes.length,
     }),
+  decompressBytes: (bytes, maxBytes) => {
+    assertWholeZstdFrames(bytes);
+    return whole(maxBytes, (options) => zlib.zstdDecompressSync(bytes, options));
+  },
 };
+
+/** Decompresses at once, into one piece where the content is as long as it should be. */
+function whole(
+  maxBytes: number,
+  decompress: (options: { readonly chunkSize: number; readonly maxOutputLength: number }) => Uint8Array,
+): Uint8Array {
+  try {
+    // The one byte more shows what is too long.
+    const maxOutputLength = maxBytes + 1;
+    const content = decompress({ chunkSize: Math.max(maxOutputLength, OUTPUT_BYTES_MIN), maxOutputLength });
+    if (content.length > maxBytes) throw tooLong(maxBytes);
+    return content;
+  } catch (error) {
+    throw (error as { code?: string }).code === "ERR_BUFFER_TOO_LARGE" ? tooLong(maxBytes) : codecError(error);
+  }
+}
+
+function tooLong(maxBytes: number): WalferryError {
+  return new WalferryError("Format", `content is larger than the ${maxBytes} bytes that are allowed here`);
+}
 
 /** One piece is enough for nearly every content. */
 function outputBytesFor({ length }: Uint8Array): number {
