@@ -8,6 +8,7 @@ import { type ControlData, INVALID_CHECKPOINT, readControlFile } from "../postgr
 import type { Clock } from "../process/clock.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { askEnough } from "../repository/ask_enough.ts";
+import { amongOthers } from "../repository/config.ts";
 import { DebtLedger } from "../repository/debts.ts";
 import { HealthBoard } from "../repository/health.ts";
 import type { Repository } from "../repository/repository.ts";
@@ -42,7 +43,7 @@ export type GetResult = { readonly state: "found"; readonly repository: string; 
  * a repository that could not be asked may hold it
  */
 export async function getWal(options: ArchiveGetOptions, context: CommandContext): Promise<GetResult> {
-  await using set = await RepositorySet.open(options.repositories);
+  await using set = await RepositorySet.open(amongOthers(options.repositories));
   const control = readControlFile(options.cluster.path, options.pgVersionForce);
   return await getWalFrom(set, options, {
     signal: context.signal,
@@ -67,7 +68,8 @@ export async function getWalFrom(
   context: GetContext,
 ): Promise<GetResult> {
   const destination = resolveWalPath(options.destination, options.cluster.path, "archive-get");
-  assertStartable(options.cluster.path, readControlFile(options.cluster.path, options.pgVersionForce));
+  const control = readControlFile(options.cluster.path, options.pgVersionForce);
+  assertStartable(options.cluster.path, control);
   const health = new HealthBoard(options.spoolPath, options.stanza, context.clock, "get");
   const { candidates, failures, asked } = await search(set, options.walName, health, context);
   context.signal.throwIfAborted();
@@ -99,7 +101,7 @@ export async function getWalFrom(
   }
   // Asked of some repositories only, one may be owed what another one has.
   const ledger = new DebtLedger(options.spoolPath, options.stanza);
-  const owed = set.repositories.filter(({ key }) => ledger.owes(key, options.walName));
+  const owed = set.repositories.filter(({ key }) => ledger.owes(control.systemId, key, options.walName));
   if (owed.length > 0) {
     throw new WalferryError(
       "RepoInvalid",

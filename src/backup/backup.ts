@@ -22,6 +22,7 @@ import { ManifestSaver } from "./manifest_saver.ts";
 import type { BackupOptions, BackupType } from "./options.ts";
 import { gatherParticipants, type Participant } from "./participants.ts";
 import { isFromStandby, orderJobs } from "./planner.ts";
+import { RunJournals } from "./run_journals.ts";
 import {
   type Archived,
   type BackupRun,
@@ -35,6 +36,9 @@ import { openCluster, type SourceCluster, startOnline, stopOnline } from "./star
 
 /** The session with the server is used at least this often, so that neither end takes the other for dead. */
 const PING_EVERY_MS = 30_000;
+
+/** While files are copied it is looked so often whether the directories still belong to this backup. */
+const LOOK_EVERY_MS = 1_000;
 
 /** What came of a backup. */
 export interface BackupReport {
@@ -61,14 +65,16 @@ export async function runBackup(run: BackupRun): Promise<BackupReport> {
   const started = await start(run, opened);
   const listed = await list(run, opened, started);
   const saver = new ManifestSaver(opened.participants, listed, options.manifestSaveBytes, context);
+  using journals = RunJournals.begin(opened.participants, listed, options, context);
   try {
-    const copied = await copy(run, opened, listed, saver);
+    const copied = await copy(run, opened, listed, saver, journals);
     const stopped = await stop(opened, listed);
     const archived = await archive(run, opened, started, listed, stopped);
     saver.close();
-    return await complete(run, opened, listed, copied, stopped, archived);
+    return await complete(run, opened, listed, copied, stopped, archived, journals);
   } catch (error) {
     // What was done so far need not be done again.
+    await journals.flush();
     if (options.resume) await saver.save();
     throw error;
   }
@@ -133,9 +139,11 @@ async function copy(
   opened: Opened,
   listed: Listed,
   saver: ManifestSaver,
+  journals: RunJournals,
 ): Promise<readonly CopiedFile[]> {
   const { cluster, participants } = opened;
   let lastPingMs = context.clock.monotonicMs();
+  let lastLookMs = lastPingMs;
   // A job fills a bundle in every repository that has some: the smallest size asked for says when it is full.
   const bundleBytes = Math.min(
     ...[...listed.facts.values()].map(({ lineage }) => lineage.bundle?.sizeBytes ?? Infinity),
@@ -164,13 +172,21 @@ async function copy(
     },
     processMax: options.processMax,
     pathOf: (name) => cluster.pathOf(name),
-    onCopied: (copied) => saver.add(copied),
+    onCopied: (copied) => {
+      saver.add(copied);
+      journals.add(copied);
+    },
     stillValid: async () => {
+      await journals.flush();
       if (options.resume) await saver.saveWhenDue();
       const nowMs = context.clock.monotonicMs();
-      if (nowMs - lastPingMs < PING_EVERY_MS) return;
-      lastPingMs = nowMs;
-      await cluster.assertSameRoles();
+      if (nowMs - lastPingMs >= PING_EVERY_MS) {
+        lastPingMs = nowMs;
+        await cluster.assertSameRoles();
+      }
+      if (nowMs - lastLookMs < LOOK_EVERY_MS) return [];
+      lastLookMs = nowMs;
+      return await listed.held.lost(participants.live, (participant) => factsOf(listed, participant));
     },
     onProgress,
     onFailure: (failure) => participants.drop([failure]),
@@ -186,6 +202,7 @@ async function stop({ cluster, participants }: Opened, listed: Listed): Promise<
   if (online !== undefined) {
     await participants.each(async (participant) => {
       const facts = factsOf(listed, participant);
+      await listed.held.assertHeld(participant, facts);
       extra.set(participant.repository.key, await storeServerFiles(participant, facts, online, timestampStop));
     });
   }
@@ -221,6 +238,7 @@ async function complete(
   copied: readonly CopiedFile[],
   stopped: Stopped,
   archived: Archived,
+  journals: RunJournals,
 ): Promise<BackupReport> {
   const reports = new Map<number, Omit<BackupReport, "failures">>();
   await participants.each(async (participant) => {
@@ -230,7 +248,9 @@ async function complete(
     const files = [...listed.plan.references.get(key)!, ...entriesOf(copied, participant)];
     const manifest = completeManifest(facts, participant, files, extra, stopped.timestampStop, stopped.online);
     context.signal.throwIfAborted();
+    await listed.held.assertHeld(participant, facts);
     await completeBackup(participant, facts, manifest, context);
+    journals.forget(key);
     const sizeBytes = manifest.files.reduce((total, file) => total + file.sizeBytes, 0);
     const { type } = lineages.get(key)!;
     reports.set(key, { label: manifest.label, type, sizeBytes, files: manifest.files.length });

@@ -9,7 +9,7 @@ import type { CommandContext } from "../process/command_context.ts";
 import { isDistant } from "../../backends/config.ts";
 import { LIGHT_AT_ONCE, WorkerPool } from "../process/worker_pool.ts";
 import { formatPercent, formatSize } from "../report/units.ts";
-import { blockMapPlace } from "../repository/block_files.ts";
+import { blockFilePath, blockMapPlace } from "../repository/block_files.ts";
 import type { RepositoryFailure } from "../repository/repository_set.ts";
 import type { BlockDecision } from "./block_plan.ts";
 import type {
@@ -20,7 +20,9 @@ import type {
   CopyResult,
   CopySetup,
   StoredFile,
+  StoredPlace,
 } from "./copy_request.ts";
+import { storedPath } from "./file_store.ts";
 import { CONTROL_NAME, type CopyDecision, type CopyJob } from "./planner.ts";
 
 /** Pause before the attempts behind the first two (`job-retry-interval`), and how many attempts there are in all. */
@@ -54,8 +56,11 @@ export interface CopyRun {
   readonly processMax: number;
   /** Absolute path of a manifest name. */
   readonly pathOf: (name: string) => string;
-  /** An error here stops the copy: the server changed its role, or the session is gone. Called now and then. */
-  readonly stillValid: () => Promise<void>;
+  /**
+   * An error here stops the copy: the server changed its role, or the session is gone. Gives the repositories that are to be left out from
+   * here on. Called now and then.
+   */
+  readonly stillValid: () => Promise<readonly RepositoryFailure[]>;
   /** Hears how far the copy is. */
   readonly onProgress: (doneBytes: number, totalBytes: number) => void;
   /** Hears of every file that is stored, or found where an earlier backup has it. */
@@ -130,7 +135,9 @@ class Copier {
         if (failed !== undefined) return;
         try {
           await this.#runJob(pool, job);
-          await this.#run.stillValid();
+          for (const { key, error } of await this.#run.stillValid()) {
+            if (this.#live.has(key)) this.#drop(key, error);
+          }
         } catch (error) {
           failed ??= { error };
         }
@@ -183,7 +190,11 @@ class Copier {
         bundled,
         unchangedChecksum: unchanged?.checksum,
         blocks: blocks && this.#blocksIn(key, blocks),
-        resumed: resumed && { checksum: resumed.entry.checksum!, compare: resumed.compare },
+        resumed: resumed && {
+          checksum: resumed.entry.checksum!,
+          compare: resumed.compare,
+          stored: this.#placeIn(key, resumed.entry),
+        },
       })),
     };
   }
@@ -194,6 +205,22 @@ class Copier {
     const backups = directory.slice(0, directory.lastIndexOf("/"));
     const map = blockMapPlace(prior, `${backups}/${prior.reference}`);
     return { shape, superBlockBytes, prior: { map, sizeBytes: prior.sizeBytes, checksum: prior.checksum! } };
+  }
+
+  /** Where an interrupted run has stored a file. */
+  #placeIn(key: number, entry: ManifestFile): StoredPlace {
+    const target = this.#run.setup.targets.find((one) => one.key === key)!;
+    const { name, bundleId, bundleOffset = 0, repoSizeBytes, repoChecksum, blockMapBytes } = entry;
+    const isInBlocks = blockMapBytes !== undefined;
+    const isMember = bundleId !== undefined;
+    return {
+      path: isMember || isInBlocks ? blockFilePath(target.directory, name, bundleId) : storedPath(target, entry),
+      member: isMember ? { offsetBytes: bundleOffset, lengthBytes: repoSizeBytes } : undefined,
+      framing: isMember ? target.bundleFraming : "normal",
+      blocks: isInBlocks
+        ? { repoChecksum: repoChecksum ?? "", map: blockMapPlace(entry, target.directory) }
+        : undefined,
+    };
   }
 
   /** Whether this result is final; the alternative is another attempt for all repositories, so that all hold the same content. */

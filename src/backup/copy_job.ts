@@ -21,9 +21,9 @@ import type {
   FileTarget,
   StoredFile,
 } from "./copy_request.ts";
-import { asStored, type Content, type Destinations, placesOf, storeAll, storedPath, storeWhole } from "./file_store.ts";
+import { asStored, type Content, type Destinations, placesOf, storeAll, storeWhole } from "./file_store.ts";
 import { WHOLE_BYTES } from "./planner.ts";
-import { readStored } from "./resumed_file.ts";
+import { ResumedFiles } from "./resumed_file.ts";
 
 /** Starts a worker of the job `backup-copy`: opens every repository's store once. */
 export async function start(
@@ -44,9 +44,13 @@ async function copyAll(
   for (const { key, directory } of bundleId === undefined ? [] : setup.targets) {
     bundles.set(key, new BundleWriter(storages.get(key)!, `${directory}/bundle/${bundleId}`));
   }
+  await using before = new AsyncDisposableStack();
+  const resumed = new Map(setup.targets.map(({ key }) => [key, before.use(new ResumedFiles(storages.get(key)!))]));
   const results: CopyResult[] = [];
   try {
-    for (const file of files) results.push(await copyFile({ setup, storages, bundles, bundleId }, file, advance));
+    for (const file of files) {
+      results.push(await copyFile({ setup, storages, bundles, bundleId }, resumed, file, advance));
+    }
   } catch (error) {
     for (const bundle of bundles.values()) await bundle.abandon(error);
     throw error;
@@ -73,8 +77,13 @@ function withoutBundles(result: CopyResult, failures: ReadonlyMap<number, Serial
   return { ...result, stored };
 }
 
-async function copyFile(destinations: Destinations, request: CopyRequest, advance: Advance): Promise<CopyResult> {
-  const { setup, storages } = destinations;
+async function copyFile(
+  destinations: Destinations,
+  resumed: ReadonlyMap<number, ResumedFiles>,
+  request: CopyRequest,
+  advance: Advance,
+): Promise<CopyResult> {
+  const { setup } = destinations;
   using file = openClusterFile(setup, request);
   if (file === undefined) return { status: "missing" };
   const isSmall = request.sizeBytes <= WHOLE_BYTES;
@@ -82,16 +91,16 @@ async function copyFile(destinations: Destinations, request: CopyRequest, advanc
     unchangedChecksum !== undefined || resumed?.compare
   );
   const isBundled = request.targets.some(({ bundled }) => bundled);
-  // What an interrupted run has stored is not read before that is found to be of no use.
-  const isAwaited = request.targets.every(({ resumed }) => resumed === undefined);
-  const whole = isSmall && (isCompared || isBundled || isAwaited) ? file.whole() : undefined;
+  // What an interrupted run has stored everywhere, and need not be compared, is not read.
+  const isRead = isCompared || request.targets.some((target) => target.resumed === undefined);
+  const whole = isSmall && isRead ? file.whole() : undefined;
   const known = whole === undefined ? undefined : { sizeBytes: whole.length, checksum: sha1Hex(whole) };
   const found = isCompared
     ? known ?? await contentOf(file.content())
     : isBundled && whole?.length === 0
     ? known
     : undefined;
-  const { settled, damaged } = await settle(setup, storages, request, found);
+  const { settled, damaged } = await settle(setup, resumed, request, found);
   const targets = request.targets.filter(({ key }) => !settled.has(key));
   if (targets.length === 0) {
     advance(request.sizeBytes);
@@ -141,7 +150,7 @@ function emptyMember(key: number): StoredFile {
  */
 async function settle(
   setup: CopySetup,
-  storages: ReadonlyMap<number, Storage>,
+  resumedFiles: ReadonlyMap<number, ResumedFiles>,
   request: CopyRequest,
   found: Content | undefined,
 ): Promise<{ readonly settled: Map<number, StoredFile>; readonly damaged: Map<number, string> }> {
@@ -156,12 +165,18 @@ async function settle(
       settled.set(key, { key, status: "unchanged" });
     } else if (resumed !== undefined && (found === undefined || isThis(resumed.checksum))) {
       const target = setup.targets.find((one) => one.key === key)!;
-      const path = storedPath(target, request);
-      const storage = storages.get(key)!;
+      const { checksum, stored } = resumed;
+      const expected = {
+        checksum,
+        sizeBytes: request.sizeBytes,
+        compressType: target.compress.type,
+        cipherPass: target.cipherPass,
+      };
       try {
-        const bytes = await readStored(storage, path, target.compress.type, target.cipherPass, resumed.checksum);
-        if (bytes === undefined) damaged.set(key, `${storage.location}/${path}`);
-        else settled.set(key, { key, status: "resumed", ...asStored(target, bytes) });
+        const bytes = await resumedFiles.get(key)!.read(stored, expected);
+        if (bytes === undefined) damaged.set(key, resumedFiles.get(key)!.display(stored));
+        // The hash of blocks is told whatever they are made of: they are not the content.
+        else settled.set(key, { key, status: "resumed", ...(stored.blocks ? bytes : asStored(target, bytes)) });
       } catch (error) {
         settled.set(key, { key, status: "failed", error: serializeError(error) });
       }

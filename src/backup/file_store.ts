@@ -33,7 +33,7 @@ export interface Destinations {
 }
 
 /** Where a repository keeps a file of this backup. */
-export function storedPath({ directory, compress }: CopyTarget, { name }: CopyRequest): string {
+export function storedPath({ directory, compress }: CopyTarget, { name }: { readonly name: string }): string {
   return `${directory}/${name}${compressExtension(compress.type)}`;
 }
 

@@ -13,6 +13,7 @@ import { streamOf } from "../stream/sources.ts";
 import { BACKREST_VERSION } from "../version.ts";
 import type { BackupFacts } from "./assemble.ts";
 import { unfinishedManifest } from "./assemble.ts";
+import type { HeldCopies } from "./held_copies.ts";
 import { linkReferences } from "./hardlinks.ts";
 import type { Participant } from "./participants.ts";
 import { storeFile } from "./stored_file.ts";
@@ -25,12 +26,15 @@ export async function beginDirectory(
   participant: Participant,
   facts: BackupFacts,
   files: ManifestFile[],
+  held: HeldCopies,
 ): Promise<void> {
   const { repository, info } = participant;
   const { storage } = repository;
   const { stanza } = facts.options;
   const inBackup = (path: string) => repository.backupPath(stanza, facts.label, path);
-  await repository.saveManifestCopy(stanza, unfinishedManifest(facts, participant, files), info.cipherPass);
+  await held.begin(participant, facts, async () => {
+    await repository.saveManifestCopy(stanza, unfinishedManifest(facts, participant, files), info.cipherPass);
+  });
   if (!storage.features.directories || !isWhole(facts)) return;
   // Uncompressed and unencrypted, a backup that holds every file is a usable data directory with these, the empty ones included.
   for (const { name } of facts.scan.paths) await storage.makePath(inBackup(name));

@@ -10,11 +10,13 @@ import type { BackupFacts } from "./assemble.ts";
 import { type ClusterScan, scanCluster } from "./cluster_scan.ts";
 import { clusterName, futureFile, reasonForDelta } from "./delta.ts";
 import { beginDirectory } from "./finish.ts";
+import { HeldCopies } from "./held_copies.ts";
 import { chooseLabels, knownLabels } from "./label.ts";
 import type { BackupType } from "./options.ts";
 import type { Participant } from "./participants.ts";
 import { planBackup } from "./planner.ts";
 import { cleanResumed, findResumables, type Resumable } from "./resume.ts";
+import { tellOfWal, walKnowledge } from "./wal_knowledge.ts";
 import { type BackupRun, factsOf, type Listed, type Opened, type Started } from "./stages.ts";
 
 /** Makes the list and the plan, and the directories of the new backup. @throws WalferryError what `scanCluster` and `chooseLabels` throw */
@@ -36,10 +38,21 @@ export async function list(run: BackupRun, opened: Opened, started: Started): Pr
   const timestampCopyStart = cluster.primary === undefined
     ? Math.floor(await cluster.nowMs() / 1000)
     : await cluster.nextSecond();
+  // An online copy begins at the first second behind the list, so that a file of that second is of the future already.
+  const latestSeconds = options.online ? timestampCopyStart - 1 : timestampCopyStart;
   const { stanza, resume } = options;
-  const resumables = await findResumables({ participants, lineages, stanza, resume, context });
+  const resumables = await findResumables({
+    participants,
+    lineages,
+    stanza,
+    resume,
+    spoolPath: options.spoolPath,
+    clusterFiles: scan.files,
+    context,
+  });
   const labels = await labelsOf(run, opened, started, resumables);
-  const deltas = chooseDelta(run, opened, started, scan, timestampCopyStart, resumables);
+  const deltas = chooseDelta(run, opened, started, scan, latestSeconds, resumables);
+  const inWal = await walKnowledge(run, opened, started, { files: scan.files, latestSeconds });
   const facts = new Map(participants.live.map(({ repository: { key } }): [number, BackupFacts] => [key, {
     label: labels.get(key)!,
     // The files that are there already were encrypted with the passphrase of the interrupted backup.
@@ -63,18 +76,20 @@ export async function list(run: BackupRun, opened: Opened, started: Started): Pr
         timestampStart: started.timestampStart,
       },
       delta,
+      inWal: inWal.get(key),
       resumed: resumables.get(key)?.files,
       resumedFromStandby: resumables.get(key)?.manifest.options.backupStandby,
     },
   ]));
-  const listed: Listed = { facts, plan: planBackup(scan.files, settings) };
+  const listed: Listed = { facts, plan: planBackup(scan.files, settings), held: new HeldCopies() };
+  tellOfWal(opened, listed.plan, inWal);
   await participants.each(async (participant) => {
     const own = factsOf(listed, participant);
     // Before the new list: what is in it with a checksum must be what lies there.
     if (resumables.has(participant.repository.key)) {
       await cleanResumed(participant, own, listed.plan.copies, context);
     }
-    await beginDirectory(participant, own, filesToCome(listed, participant));
+    await beginDirectory(participant, own, filesToCome(listed, participant), listed.held);
   });
   return listed;
 }
@@ -106,11 +121,9 @@ function chooseDelta(
   { participants, lineages }: Opened,
   started: Started,
   scan: ClusterScan,
-  timestampCopyStart: number,
+  latestSeconds: number,
   resumables: ReadonlyMap<number, Resumable>,
 ): Map<number, boolean> {
-  // An online copy begins at the first second behind the list, so that a file of that second is of the future already.
-  const latestSeconds = options.online ? timestampCopyStart - 1 : timestampCopyStart;
   const future = options.delta ? undefined : futureFile(scan.files, latestSeconds);
   if (future !== undefined) {
     context.log.warn(

@@ -4,6 +4,7 @@
  */
 import type { Manifest, ManifestFile } from "../format/manifest.ts";
 import { CONTROL_FILE } from "../postgres/control_file.ts";
+import type { FileInWal } from "../postgres/wal_summaries.ts";
 import type { BundleConfig } from "../repository/config.ts";
 import { hasCheckedPages } from "../postgres/directory_rules.ts";
 import { type BlockDecision, type BlockSettings, blocksOf } from "./block_plan.ts";
@@ -76,7 +77,9 @@ export interface PlanSettings {
   readonly prior: Manifest | undefined;
   /** Contents are compared, not times. */
   readonly delta: boolean;
-  /** Entries of files that an interrupted backup has stored, by name. */
+  /** What the WAL since the start of the prior backup says of a file; absent = nothing. */
+  readonly inWal?: (name: string) => FileInWal;
+  /** Entries of files that an interrupted backup has stored, or (with a reference) found as the prior one has them; by name. */
   readonly resumed?: ReadonlyMap<string, ManifestFile>;
   /** That backup read from a standby. */
   readonly resumedFromStandby?: boolean;
@@ -129,7 +132,7 @@ function decide(
   file: ManifestFile,
   before: ManifestFile | undefined,
   checkPages: boolean,
-  { prior, delta, bundle }: PlanSettings,
+  { prior, delta, bundle, resumed, inWal }: PlanSettings,
 ): Decision {
   // Beside bundles nothing is stored of an empty file, and nothing referred to.
   if (bundle !== undefined && file.sizeBytes === 0) {
@@ -142,12 +145,36 @@ function decide(
     return isStored ? { entry: referenceTo(file, before, prior!.label) } : {};
   }
   if (before.checksum === undefined) return {};
+  const wal = inWal?.(file.name);
+  if (wal === "unchanged" && isSound(before)) return { entry: referenceTo(file, before, prior!.label) };
+  if (!delta && wal !== "changed" && isFoundSame(file, before, prior!, resumed?.get(file.name))) {
+    return { entry: referenceTo(file, before, prior!.label) };
+  }
   // Compared whatever its size: the time of such a file stays, so that only its content tells.
   if (!delta && mayLag(file, prior!)) return { unchanged: referenceTo(file, before, prior!.label) };
-  if (!delta && file.timestamp === before.timestamp) return { entry: referenceTo(file, before, prior!.label) };
+  if (!delta && file.timestamp === before.timestamp) {
+    const reference = referenceTo(file, before, prior!.label);
+    return wal === "changed" ? { unchanged: reference } : { entry: reference };
+  }
   // A small file is compared even where its time has changed: PostgreSQL touches files without changing them.
   if (delta || file.sizeBytes <= WHOLE_BYTES) return { unchanged: referenceTo(file, before, prior!.label) };
   return {};
+}
+
+/** An interrupted backup has read this file and found it as the prior one has it; it has not changed since. */
+function isFoundSame(
+  file: ManifestFile,
+  before: ManifestFile,
+  prior: Manifest,
+  found: ManifestFile | undefined,
+): boolean {
+  return found?.reference !== undefined && found.reference === (before.reference ?? prior.label) &&
+    found.checksum === before.checksum && found.sizeBytes === file.sizeBytes && found.timestamp === file.timestamp;
+}
+
+/** The prior backup saw nothing odd in it: a size that changed while it was copied, or bad pages, is a reason to look again. */
+function isSound({ sizeOriginalBytes, checksumPage }: ManifestFile): boolean {
+  return sizeOriginalBytes === undefined && checksumPage !== false;
 }
 
 /** The control file is small, and read by programs that look into a repository. */
@@ -178,7 +205,8 @@ function resumedOf(
   checkPages: boolean,
 ): TargetDecision["resumed"] {
   const stored = resumed?.get(file.name);
-  if (stored === undefined || file.name === CONTROL_NAME || file.sizeBytes === 0) return undefined;
+  if (stored === undefined || stored.reference !== undefined) return undefined;
+  if (file.name === CONTROL_NAME || file.sizeBytes === 0) return undefined;
   const isSame = stored.sizeBytes === file.sizeBytes && (delta || stored.timestamp === file.timestamp);
   const isChecked = (stored.checksumPage !== undefined) === checkPages;
   if (!isSame || !isChecked) return undefined;
@@ -208,7 +236,8 @@ function referenceTo(file: ManifestFile, before: ManifestFile, priorLabel: strin
 /**
  * The copies as jobs, in the order in which they are begun: one queue for the data directory and one for each tablespace, taken from in turn,
  * so that all disks are busy. In a queue the largest file comes first, so that no long one is left for the end; behind them the bundles, of
- * files that were last changed about the same time, since they will change together again.
+ * files that were last changed about the same time, since they will change together again. What an interrupted backup has in its bundles makes
+ * jobs of its own, each of one of these bundles in its order: it is only looked at, and goes into a new bundle where it is damaged.
  *
  * @param bundleBytes a bundle is full when its files have this size together
  * @param fromStandby which files are read from a standby; absent = there is none. The others make a queue of their own.
@@ -226,14 +255,19 @@ export function orderJobs(
     else queue.push(copy);
   }
   const sorted = [...queues].map(([root, queue]) => {
-    const small = queue.filter(isBundled).sort((a, b) => a.file.timestamp - b.file.timestamp || byName(a, b));
+    const small = queue.filter((copy) => isBundled(copy) && !isAllResumed(copy))
+      .sort((a, b) => a.file.timestamp - b.file.timestamp || byName(a, b));
+    const bundled = queue.filter((copy) => isBundled(copy) && isAllResumed(copy));
     const alone = queue.filter((copy) => !isBundled(copy))
       .sort((a, b) => b.file.sizeBytes - a.file.sizeBytes || byName(a, b));
-    return { root, jobs: [...alone.map((copy) => [copy]), ...bundlesOf(small, bundleBytes)] };
+    return {
+      root,
+      jobs: [...alone.map((copy) => [copy]), ...bundlesOf(small, bundleBytes), ...bundlesOfBefore(bundled)],
+    };
   });
   const jobs: CopyJob[] = [];
   const longest = sorted.reduce((most, queue) => Math.max(most, queue.jobs.length), 0);
-  let bundleId = 0;
+  let bundleId = lastBundleOf(copies);
   for (let turn = 0; turn < longest; turn++) {
     for (const queue of sorted) {
       const job = queue.jobs[turn];
@@ -248,6 +282,40 @@ export function orderJobs(
 function isBundled({ targets }: CopyDecision): boolean {
   for (const { bundled } of targets.values()) if (bundled) return true;
   return false;
+}
+
+/** No repository needs more of it than a look at what is stored. */
+function isAllResumed({ targets }: CopyDecision): boolean {
+  for (const { resumed } of targets.values()) if (resumed === undefined) return false;
+  return true;
+}
+
+/** Where a file is in the bundles of an interrupted backup, of the first repository that has it in one. */
+function placeBefore({ targets }: CopyDecision): readonly [bundleId: number, offsetBytes: number] {
+  for (const { resumed } of targets.values()) {
+    if (resumed?.entry.bundleId !== undefined) return [resumed.entry.bundleId, resumed.entry.bundleOffset ?? 0];
+  }
+  return [0, 0];
+}
+
+/** The highest number of a bundle that is in use already: new ones come behind it. */
+function lastBundleOf(copies: readonly CopyDecision[]): number {
+  let last = 0;
+  for (const { targets } of copies) {
+    for (const { resumed } of targets.values()) last = Math.max(last, resumed?.entry.bundleId ?? 0);
+  }
+  return last;
+}
+
+function bundlesOfBefore(copies: readonly CopyDecision[]): CopyDecision[][] {
+  const bundles = new Map<number, CopyDecision[]>();
+  for (const copy of copies) {
+    const [bundleId] = placeBefore(copy);
+    const bundle = bundles.get(bundleId);
+    if (bundle === undefined) bundles.set(bundleId, [copy]);
+    else bundle.push(copy);
+  }
+  return [...bundles.values()].map((bundle) => bundle.sort((a, b) => placeBefore(a)[1] - placeBefore(b)[1]));
 }
 
 function byName(a: CopyDecision, b: CopyDecision): number {

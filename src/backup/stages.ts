@@ -4,6 +4,7 @@ import type { BackupStop } from "../postgres/backup_functions.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import type { RepositorySet } from "../repository/repository_set.ts";
 import type { BackupFacts } from "./assemble.ts";
+import type { HeldCopies } from "./held_copies.ts";
 import type { Lineage } from "./lineage.ts";
 import type { BackupOptions } from "./options.ts";
 import type { Participant, Participants } from "./participants.ts";
@@ -41,6 +42,7 @@ export interface Listed {
   /** By key of the repository. */
   readonly facts: ReadonlyMap<number, BackupFacts>;
   readonly plan: BackupPlan;
+  readonly held: HeldCopies;
 }
 
 export function factsOf({ facts }: Listed, { repository }: Participant): BackupFacts {

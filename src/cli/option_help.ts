@@ -240,6 +240,8 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "repo-s3-kms-key-id": "key of the key management service with which the store encrypts.",
   "repo-s3-key-type":
     "where keys come from: shared = the options key and key-secret, auto = role of the instance or container, web-id = web identity token (EKS), pod-id = EKS pod identity, process = a program that prints them.",
+  "deep":
+    "verify: decrypt and decompress also what has a hash of its stored form: proves the content of files anew. WAL is always read down to its content.",
   "quick": "verify: lists, info files and manifests only; the content of files and WAL is not read.",
   "repair":
     "verify: put right what is found, from the copy beside it or from the other repositories; what is damaged is kept under walferry/<stanza>/damaged.",
@@ -304,6 +306,8 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "spool-path": "directory of the asynchronous queue; restore empties the stanza's part of it.",
   "stanza": "name of the stanza.",
   "start-fast": "begin a backup with an immediate checkpoint.",
+  "wal-summary":
+    "diff and incr: ask the server's WAL summaries (release 17 and later, summarize_wal=on) which tables and indexes changed since the prior backup; those that did not are not read, with --delta neither. What summaries cannot prove is decided as without them.",
   "stop-auto": "does nothing since PostgreSQL 9.6.",
   "tablespace-map": "restore: where a tablespace goes, name or oid=path; repeat it for several.",
   "tablespace-map-all": "restore: directory below which all tablespaces go.",

@@ -2,7 +2,7 @@
  * When a backup of a stanza was last drilled, and when the last drill was passed: `<spool-path>/walferry/<stanza>/drill/last` and
  * `last-good`. Monitoring asks for it; nothing else depends on it.
  */
-import { SpoolDirectory } from "./spool_files.ts";
+import { parseRecord, SpoolDirectory } from "./spool_files.ts";
 
 /** What one drill found out. */
 export interface DrillRecord {
@@ -39,15 +39,7 @@ export class DrillRecords {
 
 /** A file that somebody else wrote is no record. */
 function parse(text: string): DrillRecord | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-  if (typeof value !== "object" || value === null) return undefined;
-  const { isGood, atMs, label, restoreMs, recoverMs } = value as Record<string, unknown>;
+  const { isGood, atMs, label, restoreMs, recoverMs } = parseRecord(text) ?? {};
   if (typeof isGood !== "boolean" || typeof atMs !== "number") return undefined;
   return {
     isGood,

@@ -28,6 +28,7 @@ import {
   type WalRange,
 } from "./retention.ts";
 import { loadMatchingInfos } from "./stanza.ts";
+import { removeUnfinishedWrites } from "./unfinished_writes.ts";
 import { archiveIdOf } from "./wal_archive.ts";
 
 /**
@@ -103,6 +104,9 @@ class RepositoryExpiry {
     const retention = this.#retention(backupInfo);
     const timeMet = await this.#expireBackups(backupInfo, retention);
     await this.#removeDirectories(backupInfo);
+    if (!this.#options.dryRun) {
+      await removeUnfinishedWrites(this.#repository, this.#options.stanza, this.#context);
+    }
     await this.#expireHistory(backupInfo, retention);
     await this.#expireArchive(archiveInfo, backupInfo, retention, timeMet);
   }
@@ -221,6 +225,8 @@ class RepositoryExpiry {
       const directory = this.#repository.backupPath(this.#options.stanza, label);
       await this.#repository.storage.remove(`${directory}/backup.manifest`);
       await this.#repository.storage.remove(`${directory}/backup.manifest.copy`);
+      // Durably before the first of its files: with a manifest it would be taken for complete.
+      await this.#repository.storage.syncPath(directory);
     }
     await this.#repository.saveBackupInfo(this.#options.stanza, info);
   }

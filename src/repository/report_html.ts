@@ -6,6 +6,7 @@ import { describeArchiveState } from "./archive_state.ts";
 import { INFO_STATUS } from "./info_data.ts";
 import { byStop } from "./info_json.ts";
 import { gapLines } from "./outlook_text.ts";
+import { verificationTable } from "./report_verifications.ts";
 import { type ReportedStanza, rowId } from "./report_data.ts";
 import { timelineSvg } from "./report_timeline.ts";
 
@@ -74,6 +75,7 @@ function section(stanza: ReportedStanza, nowMs: number): string {
 ${notes.join("\n")}
 ${timelineSvg(info.name, repositories, nowMs)}
 ${backupTable(stanza)}
+${verificationTable(info)}
 </section>`;
 }
 

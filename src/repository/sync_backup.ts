@@ -26,6 +26,8 @@ export interface SyncBackupOptions {
   readonly toInfo: BackupInfo;
   /** Id of the backup's cluster in the target. */
   readonly historyId: number;
+  /** Passphrase of the files of backups there that refer to this one already; absent: what it builds on decides. */
+  readonly filePassphrase?: string;
   /** Files on their way at once. */
   readonly atOnce: number;
   readonly signal: AbortSignal;
@@ -50,7 +52,7 @@ export async function syncBackup(options: SyncBackupOptions): Promise<SyncedBack
   const source = await from.loadManifest(stanza, label, fromInfo.cipherPass);
   const prior = source.prior === undefined ? undefined : await to.loadManifest(stanza, source.prior, toInfo.cipherPass);
   assertFits(source, prior, to);
-  const cipherPass = passFor(source, prior, to);
+  const cipherPass = options.filePassphrase ?? passFor(source, prior, to);
   const manifest: Manifest = { ...source, historyId, cipherPass, files: source.files.map((file) => ({ ...file })) };
   referTo(manifest, prior, await manifestsOf(options, source));
   if (source.blockIncremental && source.cipherPass !== cipherPass) {
@@ -80,7 +82,11 @@ export async function syncBackup(options: SyncBackupOptions): Promise<SyncedBack
     );
   }
   await to.completeManifest(stanza, manifest, nowInfo.cipherPass);
-  nowInfo.backups = [...nowInfo.backups.filter((entry) => entry.label !== label), entryOfManifest(manifest)]
+  const entry = entryOfManifest(manifest);
+  // Where it was listed already, notes were made there.
+  const known = nowInfo.backups.find((one) => one.label === label);
+  if (known !== undefined) entry.annotations = known.annotations;
+  nowInfo.backups = [...nowInfo.backups.filter((one) => one.label !== label), entry]
     .sort((a, b) => (a.label < b.label ? -1 : 1));
   await to.saveBackupInfo(stanza, nowInfo);
   toInfo.backups = nowInfo.backups;

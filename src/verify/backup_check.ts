@@ -40,6 +40,10 @@ export interface BackupCheckFacts {
 export class BackupCheck {
   readonly #facts: BackupCheckFacts;
   readonly #reports = new Map<string, BackupReport>();
+  /** Files that are bad, by the backup that holds them, and name. */
+  readonly badFiles = new Map<string, ReadonlyMap<string, FindingKind>>();
+  /** Backups that need bad files, by the backup that holds these. */
+  readonly affected = new Map<string, Set<string>>();
 
   constructor(facts: BackupCheckFacts) {
     this.#facts = facts;
@@ -126,7 +130,9 @@ export class BackupCheck {
       const files = await this.#checkFiles(holder, stored, hardlinked.has(holder));
       const report = this.#reports.get(holder);
       if (report !== undefined) report.read = files.read;
-      if (files.bad.size > 0) bad.set(holder, files.bad);
+      if (files.bad.size === 0) continue;
+      bad.set(holder, files.bad);
+      this.badFiles.set(holder, files.bad);
     }
     if (bad.size > 0) await this.#attribute(queue, bad);
   }
@@ -169,11 +175,17 @@ export class BackupCheck {
       if (report.status === "manifest missing") continue;
       const manifest = await loadAgain(repository, stanza, label, backupInfo.cipherPass);
       for (const { name, reference, blockMapBytes } of manifest?.files ?? []) {
-        const kind = bad.get(reference ?? label)?.get(name) ??
-          (blockMapBytes === undefined ? undefined : badBlocks(name, manifest?.references, bad));
-        if (kind === undefined) continue;
+        const own = bad.get(reference ?? label)?.get(name);
+        const holder = own !== undefined || blockMapBytes === undefined
+          ? reference ?? label
+          : badBlocks(name, manifest?.references, bad);
+        const kind = holder === undefined ? undefined : bad.get(holder)?.get(name);
+        if (holder === undefined || kind === undefined) continue;
         countInvalid(report.tally, kind);
         report.status = "invalid";
+        const affected = this.affected.get(holder);
+        if (affected === undefined) this.affected.set(holder, new Set([label]));
+        else affected.add(label);
       }
     }
   }
@@ -239,15 +251,11 @@ async function loadAgain(
   }
 }
 
-/** A block incremental file takes what did not change from the files of its name in earlier backups. */
+/** A block incremental file takes what did not change from the files of its name in earlier backups: the first of these that is bad. */
 function badBlocks(
   name: string,
   references: readonly string[] | undefined,
   bad: ReadonlyMap<string, ReadonlyMap<string, FindingKind>>,
-): FindingKind | undefined {
-  for (const label of references ?? []) {
-    const kind = bad.get(label)?.get(name);
-    if (kind !== undefined) return kind;
-  }
-  return undefined;
+): string | undefined {
+  return references?.find((label) => bad.get(label)?.has(name));
 }

@@ -9,23 +9,24 @@ import { parseBackupInfo } from "../format/backup_info.ts";
 import { parseManifest } from "../format/manifest_codec.ts";
 import { parseTimelineHistory } from "../format/timeline_history.ts";
 import { isBackupLabelName, isHistoryName, segmentNumber, timelineOf, walDirectory } from "../format/wal_name.ts";
-import type { CommandContext } from "../process/command_context.ts";
-import {
-  decodeText,
-  encryption,
-  HISTORY_LEVEL,
-  INFO_BYTES_MAX,
-  MANIFEST_BYTES_MAX,
-  type Repository,
-} from "../repository/repository.ts";
+import type { ManifestFile } from "../format/manifest.ts";
+import { decodeText, encryption, HISTORY_LEVEL, INFO_BYTES_MAX, MANIFEST_BYTES_MAX } from "../repository/repository.ts";
 import { archiveIdOf, archiveIdsOf, findSegments } from "../repository/wal_archive.ts";
 import { compressFilter } from "../stream/compress.ts";
 import { compressTypeOfName } from "../stream/compress_type.ts";
 import { collect, streamOf } from "../stream/sources.ts";
 import { pipeline } from "../stream/byte_stream.ts";
-import type { Finding } from "./finding.ts";
+import type { Finding, FindingKind, FindingList } from "./finding.ts";
 import { judgeObject, type ObjectRequest } from "./object_job.ts";
+import { settleDuplicate } from "./duplicates.ts";
+import { isMainStale } from "./stale_info.ts";
+import { realign } from "./realign.ts";
+import { repairBackup } from "./repair_backup.ts";
+import { repairFiles } from "./repair_files.ts";
+import { RepairPlace, type RepairPlaceFacts } from "./repair_place.ts";
+import { bringWal } from "./repair_wal.ts";
 import type { VerifyReport } from "./report.ts";
+import { heldPath } from "./stored_set.ts";
 import { namesOfRun, segmentsOfRun } from "../repository/wal_span.ts";
 
 /** Segments of one hole that are fetched; who has lost more takes a new backup. */
@@ -33,50 +34,183 @@ const HOLE_MAX = 10_000;
 /** Largest history or backup label file, in bytes. */
 const SMALL_BYTES_MAX = 1024 * 1024;
 
-export interface RepairFacts {
-  readonly repository: Repository;
-  /** The other repositories, in the order in which they are asked. */
-  readonly others: readonly Repository[];
-  readonly stanza: string;
+export interface RepairFacts extends RepairPlaceFacts {
+  /** The whole stanza was looked at, not one backup. */
+  readonly isWhole: boolean;
   readonly report: VerifyReport;
-  readonly context: CommandContext;
 }
 
-/** Repairs what can be; the findings that are put right say so. The backup lock is held by the caller. */
+/**
+ * Repairs what can be; the findings that are put right say so. The backup lock is held by the caller. Order: lost backups as a whole, since
+ * they bring everything of theirs; single objects; files that only exist in another form elsewhere; manifests that must agree; at last WAL
+ * that nothing here tells of.
+ */
 export async function repair(facts: RepairFacts): Promise<void> {
-  const work = new Repair(facts);
+  const place = new RepairPlace(facts);
   const { findings } = facts.report;
+  const open = () => findings.kept.filter(({ severity, repaired }) => severity === "damage" && repaired === undefined);
+  for (const { label, status } of facts.report.backups) {
+    if (status === "manifest missing") await repairWhole(place, label, open(), findings);
+  }
+  for (const finding of open()) {
+    if (finding.kind === "duplicate") await settle(place, finding, findings);
+  }
+  const work = new Repair(place, facts.report);
   const done = new Map<string, string | undefined>();
-  for (const finding of findings.kept) {
-    if (finding.severity !== "damage") continue;
+  for (const finding of open()) {
     facts.context.signal.throwIfAborted();
     const key = finding.segments === undefined ? finding.path : `${finding.path} ${finding.segments.stop}`;
     if (!done.has(key)) done.set(key, await work.put(finding));
     const from = done.get(key);
     if (from !== undefined) findings.markRepaired(finding, from);
   }
+  for (const [label, bad] of facts.report.badFiles) {
+    const left = open().filter((finding) => finding.label === label && finding.archiveId === undefined);
+    if (left.length > 0) await remake(place, label, bad, left, findings);
+  }
+  for (const finding of open()) {
+    if (finding.kind === "mismatch" && finding.label !== undefined) await agree(place, finding, findings);
+  }
+  if (facts.isWhole) await bringMissingWal(place, findings);
+  for (const finding of open()) {
+    facts.context.log.warn(`${place.repository.name}: nothing to repair ${finding.path} with`);
+  }
+}
+
+/** WAL that others have and nothing here tells of. */
+async function bringMissingWal(place: RepairPlace, findings: FindingList): Promise<void> {
+  const { repository, stanza, context } = place;
+  try {
+    for (const { from, segments } of await bringWal(place)) {
+      const [first, last] = [segments[0]!, segments.at(-1)!];
+      context.log.info(`${repository.name}: brought ${segments.length} WAL segment(s) from ${from}`);
+      findings.add({
+        kind: "missing",
+        severity: "damage",
+        path: repository.archivePath(stanza, first),
+        message:
+          `${segments.length} WAL segment(s) from ${first} to ${last} were not here, and nothing here told of them`,
+        repaired: from,
+      });
+    }
+  } catch (thrown) {
+    context.signal.throwIfAborted();
+    const error = toWalferryError(thrown);
+    context.log.warn(`${repository.name}: WAL of other repositories was not looked for: [${error.name}] ${error.text}`);
+  }
+}
+
+/** A backup without manifests is brought whole. */
+async function repairWhole(
+  place: RepairPlace,
+  label: string,
+  open: readonly Finding[],
+  findings: FindingList,
+): Promise<void> {
+  const { repository, context } = place;
+  const from = await repairBackup(place, label);
+  if (from === undefined) {
+    context.log.warn(`${repository.name}: backup ${label} has no manifest, and no repository can give it back`);
+    return;
+  }
+  context.log.info(`${repository.name}: repaired backup ${label} (all of it from ${from})`);
+  for (const finding of open) {
+    if (finding.label === label && finding.archiveId === undefined) findings.markRepaired(finding, from);
+  }
+}
+
+/** Files whose stored bytes nobody has are made anew from their content. */
+async function remake(
+  place: RepairPlace,
+  label: string,
+  bad: ReadonlyMap<string, FindingKind>,
+  left: readonly Finding[],
+  findings: FindingList,
+): Promise<void> {
+  const { repository, stanza, context } = place;
+  try {
+    const info = await repository.loadBackupInfo(stanza);
+    const manifest = await repository.loadManifest(stanza, label, info.cipherPass);
+    const directory = repository.backupPath(stanza, label);
+    const pathOf = (file: ManifestFile) =>
+      `${directory}/${
+        file.bundleId === undefined ? heldPath({ file, common: manifest, isThere: true }) : `bundle/${file.bundleId}`
+      }`;
+    const paths = new Set(left.map(({ path }) => path));
+    const isWhole = paths.has(directory);
+    const wanted = [...manifest.files].filter((file) =>
+      file.reference === undefined && bad.has(file.name) && (isWhole || paths.has(pathOf(file)))
+    );
+    const given = await repairFiles(place, label, new Set(wanted.map(({ name }) => name)));
+    for (const finding of left) {
+      const members = wanted.filter((file) => finding.path === directory || pathOf(file) === finding.path);
+      if (members.length === 0 || !members.every(({ name }) => given.has(name))) continue;
+      const from = [...new Set(members.map(({ name }) => given.get(name)!))].join(", ");
+      findings.markRepaired(finding, from);
+      context.log.info(
+        `${repository.name}: repaired ${finding.path} (${members.length} file(s) made anew from ${from})`,
+      );
+    }
+  } catch (thrown) {
+    context.signal.throwIfAborted();
+    const error = toWalferryError(thrown);
+    context.log.warn(`${repository.name}: unable to make files of ${label} anew: [${error.name}] ${error.text}`);
+  }
+}
+
+/** Of one segment with two contents the one stays that another repository has. */
+async function settle(place: RepairPlace, finding: Finding, findings: FindingList): Promise<void> {
+  const { repository, context } = place;
+  try {
+    const settled = await settleDuplicate(place, finding.path);
+    if (settled === undefined) return;
+    for (const one of findings.kept) {
+      if (one === finding || settled.removed.includes(one.path)) findings.markRepaired(one, settled.from);
+    }
+    context.log.info(
+      `${repository.name}: took ${settled.removed.join(", ")} out, ${settled.from} has the other content`,
+    );
+  } catch (thrown) {
+    context.signal.throwIfAborted();
+    const error = toWalferryError(thrown);
+    context.log.warn(`${repository.name}: unable to repair ${finding.path}: [${error.name}] ${error.text}`);
+  }
+}
+
+/** A repair that was cut off may have left manifests that say where files were. */
+async function agree(place: RepairPlace, finding: Finding, findings: FindingList): Promise<void> {
+  const { repository, context } = place;
+  try {
+    const isManifest = finding.path === repository.backupPath(place.stanza, finding.label!, "backup.manifest");
+    if (!isManifest || !finding.message.startsWith("the manifests of ")) return;
+    if (await realign(place, finding.label!)) {
+      findings.markRepaired(finding, "the manifest of the backup that holds it");
+    }
+  } catch (thrown) {
+    context.signal.throwIfAborted();
+    const error = toWalferryError(thrown);
+    context.log.warn(`${repository.name}: unable to repair ${finding.path}: [${error.name}] ${error.text}`);
+  }
 }
 
 class Repair {
-  readonly #facts: RepairFacts;
-  readonly #aside: string;
+  readonly #facts: RepairPlace;
+  readonly #report: VerifyReport;
 
-  constructor(facts: RepairFacts) {
-    this.#facts = facts;
-    const time = new Date(facts.context.clock.nowMs()).toISOString().replaceAll(/[-:]/g, "").slice(0, 15);
-    this.#aside = `walferry/${facts.stanza}/damaged/${time}`;
+  constructor(place: RepairPlace, report: VerifyReport) {
+    this.#facts = place;
+    this.#report = report;
   }
 
   /** @returns where the right one came from; `undefined` when it could not be put right */
   async put(finding: Finding): Promise<string | undefined> {
-    const { context, report, repository } = this.#facts;
+    const { context, repository } = this.#facts;
     const { path, segments } = finding;
     try {
       const from = segments !== undefined && finding.archiveId !== undefined
         ? await this.#fillHole(finding.archiveId, segments)
-        : await this.#putObject(path, report.damaged.get(path));
+        : await this.#putObject(path, this.#report.damaged.get(path));
       if (from !== undefined) context.log.info(`${repository.name}: repaired ${path} (from ${from})`);
-      else context.log.warn(`${repository.name}: nothing to repair ${path} with`);
       return from;
     } catch (thrown) {
       context.signal.throwIfAborted();
@@ -104,7 +238,7 @@ class Repair {
     if (isRight(await judgeObject(request, repository.storage))) return "a second look";
     for (const other of others) {
       if (isRight(await judgeObject(request, other.storage))) {
-        await this.#keepAside(request.path);
+        await this.#facts.keepAside(request.path);
         const stream = await other.storage.read(request.path);
         if (stream === undefined) continue;
         await repository.storage.write(request.path, stream);
@@ -140,7 +274,7 @@ class Repair {
           const there: ObjectRequest = { path, parts: [{ ...part, form: { ...form, cipherPass: info.cipherPass } }] };
           if (!isRight(await judgeObject(there, other.storage))) continue;
           const target = repository.archivePath(stanza, archiveId, walDirectory(name), storedName);
-          if (damaged !== undefined) await this.#keepAside(damaged);
+          if (damaged !== undefined) await this.#facts.keepAside(damaged);
           const stream = await other.readWith(path, info.cipherPass);
           if (stream === undefined) continue;
           await repository.storage.write(target, pipeline(stream, ...encryption(own.cipherPass)));
@@ -158,8 +292,8 @@ class Repair {
   }
 
   async #fillHole(archiveId: string, { start, stop }: { start: string; stop: string }): Promise<string | undefined> {
-    const { repository, stanza, report, context } = this.#facts;
-    const segmentBytes = report.archives.find(({ id }) => id === archiveId)!.segmentBytes;
+    const { repository, stanza, context } = this.#facts;
+    const segmentBytes = this.#report.archives.find(({ id }) => id === archiveId)!.segmentBytes;
     const place = (name: string) => segmentNumber(name, segmentBytes);
     const run = { timeline: timelineOf(start), first: place(start), last: place(stop) };
     if (run.last - run.first >= HOLE_MAX) {
@@ -184,15 +318,17 @@ class Repair {
     const sibling = path.endsWith(".copy") ? path.slice(0, -".copy".length) : `${path}.copy`;
     const [isDamagedRight, isSiblingRight] = [await this.#isRightCopy(path), await this.#isRightCopy(sibling)];
     if (!isSiblingRight) return undefined;
-    // Both can be read and differ: the one that is written first is the newer one. Of manifests nobody can tell.
+    // Of two manifests that can be read and differ nobody can tell.
     if (isDamagedRight && (name.startsWith("backup.manifest") || !path.endsWith(".copy"))) return undefined;
-    const stored = await repository.storage.read(sibling);
+    const isStale = isDamagedRight && await isMainStale(this.#facts, sibling);
+    const [good, bad] = isStale ? [path, sibling] : [sibling, path];
+    const stored = await repository.storage.read(good);
     if (stored === undefined) return undefined;
     const bytes = await collect(stored, MANIFEST_BYTES_MAX);
-    await this.#keepAside(path);
-    await repository.storage.write(path, bytes);
-    if (!await this.#isRightCopy(path)) throw new WalferryError("Checksum", "what was written cannot be read back");
-    return sibling.slice(sibling.lastIndexOf("/") + 1);
+    await this.#facts.keepAside(bad);
+    await repository.storage.write(bad, bytes);
+    if (!await this.#isRightCopy(bad)) throw new WalferryError("Checksum", "what was written cannot be read back");
+    return good.slice(good.lastIndexOf("/") + 1);
   }
 
   async #isRightCopy(path: string): Promise<boolean> {
@@ -220,7 +356,7 @@ class Repair {
     const { cipherPass } = await repository.loadBackupInfo(stanza);
     const stream = await repository.readWith(source, cipherPass);
     if (stream === undefined) return undefined;
-    await this.#keepAside(path);
+    await this.#facts.keepAside(path);
     const compress = compressFilter({ type: "gz", level: HISTORY_LEVEL });
     await repository.storage.write(path, pipeline(stream, compress, ...encryption(cipherPass)));
     return "backup.manifest";
@@ -228,11 +364,11 @@ class Repair {
 
   /** A timeline history or backup label file, which has no hash: the first one that can be understood. */
   async #putSmall(path: string, name: string): Promise<string | undefined> {
-    const { repository, others, stanza, report } = this.#facts;
+    const { repository, others, stanza } = this.#facts;
     const archiveId = path.split("/")[2]!;
     const own = await repository.loadArchiveInfo(stanza);
     const cluster = own.history.find((entry) => archiveIdOf(entry) === archiveId);
-    if (cluster === undefined || !report.archives.some(({ id }) => id === archiveId)) return undefined;
+    if (cluster === undefined || !this.#report.archives.some(({ id }) => id === archiveId)) return undefined;
     for (const other of others) {
       const info = await other.loadArchiveInfo(stanza);
       for (const otherId of archiveIdsOf(info, cluster.pgVersion, cluster.systemId)) {
@@ -243,19 +379,12 @@ class Repair {
         if (stream === undefined) continue;
         const bytes = await collect(stream, SMALL_BYTES_MAX);
         if (!isUnderstood(bytes, name)) continue;
-        await this.#keepAside(path);
+        await this.#facts.keepAside(path);
         await repository.storage.write(path, pipeline(streamOf(bytes), ...encryption(own.cipherPass)));
         return other.name;
       }
     }
     return undefined;
-  }
-
-  /** What is damaged is never thrown away: somebody may know more than this program. */
-  async #keepAside(path: string): Promise<void> {
-    const { storage } = this.#facts.repository;
-    const stream = await storage.read(path);
-    if (stream !== undefined) await storage.write(`${this.#aside}/${path}`, stream);
   }
 
   async #assertRight(request: ObjectRequest): Promise<void> {

@@ -59,7 +59,7 @@ class Verification {
     const archives = await this.#listArchives(archiveInfo);
     const reader = mode.kind === "quick"
       ? undefined
-      : new ObjectReader(this.#repository.config, this.#options.processMax, this.#context);
+      : new ObjectReader(this.#repository.config, this.#options.depth, this.#options.processMax, this.#context);
     await using _reader = reader;
     const backups = backupInfo === undefined ? undefined : new BackupCheck({
       repository: this.#repository,
@@ -94,6 +94,8 @@ class Verification {
       backups: backups?.reports ?? [],
       findings: this.#findings,
       damaged: this.#damaged,
+      badFiles: backups?.badFiles ?? new Map(),
+      affected: backups?.affected ?? new Map(),
     };
   }
 
@@ -190,7 +192,6 @@ class Verification {
     const record = new VerifiedRecord(
       new Map(listed.flatMap(({ label, timestampStop }) => (valid.has(label) ? [[label, timestampStop]] : []))),
       new Map(archives.filter(({ isReadable }) => isReadable).map((check) => [check.report.id, check.verifiedRuns()])),
-      { time: Math.floor(this.#context.clock.nowMs() / 1000), damages: this.#findings.damages },
     );
     await saveRecord(this.#repository, stanza, record);
   }

@@ -115,7 +115,10 @@ testWith(NEEDS, "what did not change is referred to, exactly as the original doe
   const theirFiles = new Map(theirs.files.map((file) => [file.name, file]));
   for (const file of referred) {
     const other = theirFiles.get(file.name);
-    if (other?.reference !== undefined) assertEquals(other, file);
+    if (other?.reference === undefined) continue;
+    // Each checkpoint writes some files again with the content that they have: newer releases compare it and take over the time.
+    const isWrittenSince = other.timestamp >= ours.timestampCopyStart;
+    assertEquals(other, isWrittenSince ? { ...file, timestamp: other.timestamp } : file);
   }
 });
 

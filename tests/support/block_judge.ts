@@ -1,23 +1,23 @@
 /** Tests of block incremental backups need a pgbackrest in which their form is final. */
 import { pgbackrestPath } from "./programs.ts";
-import { hasProgram, testWith } from "./requirements.ts";
+import { hasProgram, skipTest, testWith } from "./requirements.ts";
 
 /** The first release with the final form. */
 const FIRST_FINAL = [2, 46] as const;
 
-/** Registers a test that holds block incremental backups against the real program; one that is too old is told, and nothing runs. */
+/** Registers a test that holds block incremental backups against the real program; one that is too old cannot judge them. */
 export function testWithBlocks(
   programs: readonly string[],
   name: string,
   run: (test: Deno.TestContext) => Promise<void>,
 ): void {
   if (hasFinalBlocks()) return testWith([pgbackrestPath, ...programs], name, run);
-  console.log(
-    `SKIPPED '${name}': ${pgbackrestPath} is ${judgeVersion() ?? "missing"}, block incremental backups need ${
+  skipTest(
+    name,
+    `block incremental backups need pgbackrest ${
       FIRST_FINAL.join(".")
-    } or newer (set WALFERRY_TEST_PGBACKREST)`,
+    } or newer (set WALFERRY_TEST_PGBACKREST), ${pgbackrestPath} is ${judgeVersion() ?? "missing"}`,
   );
-  Deno.test({ name, ignore: true, fn: () => undefined });
 }
 
 /** Whether the real program writes blocks in their final form. */

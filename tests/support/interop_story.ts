@@ -37,13 +37,14 @@ export async function archiveWith(cluster: TestCluster, stanza: TestStanza, prog
 
 let restores = 0;
 
-/** Restores with one program, recovers with its archive-get, and gives the dump of the result. */
-export async function restoredDump(
+/** Restores with one program, recovers with its archive-get, and gives what `use` finds in the running copy; its pages are checked too. */
+export async function inRestoredCopy<T>(
   folder: TestFolder,
   stanza: TestStanza,
   program: Program,
-  options: string[] = [],
-): Promise<string> {
+  options: readonly string[],
+  use: (copy: TestCluster) => Promise<T>,
+): Promise<T> {
   const name = `r${++restores}`;
   const path = await folder.directory(name, 0o700);
   const tablespaces = await folder.directory(`${name}-ts`, 0o700);
@@ -58,16 +59,31 @@ export async function restoredDump(
   await using cluster = await TestCluster.over(folder, path, { settings: "archive_mode = off" });
   await cluster.start();
   await cluster.untilPrimary();
-  assertEquals(
-    await cluster.sql("select (sum(id) + (select count(*) from spaced))::text from plain"),
-    await cluster.sql("select expected from marker"),
-  );
-  assertEquals(await cluster.sql("select count(*) from fleeting"), "0", "an unlogged table is empty after a restore");
-  const dump = await cluster.dump();
+  const found = await use(cluster);
   await cluster.stop();
   assertIncludes(await runAs(["/usr/lib/postgresql/15/bin/pg_checksums", "--check", "-D", path]), "Bad checksums:  0");
   await runAs(["rm", "-rf", path, tablespaces]);
-  return normalized(dump);
+  return found;
+}
+
+/** The dump of a restored copy of {@link makeCluster}'s cluster; `judge` sees the copy while it runs. */
+export async function restoredDump(
+  folder: TestFolder,
+  stanza: TestStanza,
+  program: Program,
+  options: readonly string[] = [],
+  judge?: (copy: TestCluster) => Promise<void>,
+): Promise<string> {
+  return await inRestoredCopy(folder, stanza, program, options, async (copy) => {
+    assertEquals(
+      await copy.sql("select (sum(id) + (select count(*) from spaced))::text from plain"),
+      await copy.sql("select expected from marker"),
+    );
+    assertEquals(await copy.sql("select count(*) from fleeting"), "0", "an unlogged table is empty after a restore");
+    const dump = await copy.dump();
+    await judge?.(copy);
+    return normalized(dump);
+  });
 }
 
 /** Where tablespaces lie differs between the original and a restored copy. */

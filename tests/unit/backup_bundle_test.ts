@@ -4,10 +4,9 @@ import type { CopyRequest } from "../../src/backup/copy_request.ts";
 import { orderJobs, planBackup } from "../../src/backup/planner.ts";
 import type { ManifestFile } from "../../src/format/manifest.ts";
 import { sha1Hex } from "../../src/stream/hash.ts";
-import { assert, assertEquals, assertIncludes } from "../support/assert.ts";
+import { assert, assertEquals } from "../support/assert.ts";
 import {
   backUp,
-  backUpUntil,
   change,
   CONTROL,
   own,
@@ -100,17 +99,6 @@ Deno.test("a chain goes from bundles to single files and back", async () => {
   assertEquals([relation?.reference, relation?.bundleId], [alone.label, undefined]);
   const version = manifests[1]!.files.find(({ name }) => name === "pg_data/PG_VERSION");
   assertEquals([version?.reference, version?.bundleId], [full.label, 1]);
-});
-
-Deno.test("bundles of an interrupted backup are made anew, its large files are used", async () => {
-  using settled = await settledScene(undefined);
-  const scene = withBundles(settled, BUNDLE);
-  await backUpUntil(scene, 4);
-  const { report, log } = await backUp(scene);
-  assertIncludes(log.text(), "resumable backup ");
-  assertIncludes(log.text(), `checksum resumed file ${scene.pgPath}/base/5/20000 `);
-  assertEquals([...log.text().matchAll(/checksum resumed file/g)].length, 1);
-  await verifyBackup(scene.configs[0]!, report.label);
 });
 
 async function runJob(

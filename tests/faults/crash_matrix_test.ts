@@ -1,0 +1,348 @@
+/**
+ * A backup and an expire that are killed before each of their durable steps. Behind each death the repository is sane for both programs,
+ * nothing that was complete is lost, and the next run works and leaves nothing lying about. A few points are tried by default, all of them with
+ * `WALFERRY_CRASH_POINTS=all`, and those whose names contain a text with that text.
+ */
+import { assert, assertEquals } from "../support/assert.ts";
+import { runAs, TestFolder } from "../support/accounts.ts";
+import { type CrashPoint, dieAt, RecordedCalls } from "../support/crash_points.ts";
+import { archiveWith, normalized, restoredDump, sameInfo } from "../support/interop_story.ts";
+import { TestCluster } from "../support/postgres.ts";
+import { TestStanza } from "../support/programs.ts";
+import { testWith } from "../support/requirements.ts";
+
+const NEEDS = ["pgbackrest", "/usr/lib/postgresql/15/bin/postgres", "strace"];
+const CHOSEN = Deno.env.get("WALFERRY_CRASH_POINTS");
+
+type Command = "new backup" | "resumed backup" | "expire";
+
+interface MatrixPoint extends CrashPoint {
+  readonly of: Command;
+  /** Tried by default. */
+  readonly often?: boolean;
+}
+
+const RENAMED = (name: string) => new RegExp(`pgbackrest\\.tmp", "[^"]*/${name}"`);
+
+const POINTS: readonly MatrixPoint[] = [
+  {
+    of: "new backup",
+    name: "before the backup's directory is made",
+    call: "mkdir",
+    touches: /\/backup\/main\/\d{8}-\d{6}F"/,
+  },
+  {
+    of: "new backup",
+    name: "before the first list of files has its name",
+    call: "rename",
+    touches: RENAMED("backup.manifest.copy"),
+  },
+  { of: "new backup", name: "before the journal has its name", call: "rename", touches: RENAMED("resume/repo1") },
+  {
+    of: "new backup",
+    name: "before the directory of the files is made",
+    call: "mkdir",
+    touches: /F\/pg_data"/,
+    byWorker: true,
+  },
+  {
+    of: "new backup",
+    name: "before a file has its name",
+    call: "rename",
+    touches: RENAMED("pg_data/.*"),
+    which: 3,
+    byWorker: true,
+  },
+  {
+    of: "new backup",
+    name: "before a later file has its name",
+    call: "rename",
+    touches: RENAMED("pg_data/.*"),
+    which: 12,
+    byWorker: true,
+  },
+  {
+    of: "new backup",
+    name: "before the directory of the bundles is made",
+    call: "mkdir",
+    touches: /F\/bundle"/,
+    byWorker: true,
+  },
+  {
+    of: "new backup",
+    name: "before the first bundle has its name",
+    call: "rename",
+    touches: RENAMED("bundle/1"),
+    byWorker: true,
+  },
+  {
+    of: "new backup",
+    name: "before a later bundle has its name",
+    call: "rename",
+    touches: RENAMED("bundle/4"),
+    byWorker: true,
+    often: true,
+  },
+  {
+    of: "resumed backup",
+    name: "before what is of no use is removed",
+    call: "unlink",
+    touches: /F\/.*pgbackrest\.tmp"/,
+  },
+  {
+    of: "resumed backup",
+    name: "before the list of what is used again has its name",
+    call: "rename",
+    touches: RENAMED("backup.manifest.copy"),
+  },
+  {
+    of: "resumed backup",
+    name: "before its new journal has its name",
+    call: "rename",
+    touches: RENAMED("resume/repo1"),
+  },
+  {
+    of: "resumed backup",
+    name: "before backup_label has its name",
+    call: "rename",
+    touches: RENAMED("backup_label.*"),
+  },
+  {
+    of: "resumed backup",
+    name: "before the complete list has its name",
+    call: "rename",
+    touches: RENAMED("backup.manifest.copy"),
+    which: 2,
+  },
+  {
+    of: "resumed backup",
+    name: "before the manifest has its name",
+    call: "rename",
+    touches: RENAMED("backup.manifest"),
+    often: true,
+  },
+  {
+    of: "resumed backup",
+    name: "before the history has its name",
+    call: "rename",
+    touches: RENAMED(".*\\.manifest\\.gz"),
+  },
+  { of: "resumed backup", name: "before the new latest is made", call: "symlink", touches: /latest/ },
+  { of: "resumed backup", name: "before latest shows the new backup", call: "rename", touches: RENAMED("latest") },
+  {
+    of: "resumed backup",
+    name: "before backup.info has its name",
+    call: "rename",
+    touches: RENAMED("backup.info"),
+    often: true,
+  },
+  {
+    of: "resumed backup",
+    name: "before the copy of backup.info has its name",
+    call: "rename",
+    touches: RENAMED("backup.info.copy"),
+  },
+  { of: "resumed backup", name: "before archive.info has its name", call: "rename", touches: RENAMED("archive.info") },
+  {
+    of: "resumed backup",
+    name: "before the copy of archive.info has its name",
+    call: "rename",
+    touches: RENAMED("archive.info.copy"),
+  },
+  { of: "resumed backup", name: "before the journal is removed", call: "unlink", touches: /resume\/repo1"/ },
+  { of: "resumed backup", name: "before the lock is removed", call: "unlink", touches: /\.lock"/ },
+  {
+    of: "expire",
+    name: "before the manifest of the later backup is removed",
+    call: "unlink",
+    touches: /F_[^/]*I\/backup.manifest"/,
+  },
+  { of: "expire", name: "before its copy is removed", call: "unlink", touches: /F_[^/]*I\/backup.manifest.copy"/ },
+  {
+    of: "expire",
+    name: "before the manifest of the full backup is removed",
+    call: "unlink",
+    touches: /F\/backup.manifest"/,
+  },
+  {
+    of: "expire",
+    name: "before the copy of that is removed",
+    call: "unlink",
+    touches: /F\/backup.manifest.copy"/,
+    often: true,
+  },
+  { of: "expire", name: "before backup.info has its name", call: "rename", touches: RENAMED("backup.info") },
+  {
+    of: "expire",
+    name: "before the copy of backup.info has its name",
+    call: "rename",
+    touches: RENAMED("backup.info.copy"),
+  },
+  { of: "expire", name: "before the first file is removed", call: "unlinkat", touches: /./, which: 1 },
+  { of: "expire", name: "before a later file is removed", call: "unlinkat", touches: /./, which: 6 },
+  {
+    of: "expire",
+    name: "before the directory of the later backup is removed",
+    call: "unlinkat",
+    touches: /F_[^/]*I", AT_REMOVEDIR/,
+  },
+  { of: "expire", name: "before a file of the full backup is removed", call: "unlinkat", touches: /F\//, which: 3 },
+  {
+    of: "expire",
+    name: "before the directory of the full backup is removed",
+    call: "unlinkat",
+    touches: /main\/[^/]*F", AT_REMOVEDIR/,
+  },
+  { of: "expire", name: "before the first WAL is removed", call: "unlink", touches: /\/archive\/main\// },
+  {
+    of: "expire",
+    name: "before later WAL is removed",
+    call: "unlink",
+    touches: /\/archive\/main\//,
+    which: 2,
+    often: true,
+  },
+];
+
+function isChosen({ name, of, often = false }: MatrixPoint): boolean {
+  return CHOSEN === undefined ? often : CHOSEN === "all" || `${of}: ${name}`.includes(CHOSEN);
+}
+
+/** Lines of a directory listing, sorted; names that begin with a dot are none. */
+async function namesIn(script: string): Promise<string[]> {
+  return (await runAs(["sh", "-c", script])).split("\n").filter((name) => name !== "").sort();
+}
+
+class Matrix {
+  readonly #folder: TestFolder;
+  readonly #stanza: TestStanza;
+  readonly #cluster: TestCluster;
+  readonly #recorded = new Map<Command, RecordedCalls>();
+  /** Labels that are complete and that nobody was asked to remove. */
+  #complete: string[] = [];
+
+  constructor(folder: TestFolder, stanza: TestStanza, cluster: TestCluster) {
+    this.#folder = folder;
+    this.#stanza = stanza;
+    this.#cluster = cluster;
+  }
+
+  #command(of: Command): string[] {
+    const args = of === "expire" ? ["--repo1-retention-full=1", "expire"] : ["--type=full", "backup"];
+    return this.#stanza.commandLine("walferry", ...args).split(" ");
+  }
+
+  async #record(of: Command): Promise<void> {
+    const trace = await this.#folder.file(`recorded-${this.#recorded.size}`, "");
+    this.#recorded.set(of, await RecordedCalls.of(this.#command(of), trace));
+  }
+
+  async #die(point: MatrixPoint, record = this.#recorded.get(point.of)!): Promise<void> {
+    const trace = await this.#folder.file(`trace-${crypto.randomUUID()}`, "");
+    try {
+      await dieAt(point, record.ordinalOf(point), this.#command(point.of), trace);
+    } catch (error) {
+      throw new Error(`${point.of}, ${point.name}`, { cause: error });
+    }
+  }
+
+  async #incremental(): Promise<void> {
+    await this.#cluster.sql("insert into rows select g, md5(g::text) from generate_series(1, 100) g");
+    await this.#stanza.must("walferry", ["--type=incr", "backup"]);
+  }
+
+  async #labels(): Promise<string[]> {
+    const [{ backup }] = JSON.parse(await this.#stanza.must("walferry", ["--output=json", "info"])) as [
+      { backup: { label: string }[] },
+    ];
+    return backup.map(({ label }) => label);
+  }
+
+  /** A first set, and the calls of each command as it goes on top of that. */
+  async prepare(): Promise<void> {
+    await this.#stanza.must("walferry", ["--type=full", "backup"]);
+    await this.#incremental();
+    await this.#record("new backup");
+    await this.#incremental();
+    await this.#record("expire");
+    this.#complete = await this.#labels();
+    // A backup that goes on does the same from its first list on, but for what it removes before.
+    await this.#leave();
+    await this.#record("resumed backup");
+    this.#complete = await this.#labels();
+    await this.#incremental();
+    this.#complete = await this.#labels();
+  }
+
+  /** Leaves most of a backup, with something that is of no use to the next one. */
+  async #leave(): Promise<void> {
+    const point = POINTS.find(({ name }) => name === "before a later bundle has its name")!;
+    await this.#die(point);
+  }
+
+  /** One death, and what must be so behind it. */
+  async try(point: MatrixPoint): Promise<void> {
+    const before = this.#complete;
+    if (point.of === "resumed backup") await this.#leave();
+    if (point.of === "expire") await this.#stanza.must("walferry", ["--type=full", "backup"]);
+    const goes = point.of === "expire" ? before : [];
+    await this.#die(point);
+    const what = `${point.of}, ${point.name}`;
+    const seen = await this.#labels();
+    for (const label of before) assert(goes.includes(label) || seen.includes(label), `${what}: ${label} is lost`);
+    for (const program of ["walferry", "pgbackrest"] as const) {
+      assertEquals((await this.#stanza[program](["info"])).code, 0, `${what}: info of ${program}`);
+    }
+    const verify = await this.#stanza.walferry(["verify"]);
+    assertEquals(verify.code, 0, `${what}:\n${verify.stdout}`);
+    // What nobody reads is removed when it is old enough to be nobody's.
+    const [repository] = this.#stanza.repositories;
+    const temporary = `find ${repository} -name '*.pgbackrest.tmp'`;
+    await runAs(["sh", "-c", `${temporary} -exec touch -c -h -d '2 hours ago' {} +`]);
+    // The next run.
+    if (point.of === "expire") await this.#stanza.must("walferry", this.#command("expire").slice(3));
+    else await this.#stanza.must("walferry", ["--type=full", "backup"]);
+    await this.#incremental();
+    await this.#isTidy(what);
+    const after = await this.#labels();
+    for (const label of before) assertEquals(after.includes(label), !goes.includes(label), `${what}: ${label}`);
+    this.#complete = after;
+  }
+
+  async #isTidy(what: string): Promise<void> {
+    const { repositories: [repository], folder } = this.#stanza;
+    assertEquals(await namesIn(`find ${repository} -name '*.pgbackrest.tmp'`), [], what);
+    const directories = await namesIn(`cd ${repository}/backup/main && ls -d *F*`);
+    assertEquals(directories, await this.#labels(), what);
+    assertEquals(await namesIn(`ls ${folder.path}/conf/spool/walferry/main/resume`), [], what);
+    await sameInfo(this.#stanza);
+    const verify = await this.#stanza.walferry(["verify"]);
+    assertEquals(verify.code, 0, `${what}:\n${verify.stdout}`);
+  }
+}
+
+testWith(NEEDS, "a backup and an expire that are killed before a durable step do no harm", async (test) => {
+  await using folder = await TestFolder.make();
+  await using cluster = await TestCluster.init(folder, {
+    settings: "archive_mode = on\narchive_command = 'false'\nautovacuum = off",
+  });
+  const stanza = await TestStanza.make(folder, cluster, {
+    repositories: [{ options: { bundle: "y", "bundle-size": "1MiB", "bundle-limit": "64KiB" } }],
+    global: { "compress-type": "lz4", "process-max": "1" },
+  });
+  await cluster.start();
+  await cluster.sql("create table rows(id int, v text)");
+  await stanza.must("walferry", ["stanza-create"]);
+  await archiveWith(cluster, stanza, "walferry");
+  const matrix = new Matrix(folder, stanza, cluster);
+  await matrix.prepare();
+  for (const point of POINTS.filter(isChosen)) {
+    const isGood = await test.step(`${point.of}: ${point.name}`, () => matrix.try(point));
+    // What a failure leaves would only make the next ones fail.
+    if (!isGood) return;
+  }
+  await cluster.sql("create table plain(id int); create table spaced(id int); create table fleeting(id int)");
+  await cluster.sql("create table marker as select null::text as expected");
+  await stanza.must("walferry", ["--type=incr", "backup"]);
+  assertEquals(await restoredDump(folder, stanza, "pgbackrest"), normalized(await cluster.dump()));
+});
