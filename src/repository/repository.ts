@@ -158,13 +158,10 @@ export class Repository implements AsyncDisposable {
    */
   async loadManifest(stanza: string, label: string, passphrase: string | undefined): Promise<Manifest> {
     const path = this.backupPath(stanza, label, "backup.manifest");
-    const manifest = await this.#load(
-      path,
-      (candidate) => this.readWith(candidate, passphrase),
-      readManifest,
-      "backup manifest file",
-    );
-    if (manifest.label !== label) {
+    // The manifest of another backup in its place is no better than a damaged one: the copy is asked.
+    const decode = async (content: ByteStream): Promise<Manifest> => {
+      const manifest = await readManifest(content);
+      if (manifest.label === label) return manifest;
       throw new WalferryError(
         "Format",
         `requested backup '${label}' and manifest label '${manifest.label}' do not match`,
@@ -172,8 +169,13 @@ export class Repository implements AsyncDisposable {
           hint: "this indicates some sort of corruption (at the very least paths have been renamed)",
         },
       );
-    }
-    return manifest;
+    };
+    return await this.#load(
+      path,
+      (candidate) => this.readWith(candidate, passphrase),
+      decode,
+      "backup manifest file",
+    );
   }
 
   /** Writes `backup.manifest.copy`: from here on the directory is an unfinished backup. */

@@ -12,12 +12,16 @@ export interface CopiedFile<T> {
   readonly path: string;
   readonly passphrase: string | undefined;
   readonly decode: (content: ByteStream) => Promise<T>;
+  /** Why what was read is not what this file must be, although it is whole; `undefined` when it is. */
+  readonly misplaced?: (value: T) => string | undefined;
+  /** Whether the copy is the one that holds, where both can be read and differ. Default: the file itself does. */
+  readonly isOlder?: (main: T, copy: T) => Promise<boolean> | boolean;
 }
 
 /** One of the two. */
 type Loaded<T> =
   | { readonly ok: true; readonly value: T | undefined; readonly hash: string }
-  | { readonly ok: false; readonly error: WalferryError };
+  | { readonly ok: false; readonly kind: FindingKind; readonly message: string };
 
 /**
  * Reads a file and its copy.
@@ -35,7 +39,7 @@ export async function loadBoth<T>(
   if (differ(main, copy)) [main, copy] = await loadPair(repository, file);
   for (const [path, loaded] of [[file.path, main], [`${file.path}.copy`, copy]] as const) {
     if (loaded.ok) continue;
-    add({ kind: kindOf(loaded.error), severity: "damage", path, message: messageOf(loaded.error) });
+    add({ kind: loaded.kind, severity: "damage", path, message: loaded.message });
   }
   if (differ(main, copy)) {
     add({
@@ -44,6 +48,8 @@ export async function loadBoth<T>(
       path: `${file.path}.copy`,
       message: `it does not say the same as ${file.path.slice(file.path.lastIndexOf("/") + 1)}`,
     });
+    const [first, second] = [main, copy].map((loaded) => (loaded.ok ? loaded.value : undefined));
+    if (first !== undefined && second !== undefined && await file.isOlder?.(first, second)) return second;
   }
   return main.ok ? main.value : copy.ok ? copy.value : undefined;
 }
@@ -68,11 +74,13 @@ async function loadOne<T>(
     }
     const meter = new Sha1Meter();
     const value = await file.decode(meter.through(await open(repository, file, path)));
+    const message = file.misplaced?.(value);
+    if (message !== undefined) return { ok: false, kind: "mismatch", message };
     return { ok: true, value, hash: meter.digestHex() };
   } catch (thrown) {
     const error = toWalferryError(thrown);
     if (isStoreFailure(error)) throw error;
-    return { ok: false, error };
+    return { ok: false, kind: kindOf(error), message: messageOf(error) };
   }
 }
 

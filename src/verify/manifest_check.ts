@@ -24,15 +24,16 @@ export async function checkManifest(
   const own = (finding: Finding) => add({ ...finding, label });
   const manifest = await loadBoth(
     repository,
-    { path, passphrase, decode: readManifest },
+    {
+      path,
+      passphrase,
+      decode: readManifest,
+      misplaced: (found) => (found.label === label ? undefined : `it is the manifest of backup ${found.label}`),
+    },
     own,
   );
   if (manifest === undefined) return undefined;
   const differ = (message: string) => own({ kind: "mismatch", severity: "damage", path, message });
-  if (manifest.label !== label) {
-    differ(`it is the manifest of backup ${manifest.label}`);
-    return undefined;
-  }
   const facts = differencesOf(entry, manifest);
   if (manifest.historyId !== entry.historyId) {
     facts.push(`historyId is ${manifest.historyId} here and ${entry.historyId} there`);
