@@ -57,6 +57,22 @@ export function s3Options(server: S3Server, bucket: string, port = server.port):
   };
 }
 
+/** The same over TLS, which pgbackrest insists on. @param port of the server, or of a proxy before it */
+export function s3TlsOptions(
+  server: S3Server,
+  bucket: string,
+  { caFile }: Certificates,
+  port = server.tlsPort,
+): Readonly<Record<string, string>> {
+  return {
+    ...s3Options(server, bucket),
+    "s3-endpoint": "s3.localhost",
+    "storage-host": "localhost",
+    "storage-port": String(port),
+    "storage-ca-file": caFile,
+  };
+}
+
 class RunningServer implements S3Server {
   readonly port: number;
   readonly tlsPort: number;
