@@ -6,7 +6,7 @@ import { makeCertificates } from "../support/certificates.ts";
 import { archiveWith, grow, makeCluster, normalized, type Program, restoredDump } from "../support/interop_story.ts";
 import { TestStanza } from "../support/programs.ts";
 import { testWith } from "../support/requirements.ts";
-import { RGW_PROGRAMS, startRgw } from "../support/s3_servers.ts";
+import { RGW_PROGRAMS, s3TlsOptions, startRgw } from "../support/s3_servers.ts";
 import { assertHealthy, assertPeerFindsNothing } from "../support/verify_stanza.ts";
 
 const NEEDS = ["/usr/lib/postgresql/15/bin/postgres", ...RGW_PROGRAMS];
@@ -29,17 +29,7 @@ testWith(
           cipherPass: "a passphrase",
           options: {
             ...blocks,
-            type: "s3",
-            "s3-bucket": await server.makeBucket(),
-            // A name, because the original does not find addresses in certificates.
-            "s3-endpoint": "s3.localhost",
-            "s3-region": server.region,
-            "s3-key": server.key,
-            "s3-key-secret": server.keySecret,
-            "s3-uri-style": "path",
-            "storage-host": "localhost",
-            "storage-port": String(server.tlsPort),
-            "storage-ca-file": certificates.caFile,
+            ...s3TlsOptions(server, await server.makeBucket(), certificates),
           },
         },
         { options: blocks },
