@@ -20,6 +20,8 @@ interface MatrixPoint extends CrashPoint {
   readonly of: Command;
   /** Tried by default. */
   readonly often?: boolean;
+  /** Which call it is, where that depends on how many names the directories of the backups hold that go. */
+  readonly ordinal?: (later: number, full: number) => number;
   /** What `verify` rightly says until the next backup, and nothing else. */
   readonly verifySays?: string;
 }
@@ -182,20 +184,36 @@ const POINTS: readonly MatrixPoint[] = [
     call: "rename",
     touches: RENAMED("backup.info.copy"),
   },
-  { of: "expire", name: "before the first file is removed", call: "unlinkat", touches: /./, which: 1 },
-  { of: "expire", name: "before a later file is removed", call: "unlinkat", touches: /./, which: 6 },
+  {
+    of: "expire",
+    name: "before the first file is removed",
+    call: "unlinkat",
+    touches: /./,
+    ordinal: () => 1,
+    which: 1,
+  },
+  { of: "expire", name: "before a later file is removed", call: "unlinkat", touches: /./, ordinal: () => 6, which: 6 },
   {
     of: "expire",
     name: "before the directory of the later backup is removed",
     call: "unlinkat",
     touches: /F_[^/]*I", AT_REMOVEDIR/,
+    ordinal: (later) => later,
   },
-  { of: "expire", name: "before a file of the full backup is removed", call: "unlinkat", touches: /F\//, which: 3 },
+  {
+    of: "expire",
+    name: "before a file of the full backup is removed",
+    call: "unlinkat",
+    touches: /F\//,
+    ordinal: (later) => later + 3,
+    which: 3,
+  },
   {
     of: "expire",
     name: "before the directory of the full backup is removed",
     call: "unlinkat",
     touches: /main\/[^/]*F", AT_REMOVEDIR/,
+    ordinal: (later, full) => later + full,
   },
   { of: "expire", name: "before the first WAL is removed", call: "unlink", touches: /\/archive\/main\// },
   {
@@ -243,13 +261,21 @@ class Matrix {
     this.#recorded.set(of, await RecordedCalls.of(this.#command(of), trace));
   }
 
-  async #die(point: MatrixPoint, record = this.#recorded.get(point.of)!): Promise<void> {
+  async #die(point: MatrixPoint): Promise<void> {
+    const ordinal = point.ordinal?.(await this.#namesBelow("*F_*I"), await this.#namesBelow("*F")) ??
+      this.#recorded.get(point.of)!.ordinalOf(point);
     const trace = await this.#folder.file(`trace-${crypto.randomUUID()}`, "");
     try {
-      await dieAt(point, record.ordinalOf(point), this.#command(point.of), trace);
+      await dieAt(point, ordinal, this.#command(point.of), trace);
     } catch (error) {
       throw new Error(`${point.of}, ${point.name}`, { cause: error });
     }
+  }
+
+  /** Names that are removed with the oldest directory of a kind, one by one: itself too, but for its manifests, which went before. */
+  async #namesBelow(directories: string): Promise<number> {
+    const [oldest] = await namesIn(`ls -d ${this.#stanza.repositories[0]}/backup/main/${directories}`);
+    return (await namesIn(`find ${oldest}`)).length - 2;
   }
 
   async #incremental(): Promise<void> {
