@@ -57,6 +57,25 @@ export function s3Options(server: S3Server, bucket: string, port = server.port):
   };
 }
 
+/**
+ * The same over TLS, as both programs take it: by name, because the original does not find addresses in certificates.
+ * @param port of the server, or of a proxy before it
+ */
+export function s3TlsOptions(
+  server: S3Server,
+  bucket: string,
+  { caFile }: Pick<Certificates, "caFile">,
+  port = server.tlsPort,
+): Readonly<Record<string, string>> {
+  return {
+    ...s3Options(server, bucket),
+    "s3-endpoint": "s3.localhost",
+    "storage-host": "localhost",
+    "storage-port": String(port),
+    "storage-ca-file": caFile,
+  };
+}
+
 class RunningServer implements S3Server {
   readonly port: number;
   readonly tlsPort: number;
