@@ -14,7 +14,7 @@ const BATCH_FILES = 256;
  * @param files members of one bundle next to each other, by their offset
  * @param isDistant small files by themselves are one job each then: they are waited for at the same time
  */
-export function* batchesOf(files: readonly ManifestFile[], isDistant: boolean): Generator<ManifestFile[]> {
+export function* batchesOf(files: Iterable<ManifestFile>, isDistant: boolean): Generator<ManifestFile[]> {
   let batch: ManifestFile[] = [];
   let batchBytes = 0;
   for (const file of files) {

@@ -3,7 +3,6 @@
  * same files are cut in the same way by both.
  */
 import type { ManifestFile } from "../../src/format/manifest.ts";
-import { parseManifest } from "../../src/format/manifest_codec.ts";
 import { runAs, TestFolder } from "../support/accounts.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { testWithBlocks } from "../support/block_judge.ts";
@@ -17,7 +16,7 @@ import {
   sameInfo,
 } from "../support/interop_story.ts";
 import type { TestCluster } from "../support/postgres.ts";
-import { labelsIn, TestStanza } from "../support/programs.ts";
+import { labelsIn, manifestOf, TestStanza } from "../support/programs.ts";
 import { assertPeerFindsNothing, verifyReport } from "../support/verify_stanza.ts";
 
 const NEEDS = ["/usr/lib/postgresql/15/bin/postgres"];
@@ -41,10 +40,6 @@ async function changeSome(cluster: TestCluster, round: number): Promise<void> {
     await cluster.sql("insert into medium select g, repeat(md5(g::text), 8) from generate_series(901, 1000) g");
   }
   await grow(cluster);
-}
-
-async function manifestOf(repository: string, label: string) {
-  return parseManifest(await runAs(["cat", `${repository}/backup/main/${label}/backup.manifest`]));
 }
 
 /** Neither program finds anything wrong. */
@@ -103,7 +98,7 @@ for (const { compressType, cipherPass } of VARIANTS) {
       if (cipherPass === undefined) {
         const last = await manifestOf(repository, labels.at(-1)!);
         assert(last.blockIncremental && last.bundleRaw);
-        const alone = last.files.filter(({ blockMapBytes, bundleId, reference }) =>
+        const alone = [...last.files].filter(({ blockMapBytes, bundleId, reference }) =>
           blockMapBytes !== undefined && bundleId === undefined && reference === undefined
         );
         assert(alone.length > 0);
@@ -161,7 +156,7 @@ testWithBlocks(NEEDS, "both cut the same files in the same way, by the same maps
       const manifests = await Promise.all(
         stanza.repositories.map(async (path) => await manifestOf(path, (await labelsIn(path)).at(-1)!)),
       );
-      const [ours, theirs] = manifests.map((manifest) => new Map(manifest.files.map((file) => [file.name, file])));
+      const [ours, theirs] = manifests.map((manifest) => new Map([...manifest.files].map((file) => [file.name, file])));
       const shape = ({ blockSizeBytes, blockChecksumBytes, blockMapBytes }: ManifestFile) =>
         `${blockSizeBytes} ${blockChecksumBytes} ${blockMapBytes !== undefined}`;
       let cut = 0;
