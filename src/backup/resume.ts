@@ -5,7 +5,7 @@
  */
 import { toWalferryError } from "../errors.ts";
 import type { BackupInfo } from "../format/backup_info.ts";
-import type { Manifest, ManifestFile } from "../format/manifest.ts";
+import type { Manifest, ManifestFile, ManifestFiles } from "../format/manifest.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { type BackupDirectory, listBackupDirectories } from "../repository/backup_catalog.ts";
 import { blockFilePath } from "../repository/block_files.ts";
@@ -39,7 +39,7 @@ export interface ResumeRequest {
   /** Where the journals of this host are. */
   readonly spoolPath: string;
   /** Files of the cluster as they are now. */
-  readonly clusterFiles: readonly ManifestFile[];
+  readonly clusterFiles: ManifestFiles;
   readonly context: CommandContext;
 }
 
@@ -221,7 +221,7 @@ function storedName({ name, bundleId, blockMapBytes }: ManifestFile, { compress 
 /** Without the members of bundles most of which has changed or gone since. */
 function withoutSparseBundles(
   files: ReadonlyMap<string, ManifestFile>,
-  clusterFiles: readonly ManifestFile[],
+  clusterFiles: ManifestFiles,
 ): ReadonlyMap<string, ManifestFile> {
   const wholeBytes = new Map<number, number>();
   for (const { bundleId, bundleOffset = 0, repoSizeBytes } of files.values()) {
@@ -263,7 +263,7 @@ async function removeLeftover(
 export async function cleanResumed(
   { repository }: Participant,
   { label, lineage, scan, options: { stanza } }: BackupFacts,
-  copies: readonly CopyDecision[],
+  copies: Iterable<CopyDecision>,
   context: CommandContext,
 ): Promise<void> {
   const { storage, key } = repository;

@@ -44,6 +44,14 @@ export interface ManifestFile {
   readonly group: OwnerName;
 }
 
+/** Files sorted by name in byte order: an array, or for very many a {@link FileTable}, which makes each entry when it is looked at. */
+export interface ManifestFiles extends Iterable<ManifestFile> {
+  readonly length: number;
+  at(index: number): ManifestFile | undefined;
+  /** One after the other, never all at once. */
+  values(): IteratorObject<ManifestFile, undefined, unknown>;
+}
+
 export interface ManifestPath {
   readonly name: string;
   readonly mode: number;
@@ -130,8 +138,7 @@ export interface ManifestOptions {
 export interface Manifest extends ManifestHeader {
   targets: ManifestTarget[];
   databases: ManifestDatabase[];
-  /** Sorted by name in byte order. */
-  files: ManifestFile[];
+  files: ManifestFiles;
   links: ManifestLink[];
   paths: ManifestPath[];
   /** Owner and modes that most entries share; entries equal to them are written without. */

@@ -4,6 +4,7 @@
  */
 import { isDistant } from "../../backends/config.ts";
 import { toWalferryError, WalferryError } from "../errors.ts";
+import { FileTable } from "../format/file_table.ts";
 import type { Manifest, ManifestFile } from "../format/manifest.ts";
 import { CONTROL_FILE } from "../postgres/control_file.ts";
 import type { CommandContext } from "../process/command_context.ts";
@@ -61,8 +62,9 @@ export interface RestoreTotals {
 /** Restores every file but those skipped. @throws WalferryError of the first file that no repository could deliver */
 export async function writeFiles(work: RestoreWork): Promise<RestoreTotals> {
   const { manifest, context } = work;
-  const files = manifest.files.filter(({ name }) => !work.isSkipped(name)).sort(inOrder);
-  const totalBytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  const files = FileTable.from(manifest.files);
+  const order = writeOrder(files, work.isSkipped);
+  const totalBytes = order.reduce((sum, index) => sum + files.sizeAt(index), 0);
   const setup: WriteSetup = { stores: work.repositories.map(({ key, config }) => ({ key, storage: config.storage })) };
   context.progress.start("restore", totalBytes);
   await using pool = new WorkerPool<WriteRequest, WriteResult>(
@@ -75,7 +77,7 @@ export async function writeFiles(work: RestoreWork): Promise<RestoreTotals> {
   context.signal.addEventListener("abort", abort, { once: true });
   let doneBytes = 0;
   try {
-    const iterator = files[Symbol.iterator]();
+    const iterator = order.values().map((index) => files.at(index)!);
     let failed: { readonly error: unknown } | undefined;
     const lane = async () => {
       for (let next = iterator.next(); !next.done && failed === undefined; next = iterator.next()) {
@@ -96,17 +98,22 @@ export async function writeFiles(work: RestoreWork): Promise<RestoreTotals> {
     context.signal.removeEventListener("abort", abort);
     context.progress.stop();
   }
-  return { sizeBytes: totalBytes, files: files.length };
+  return { sizeBytes: totalBytes, files: order.length };
 }
 
-/** Bundles together and in their own order, so that a store reads them forward; what is alone, largest first. */
-function inOrder(a: ManifestFile, b: ManifestFile): number {
-  const bundle = (a.bundleId ?? 0) - (b.bundleId ?? 0);
-  if (bundle !== 0) return bundle;
-  if (a.bundleId !== undefined) {
-    return (a.reference ?? "").localeCompare(b.reference ?? "") || a.bundleOffset! - b.bundleOffset!;
-  }
-  return b.sizeBytes - a.sizeBytes || (a.name < b.name ? -1 : 1);
+/** Indexes of the files: bundles together and in their own order, so that a store reads them forward; what is alone, largest first. */
+function writeOrder(files: FileTable, isSkipped: (name: string) => boolean): Uint32Array {
+  const indexes = new Uint32Array(files.length);
+  let count = 0;
+  for (let index = 0; index < files.length; index++) if (!isSkipped(files.nameAt(index))) indexes[count++] = index;
+  return indexes.subarray(0, count).sort((a, b) => {
+    const bundleId = files.bundleIdAt(a);
+    const bundle = (bundleId ?? 0) - (files.bundleIdAt(b) ?? 0);
+    if (bundle !== 0) return bundle;
+    if (bundleId === undefined) return files.sizeAt(b) - files.sizeAt(a) || a - b;
+    const [left = "", right = ""] = [files.referenceAt(a), files.referenceAt(b)];
+    return left === right ? files.bundleOffsetAt(a)! - files.bundleOffsetAt(b)! : left < right ? -1 : 1;
+  });
 }
 
 async function restoreFile(
@@ -153,13 +160,15 @@ async function requestFor(
   };
   if (work.isZeroed(file.name)) return { ...base, checksum: undefined, delta: false, source: undefined };
   const own = repository === work.repositories[0] ? manifest : await work.manifestOf(repository);
-  const stored = own === manifest
-    ? file
-    : own?.files.find((other) =>
-      other.name === file.name && other.sizeBytes === file.sizeBytes && other.checksum === file.checksum
-    );
+  const stored = own === manifest ? file : own && sameFileIn(own, file);
   if (own === undefined || stored === undefined) return undefined;
   return { ...base, source: file.sizeBytes === 0 ? undefined : sourceOf(stored, own, repository, options.stanza) };
+}
+
+function sameFileIn(manifest: Manifest, file: ManifestFile): ManifestFile | undefined {
+  const files = FileTable.from(manifest.files);
+  const other = files.at(files.indexOf(file.name));
+  return other?.sizeBytes === file.sizeBytes && other.checksum === file.checksum ? other : undefined;
 }
 
 /** Where a file's bytes are (repository-format §5.3, §6.4), or the map that says so block by block (§7). */

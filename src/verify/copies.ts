@@ -1,8 +1,9 @@
 /** Info files and manifests: each is stored twice, and both must say the same. */
 import { toWalferryError, WalferryError } from "../errors.ts";
-import { decodeText, type Repository } from "../repository/repository.ts";
-import { sha1Hex } from "../stream/hash.ts";
-import { collect } from "../stream/sources.ts";
+import type { Repository } from "../repository/repository.ts";
+import type { ByteStream } from "../stream/byte_stream.ts";
+import { Sha1Meter } from "../stream/hash.ts";
+import { drain } from "../stream/sources.ts";
 import type { Finding, FindingKind } from "./finding.ts";
 import { isStoreFailure } from "../repository/store_failure.ts";
 
@@ -10,8 +11,7 @@ import { isStoreFailure } from "../repository/store_failure.ts";
 export interface CopiedFile<T> {
   readonly path: string;
   readonly passphrase: string | undefined;
-  readonly maxBytes: number;
-  readonly parse: (text: string) => T;
+  readonly decode: (content: ByteStream) => Promise<T>;
   /** Why what was read is not what this file must be, although it is whole; `undefined` when it is. */
   readonly misplaced?: (value: T) => string | undefined;
   /** Whether the copy is the one that holds, where both can be read and differ. Default: the file itself does. */
@@ -67,20 +67,27 @@ async function loadOne<T>(
   same?: Loaded<T>,
 ): Promise<Loaded<T>> {
   try {
-    const stream = await repository.readWith(path, file.passphrase);
-    if (stream === undefined) throw new WalferryError("FileMissing", "it is not there");
-    const bytes = await collect(stream, file.maxBytes);
-    const hash = sha1Hex(bytes);
-    if (same?.ok && same.hash === hash) return { ok: true, value: undefined, hash };
-    const value = file.parse(decodeText(bytes));
+    if (same?.ok) {
+      const meter = new Sha1Meter();
+      await drain(meter.through(await open(repository, file, path)));
+      if (meter.digestHex() === same.hash) return { ok: true, value: undefined, hash: same.hash };
+    }
+    const meter = new Sha1Meter();
+    const value = await file.decode(meter.through(await open(repository, file, path)));
     const message = file.misplaced?.(value);
     if (message !== undefined) return { ok: false, kind: "mismatch", message };
-    return { ok: true, value, hash };
+    return { ok: true, value, hash: meter.digestHex() };
   } catch (thrown) {
     const error = toWalferryError(thrown);
     if (isStoreFailure(error)) throw error;
     return { ok: false, kind: kindOf(error), message: messageOf(error) };
   }
+}
+
+async function open<T>(repository: Repository, file: CopiedFile<T>, path: string): Promise<ByteStream> {
+  const stream = await repository.readWith(path, file.passphrase);
+  if (stream === undefined) throw new WalferryError("FileMissing", "it is not there");
+  return stream;
 }
 
 function differ<T>(main: Loaded<T>, copy: Loaded<T>): boolean {

@@ -1,8 +1,8 @@
 /** The manifest of one backup: with its copy, and against its line in `backup.info`. */
 import type { BackupInfoEntry } from "../format/backup_info.ts";
 import type { Manifest } from "../format/manifest.ts";
-import { parseManifest } from "../format/manifest_codec.ts";
-import { MANIFEST_BYTES_MAX, type Repository } from "../repository/repository.ts";
+import { readManifest } from "../repository/info_bytes.ts";
+import type { Repository } from "../repository/repository.ts";
 import { loadBoth } from "./copies.ts";
 import type { Finding } from "./finding.ts";
 import { differencesOf } from "./same_backup.ts";
@@ -27,8 +27,7 @@ export async function checkManifest(
     {
       path,
       passphrase,
-      maxBytes: MANIFEST_BYTES_MAX,
-      parse: parseManifest,
+      decode: readManifest,
       misplaced: (found) => (found.label === label ? undefined : `it is the manifest of backup ${found.label}`),
     },
     own,

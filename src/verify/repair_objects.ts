@@ -183,12 +183,12 @@ export class ObjectRepair {
   /** Of an info file and its copy, which both can be read and differ. */
   async #isCopyHolding(path: string): Promise<boolean> {
     const { repository, stanza } = this.#facts;
-    const read = async <T>({ parse, passphrase, maxBytes, isOlder }: CopiedFile<T>): Promise<boolean> => {
+    const read = async <T>({ decode, passphrase, isOlder }: CopiedFile<T>): Promise<boolean> => {
       const values: T[] = [];
       for (const one of [path, `${path}.copy`]) {
         const stream = await repository.readWith(one, passphrase);
         if (stream === undefined) return false;
-        values.push(parse(decodeText(await collect(stream, maxBytes))));
+        values.push(await decode(stream));
       }
       return await isOlder!(values[0]!, values[1]!);
     };

@@ -1,7 +1,10 @@
 /** `archive.info` and `backup.info` with their copies, and against each other. */
 import { type ArchiveInfo, parseArchiveInfo } from "../format/archive_info.ts";
 import { type BackupInfo, parseBackupInfo } from "../format/backup_info.ts";
+import { decodeText } from "../repository/info_bytes.ts";
 import { INFO_BYTES_MAX, type Repository } from "../repository/repository.ts";
+import type { ByteStream } from "../stream/byte_stream.ts";
+import { collect } from "../stream/sources.ts";
 import { toWalferryError, type WalferryError } from "../errors.ts";
 import { type CopiedFile, loadBoth } from "./copies.ts";
 import type { Finding } from "./finding.ts";
@@ -43,8 +46,7 @@ export function archiveInfoFile(repository: Repository, stanza: string): CopiedF
   return {
     path: repository.archivePath(stanza, "archive.info"),
     passphrase: repository.infoPassphrase,
-    maxBytes: INFO_BYTES_MAX,
-    parse: parseArchiveInfo,
+    decode: textDecoder(parseArchiveInfo),
     isOlder: isOlderArchiveInfo,
   };
 }
@@ -54,10 +56,13 @@ export function backupInfoFile(repository: Repository, stanza: string): CopiedFi
   return {
     path: repository.backupPath(stanza, "backup.info"),
     passphrase: repository.infoPassphrase,
-    maxBytes: INFO_BYTES_MAX,
-    parse: parseBackupInfo,
+    decode: textDecoder(parseBackupInfo),
     isOlder: (main, copy) => isOlderBackupInfo(repository, stanza, main, copy),
   };
+}
+
+function textDecoder<T>(parse: (text: string) => T): (content: ByteStream) => Promise<T> {
+  return async (content) => parse(decodeText(await collect(content, INFO_BYTES_MAX)));
 }
 
 function historyOf({ currentId, history }: ArchiveInfo | BackupInfo): string {

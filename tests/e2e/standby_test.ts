@@ -98,7 +98,7 @@ Deno.test(`a standby of PostgreSQL ${MAJOR} is read for several repositories, pl
     const text = await stanza.must("walferry", ["--repo=1", "repo-get", `backup/main/${label}/backup.manifest`]);
     const manifest = parseManifest(text);
     assertEquals([manifest.options.backupStandby, manifest.pgVersion], [true, String(MAJOR)], label);
-    assert(manifest.files.some(({ name }) => name.startsWith("pg_tblspc/")), label);
+    assert(manifest.files.values().some(({ name }) => name.startsWith("pg_tblspc/")), label);
   }
   for (const repo of [1, 2]) {
     await stanza.must("walferry", [`--repo=${repo}`, "verify"]);

@@ -110,7 +110,7 @@ async function newest(repository: string): Promise<Manifest> {
 /** Names and contents of the relation files of a backup, of all forks, and of what lies beside them. */
 function contents({ files }: Manifest): Map<string, string> {
   return new Map(
-    files.filter(({ name }) => /^(pg_data\/(base|global)|pg_tblspc)\//.test(name) && !name.endsWith("/pg_control"))
+    [...files].filter(({ name }) => /^(pg_data\/(base|global)|pg_tblspc)\//.test(name) && !name.endsWith("/pg_control"))
       .map(({ name, checksum, sizeBytes }) => [name, `${sizeBytes} ${checksum ?? ""}`]),
   );
 }

@@ -76,7 +76,7 @@ for (const cipherPass of [undefined, "secret"]) {
       if (cipherPass !== undefined) return;
       // Not each backup has these blocks by reference of its manifest: the maps lead to them.
       const last = parseManifest(await runAs(["cat", `${repository}/backup/main/${labels[2]}/backup.manifest`]));
-      const file = last.files.find(({ name }) => victim.endsWith(`${name.slice("pg_data".length)}.pgbi`))!;
+      const file = [...last.files].find(({ name }) => victim.endsWith(`${name.slice("pg_data".length)}.pgbi`))!;
       assertEquals(file.reference, undefined);
     });
   });
