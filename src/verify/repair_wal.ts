@@ -10,6 +10,7 @@ import type { RepairPlace } from "./repair_place.ts";
 /** What one repository gave. */
 export interface BroughtWal {
   readonly from: string;
+  readonly archiveId: string;
   /** In order. */
   readonly segments: readonly string[];
 }
@@ -24,7 +25,7 @@ export async function bringWal(place: RepairPlace): Promise<BroughtWal[]> {
   const brought: BroughtWal[] = [];
   for (const other of others) {
     if (other.config.role === "backup") continue;
-    const segments: string[] = [];
+    const segments = new Map<string, string[]>();
     try {
       const { conflicts } = await syncWal({
         from: other,
@@ -35,7 +36,9 @@ export async function bringWal(place: RepairPlace): Promise<BroughtWal[]> {
         signal: context.signal,
         // Of any timeline: what lies before is what expire removed.
         isWanted: (name) => !isWalSegmentName(name.slice(0, 24)) || name.slice(8, 24) >= first,
-        onCopied: (name) => void (isWalSegmentName(name) && segments.push(name)),
+        onCopied: (name, _checksum, archiveId) => {
+          if (isWalSegmentName(name)) segments.set(archiveId, [...segments.get(archiveId) ?? [], name]);
+        },
       });
       for (const name of conflicts) {
         context.log.warn(`${other.name} has WAL segment ${name} with other content than ${repository.name}`);
@@ -45,7 +48,7 @@ export async function bringWal(place: RepairPlace): Promise<BroughtWal[]> {
       const error = toWalferryError(thrown);
       context.log.warn(`${repository.name}: WAL of ${other.name} could not all be copied: ${error.message}`);
     }
-    if (segments.length > 0) brought.push({ from: other.name, segments: segments.sort() });
+    for (const [archiveId, names] of segments) brought.push({ from: other.name, archiveId, segments: names.sort() });
   }
   return brought;
 }
