@@ -6,14 +6,13 @@
  * (default 3), `WALFERRY_BENCH_STORES` and `WALFERRY_BENCH_COMPRESS` (default `posix,s3` and `none,zst`), `WALFERRY_BENCH_FILES` (of the
  * cluster with many, default 50000).
  */
-import type { S3StorageConfig } from "../backends/config.ts";
 import type { Storage } from "../backends/contract.ts";
 import { openStorage } from "../backends/open.ts";
 import { runAs, TestFolder } from "../tests/support/accounts.ts";
-import { type Certificates, makeCertificates } from "../tests/support/certificates.ts";
+import { makeCertificates } from "../tests/support/certificates.ts";
 import { TestCluster } from "../tests/support/postgres.ts";
 import { pgbackrestPath, type TestRepository, TestStanza } from "../tests/support/programs.ts";
-import { type RgwServer, s3Config, s3TlsOptions, startRgw } from "../tests/support/s3_servers.ts";
+import { s3Config, s3TlsOptions, startRgw } from "../tests/support/s3_servers.ts";
 import { compare, line, together } from "./measure.ts";
 import { changePages, fill } from "./rows.ts";
 
@@ -83,7 +82,7 @@ async function withContestants(
     const open = () =>
       bucket === undefined
         ? openStorage({ type: "posix", path: repository.path })
-        : openStorage(bucketConfig(server!, bucket, certificates));
+        : openStorage(s3Config(server!, bucket));
     contestants.push({ program, stanza, open, target: await own.directory(`restored-${program}`, 0o700) });
   }
   await measure(cluster, contestants, `${store}, ${compressType}: `);
@@ -124,10 +123,6 @@ async function makeStanza(
   });
   await stanza.must("walferry", ["stanza-create"]);
   return stanza;
-}
-
-function bucketConfig(rgw: RgwServer, bucket: string, { caFile }: Certificates): S3StorageConfig {
-  return s3Config(rgw, bucket, { endpoint: `https://localhost:${rgw.tlsPort}`, tls: { verify: true, caFile } });
 }
 
 async function makeOrders(cluster: TestCluster): Promise<void> {

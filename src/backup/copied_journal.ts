@@ -43,6 +43,7 @@ export class CopiedJournals {
 
   /** Begins the journal of a run; whatever another run left under this key is gone. @throws Deno's own errors */
   begin(key: number, run: JournalRun, monotonicMs: () => number): JournalWriter {
+    this.#directory.removeUnfinished(nameOf(key));
     this.#directory.write(nameOf(key), line(JSON.stringify(headOf(run))));
     return new JournalWriter(`${this.#directory.path}/${nameOf(key)}`, monotonicMs);
   }

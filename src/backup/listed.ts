@@ -12,7 +12,7 @@ import { HeldCopies } from "./held_copies.ts";
 import { chooseLabels, knownLabels } from "./label.ts";
 import type { BackupType } from "./options.ts";
 import { planBackup } from "./planner.ts";
-import { cleanResumed, findResumables, type Resumable } from "./resume.ts";
+import { cleanResumed, findResumables, mayBeFromStandby, type Resumable } from "./resume.ts";
 import { type BackupRun, factsOf, type Listed, type Opened, type Started, storedIn } from "./stages.ts";
 import { StoredFiles } from "./stored_files.ts";
 import { tellOfWal, walKnowledge } from "./wal_knowledge.ts";
@@ -76,7 +76,7 @@ export async function list(run: BackupRun, opened: Opened, started: Started): Pr
       delta,
       inWal: inWal.get(key),
       resumed: resumables.get(key)?.files,
-      resumedFromStandby: resumables.get(key)?.manifest.options.backupStandby,
+      resumedFromStandby: resumables.has(key) && mayBeFromStandby(resumables.get(key)!.manifest),
     },
   ]));
   const plan = planBackup(scan.files, settings);

@@ -107,7 +107,10 @@ export interface ManifestHeader {
   bundle: boolean;
   bundleRaw: boolean;
   blockIncremental: boolean;
-  /** History id, version text (`15`, `9.6`), system identifier, catalog and control version of the cluster. */
+  /**
+   * History id, version text (`15`, `9.6`), system identifier, catalog and control version of the cluster. The original says id and system
+   * only at the end: in its unfinished manifests both are 0, and the option `backupStandby` is absent.
+   */
   historyId: number;
   pgVersion: string;
   systemId: bigint;

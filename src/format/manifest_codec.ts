@@ -115,7 +115,7 @@ function manifestOf(
     bundle: backup.optionalBoolean("backup-bundle") ?? false,
     bundleRaw: backup.optionalBoolean("backup-bundle-raw") ?? false,
     blockIncremental: backup.optionalBoolean("backup-block-incr") ?? false,
-    historyId: historyId(String(db.integer("db-id"))),
+    historyId: historyIdOrNone(db.integer("db-id")),
     pgVersion: db.string("db-version"),
     systemId: db.bigint("db-system-id"),
     catalogVersion: db.integer("db-catalog-version"),
@@ -136,6 +136,11 @@ function manifestOf(
     if (double !== undefined) refuseDuplicate(double.name);
   }
   return manifest;
+}
+
+/** 0 in a manifest that the original has not finished: it names the cluster at the end. */
+function historyIdOrNone(id: number): number {
+  return id === 0 ? 0 : historyId(String(id));
 }
 
 function refuseDuplicate(name: string): never {

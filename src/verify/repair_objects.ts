@@ -6,15 +6,15 @@
 import { toWalferryError, WalferryError } from "../errors.ts";
 import { parseArchiveInfo } from "../format/archive_info.ts";
 import { parseBackupInfo } from "../format/backup_info.ts";
-import { parseManifest } from "../format/manifest_codec.ts";
 import { parseTimelineHistory } from "../format/timeline_history.ts";
 import { isBackupLabelName, isHistoryName, segmentNumber, timelineOf, walDirectory } from "../format/wal_name.ts";
-import { decodeText, encryption, HISTORY_LEVEL, INFO_BYTES_MAX, MANIFEST_BYTES_MAX } from "../repository/repository.ts";
+import { decodeText, readManifest } from "../repository/info_bytes.ts";
+import { encryption, HISTORY_LEVEL, INFO_BYTES_MAX } from "../repository/repository.ts";
 import { archiveIdOf, archiveIdsOf, findSegments } from "../repository/wal_archive.ts";
 import { compressFilter } from "../stream/compress.ts";
 import { compressTypeOfName } from "../stream/compress_type.ts";
-import { sha1Hex } from "../stream/hash.ts";
-import { collect, streamOf } from "../stream/sources.ts";
+import { Sha1Meter } from "../stream/hash.ts";
+import { collect, drain, streamOf } from "../stream/sources.ts";
 import { pipeline } from "../stream/byte_stream.ts";
 import type { CopiedFile } from "./copies.ts";
 import type { Finding } from "./finding.ts";
@@ -163,9 +163,8 @@ export class ObjectRepair {
     const [good, bad] = isStale ? [path, sibling] : [sibling, path];
     const stored = await repository.storage.read(good);
     if (stored === undefined) return undefined;
-    const bytes = await collect(stored, MANIFEST_BYTES_MAX);
     await this.#facts.keepAside(bad);
-    await repository.storage.write(bad, bytes);
+    await repository.storage.write(bad, stored);
     if (!await this.#isRightCopy(bad)) throw new WalferryError("Checksum", "what was written cannot be read back");
     return good.slice(good.lastIndexOf("/") + 1);
   }
@@ -175,7 +174,9 @@ export class ObjectRepair {
     const hashes = new Set<string | undefined>();
     for (const path of paths) {
       const stream = await this.#facts.repository.readWith(path, passphrase);
-      hashes.add(stream && sha1Hex(await collect(stream, MANIFEST_BYTES_MAX)));
+      const meter = new Sha1Meter();
+      if (stream !== undefined) await drain(meter.through(stream));
+      hashes.add(stream && meter.digestHex());
     }
     return hashes.size === 1;
   }
@@ -211,8 +212,8 @@ export class ObjectRepair {
     try {
       const stream = await repository.readWith(path, passphrase);
       if (stream === undefined) return false;
-      const text = decodeText(await collect(stream, isManifest ? MANIFEST_BYTES_MAX : INFO_BYTES_MAX));
-      if (isManifest) return parseManifest(text).label === path.split("/")[2];
+      if (isManifest) return (await readManifest(stream)).label === path.split("/")[2];
+      const text = decodeText(await collect(stream, INFO_BYTES_MAX));
       (path.includes("/archive.info") ? parseArchiveInfo : parseBackupInfo)(text);
       return true;
     } catch (thrown) {

@@ -81,7 +81,7 @@ const CHAINS: readonly Chain[] = IS_WHOLE
     { format: "files", compressType: "gz", steps: wholeChain("walferry") },
     { format: "files", compressType: "lz4", cipherPass: SECRET, steps: wholeChain("pgbackrest") },
     { format: "bundles", compressType: "zst", cipherPass: SECRET, steps: wholeChain("walferry") },
-    { format: "bundles", compressType: "bz2", steps: wholeChain("pgbackrest") },
+    { format: "bundles", compressType: "none", steps: wholeChain("pgbackrest") },
     { format: "blocks", compressType: "zst", cipherPass: SECRET, steps: wholeChain("walferry") },
     { format: "blocks", compressType: "gz", steps: wholeChain("pgbackrest") },
   ]

@@ -3,7 +3,6 @@
  * same files are cut in the same way by both.
  */
 import type { ManifestFile } from "../../src/format/manifest.ts";
-import { parseManifest } from "../../src/format/manifest_codec.ts";
 import { runAs, TestFolder } from "../support/accounts.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { testWithBlocks } from "../support/block_judge.ts";
@@ -17,7 +16,7 @@ import {
   sameInfo,
 } from "../support/interop_story.ts";
 import type { TestCluster } from "../support/postgres.ts";
-import { labelsIn, TestStanza } from "../support/programs.ts";
+import { labelsIn, manifestOf, TestStanza } from "../support/programs.ts";
 import { assertPeerFindsNothing, verifyReport } from "../support/verify_stanza.ts";
 
 const NEEDS = ["/usr/lib/postgresql/15/bin/postgres"];
@@ -41,10 +40,6 @@ async function changeSome(cluster: TestCluster, round: number): Promise<void> {
     await cluster.sql("insert into medium select g, repeat(md5(g::text), 8) from generate_series(901, 1000) g");
   }
   await grow(cluster);
-}
-
-async function manifestOf(repository: string, label: string) {
-  return parseManifest(await runAs(["cat", `${repository}/backup/main/${label}/backup.manifest`]));
 }
 
 /** Neither program finds anything wrong. */

@@ -3,26 +3,15 @@
  * original finds nothing wrong in it.
  */
 import { parseBackupInfo, renderBackupInfo } from "../../src/format/backup_info.ts";
-import { parseManifest } from "../../src/format/manifest_codec.ts";
 import { assert, assertEquals, assertIncludes } from "../support/assert.ts";
 import { runAs, TestFolder } from "../support/accounts.ts";
 import { hasFinalBlocks } from "../support/block_judge.ts";
 import { archiveWith, grow, makeCluster, normalized, restoredDump, sameInfo } from "../support/interop_story.ts";
-import { labelsIn, TestStanza } from "../support/programs.ts";
+import { labelsIn, manifestOf, TestStanza } from "../support/programs.ts";
 import { testWith } from "../support/requirements.ts";
+import { assertPeerFindsNothing } from "../support/verify_stanza.ts";
 
 const NEEDS = ["pgbackrest", "/usr/lib/postgresql/15/bin/postgres"];
-
-async function manifestOf(repository: string, label: string) {
-  return parseManifest(await runAs(["cat", `${repository}/backup/main/${label}/backup.manifest`]));
-}
-
-/** The original reads every file of every backup and finds it as the manifests say. */
-async function verified(stanza: TestStanza): Promise<void> {
-  const report = await stanza.must("pgbackrest", ["--output=text", "--verbose", "verify"]);
-  assertIncludes(report, "status: ok");
-  assertEquals(/(missing|checksum invalid|size invalid|other): [1-9]/.test(report), false, report);
-}
 
 /** `bundle`: who stores small files together. `every`: each link of the chain is restored, not only the end. */
 const VARIANTS = [
@@ -72,7 +61,7 @@ for (const { compressType, cipherPass, bundle, every } of VARIANTS) {
       }
       await grow(cluster);
       await sameInfo(stanza);
-      await verified(stanza);
+      await assertPeerFindsNothing(stanza);
       const labels = await labelsIn(stanza.repositories[0]!);
       assertEquals(labels.length, steps.length);
       for (const [index, label] of (every ? labels : []).entries()) {
@@ -146,7 +135,7 @@ testWith(
     }
     const dump = normalized(await cluster.dump());
     await sameInfo(stanza);
-    await verified(stanza);
+    await assertPeerFindsNothing(stanza);
     const label = (await labelsIn(repository)).at(-1)!;
     const tree = `${repository}/backup/main/${label}`;
     const linked = await runAs([
@@ -191,7 +180,7 @@ testWith(
       // 2.45 overlooks it; newer releases say the same words.
       if (program === "walferry") assertIncludes(output, "a timeline switch has occurred since the ");
       await grow(cluster);
-      await verified(stanza);
+      await assertPeerFindsNothing(stanza);
       assertEquals(
         await restoredDump(folder, stanza, others),
         normalized(await cluster.dump()),
@@ -262,12 +251,12 @@ testWith(NEEDS, "bundles of a set that the original framed in its own way for bl
     assertEquals([...Deno.readDirSync(empty)], []);
   }
   await sameInfo(stanza);
-  await verified(stanza);
+  await assertPeerFindsNothing(stanza);
   const immediate = ["--type=immediate", "--target-action=promote"];
   assertEquals(await restoredDump(folder, stanza, "pgbackrest", immediate), normalized(await cluster.dump()));
   await grow(cluster);
   await stanza.must("pgbackrest", ["--type=incr", "--beta", "--repo1-block=y", "backup"]);
-  await verified(stanza);
+  await assertPeerFindsNothing(stanza);
   assertEquals(await restoredDump(folder, stanza, "pgbackrest", immediate), normalized(await cluster.dump()));
 });
 

@@ -203,9 +203,14 @@ Deno.test("a bundle that cannot be written fails all its members, in that reposi
 Deno.test("a cluster file that cannot be read leaves no part of its bundle", async () => {
   using directory = temporaryDirectory();
   const base = directory.path;
-  writeFile(`${base}/pg/a`, "first");
+  // So much that the store has some of it before the next member fails.
+  writeFile(`${base}/pg/a`, relationPages(100));
   Deno.mkdirSync(`${base}/pg/b`);
-  const run = runJob(base, [{ name: "a", sizeBytes: 5 }, { name: "b", sizeBytes: 3_000_000 }], `${base}/repo2`);
+  const run = runJob(
+    base,
+    [{ name: "a", sizeBytes: 100 * 8192 }, { name: "b", sizeBytes: 3_000_000 }],
+    `${base}/repo2`,
+  );
   assert(await run.then(() => false, () => true));
   assertEquals([...Deno.readDirSync(`${base}/repo1/L/bundle`)], []);
 });
