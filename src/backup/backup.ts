@@ -7,21 +7,21 @@
  * Nothing counts before the last step: until then the directory is an unfinished backup that the next run resumes or removes, and the server
  * leaves backup mode when the session closes.
  */
-import { WalferryError } from "../errors.ts";
 import type { ManifestFile } from "../format/manifest.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { formatSize } from "../report/units.ts";
 import type { RepositoryFailure } from "../repository/repository_set.ts";
 import { completeManifest, copiesArchive, priorReferences } from "./assemble.ts";
 import { copySegments, waitForRange, waitInArchive } from "./archive_range.ts";
-import { type CopiedFile, copyFiles } from "./copier.ts";
+import { copyFiles } from "./copier.ts";
+import { orderJobs } from "./copy_jobs.ts";
 import { completeBackup, storeServerFiles } from "./finish.ts";
 import { chooseLineage, type Lineage } from "./lineage.ts";
 import { list } from "./listed.ts";
 import { ManifestSaver } from "./manifest_saver.ts";
 import type { BackupOptions, BackupType } from "./options.ts";
-import { gatherParticipants, type Participant } from "./participants.ts";
-import { isFromStandby, orderJobs } from "./planner.ts";
+import { gatherParticipants } from "./participants.ts";
+import { isFromStandby } from "./planner.ts";
 import { RunJournals } from "./run_journals.ts";
 import {
   type Archived,
@@ -31,6 +31,7 @@ import {
   type Opened,
   type Started,
   type Stopped,
+  storedIn,
 } from "./stages.ts";
 import { openCluster, type SourceCluster, startOnline, stopOnline } from "./start_stop.ts";
 
@@ -67,11 +68,11 @@ export async function runBackup(run: BackupRun): Promise<BackupReport> {
   const saver = new ManifestSaver(opened.participants, listed, options.manifestSaveBytes, context);
   using journals = RunJournals.begin(opened.participants, listed, options, context);
   try {
-    const copied = await copy(run, opened, listed, saver, journals);
+    await copy(run, opened, listed, saver, journals);
     const stopped = await stop(opened, listed);
     const archived = await archive(run, opened, started, listed, stopped);
     saver.close();
-    return await complete(run, opened, listed, copied, stopped, archived, journals);
+    return await complete(run, opened, listed, stopped, archived, journals);
   } catch (error) {
     // What was done so far need not be done again.
     await journals.flush();
@@ -140,7 +141,7 @@ async function copy(
   listed: Listed,
   saver: ManifestSaver,
   journals: RunJournals,
-): Promise<readonly CopiedFile[]> {
+): Promise<void> {
   const { cluster, participants } = opened;
   let lastPingMs = context.clock.monotonicMs();
   let lastLookMs = lastPingMs;
@@ -149,7 +150,7 @@ async function copy(
     ...[...listed.facts.values()].map(({ lineage }) => lineage.bundle?.sizeBytes ?? Infinity),
   );
   const fromStandby = cluster.standby === undefined ? undefined : isFromStandby;
-  const files = await copyFiles(orderJobs(listed.plan.copies, bundleBytes, fromStandby), {
+  await copyFiles(orderJobs(listed.copies, bundleBytes, fromStandby), {
     setup: {
       targets: participants.live.map((participant) => {
         const { repository } = participant;
@@ -173,8 +174,12 @@ async function copy(
     processMax: options.processMax,
     pathOf: (name) => cluster.pathOf(name),
     onCopied: (copied) => {
+      for (const [key, entry] of copied.entries) listed.stored.get(key)!.store(copied.decision.index, entry);
       saver.add(copied);
       journals.add(copied);
+    },
+    onGone: ({ index, targets }) => {
+      for (const key of targets.keys()) listed.stored.get(key)!.drop(index);
     },
     stillValid: async () => {
       await journals.flush();
@@ -192,7 +197,6 @@ async function copy(
     onFailure: (failure) => participants.drop([failure]),
   }, context);
   await cluster.assertSameRoles();
-  return files;
 }
 
 async function stop({ cluster, participants }: Opened, listed: Listed): Promise<Stopped> {
@@ -235,7 +239,6 @@ async function complete(
   { context }: BackupRun,
   { participants, lineages }: Opened,
   listed: Listed,
-  copied: readonly CopiedFile[],
   stopped: Stopped,
   archived: Archived,
   journals: RunJournals,
@@ -245,13 +248,13 @@ async function complete(
     const { key } = participant.repository;
     const facts = factsOf(listed, participant);
     const extra = [...(stopped.extra.get(key) ?? []), ...(archived.get(key) ?? [])];
-    const files = [...listed.plan.references.get(key)!, ...entriesOf(copied, participant)];
-    const manifest = completeManifest(facts, participant, files, extra, stopped.timestampStop, stopped.online);
+    const files = storedIn(listed, participant).complete(extra, participant.repository);
+    const manifest = completeManifest(facts, participant, files, stopped.timestampStop, stopped.online);
     context.signal.throwIfAborted();
     await listed.held.assertHeld(participant, facts);
     await completeBackup(participant, facts, manifest, context);
     journals.forget(key);
-    const sizeBytes = manifest.files.reduce((total, file) => total + file.sizeBytes, 0);
+    const sizeBytes = manifest.files.values().reduce((total, file) => total + file.sizeBytes, 0);
     const { type } = lineages.get(key)!;
     reports.set(key, { label: manifest.label, type, sizeBytes, files: manifest.files.length });
   });
@@ -267,15 +270,4 @@ async function complete(
     log.info(`${type} backup size = ${formatSize(sizeBytes)}, file total = ${files}`);
   }
   return { ...done[0]!.report, failures: participants.failures };
-}
-
-/** What was copied for one repository. @throws WalferryError `Assert` for a file that it needs and does not have */
-function entriesOf(copied: readonly CopiedFile[], { repository }: Participant): ManifestFile[] {
-  return copied.filter(({ decision }) => decision.targets.has(repository.key)).map(({ decision, entries }) => {
-    const entry = entries.get(repository.key);
-    if (entry === undefined) {
-      throw new WalferryError("Assert", `'${decision.file.name}' was not stored in ${repository.name}`);
-    }
-    return entry;
-  });
 }

@@ -43,6 +43,7 @@ export class CopiedJournals {
 
   /** Begins the journal of a run; whatever another run left under this key is gone. @throws Deno's own errors */
   begin(key: number, run: JournalRun, monotonicMs: () => number): JournalWriter {
+    this.#directory.removeUnfinished(nameOf(key));
     this.#directory.write(nameOf(key), line(JSON.stringify(headOf(run))));
     return new JournalWriter(`${this.#directory.path}/${nameOf(key)}`, monotonicMs);
   }
@@ -184,7 +185,7 @@ function parseFile(
   if (typeof name !== "string" || !isCount(sizeBytes) || !isCount(timestamp) || !isCount(repoSizeBytes)) {
     return undefined;
   }
-  if (!isAbsentOr(isText, checksum, repoChecksum, reference)) return undefined;
+  if (!isAbsentOr(isSha1, checksum, repoChecksum) || !isAbsentOr(isText, reference)) return undefined;
   const { bundleId, bundleOffset, blockSizeBytes, blockChecksumBytes, blockMapBytes, sizeOriginalBytes } = values;
   const counts = [bundleId, bundleOffset, blockSizeBytes, blockChecksumBytes, blockMapBytes, sizeOriginalBytes];
   if (!isAbsentOr(isCount, ...counts)) return undefined;
@@ -216,6 +217,10 @@ function isCount(value: unknown): value is number {
 
 function isText(value: unknown): value is string {
   return typeof value === "string";
+}
+
+function isSha1(value: unknown): value is string {
+  return isText(value) && /^[0-9a-f]{40}$/.test(value);
 }
 
 function isRanges(value: unknown): value is PageRange[] {

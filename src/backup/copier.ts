@@ -22,8 +22,9 @@ import type {
   StoredFile,
   StoredPlace,
 } from "./copy_request.ts";
+import { type CopyJob, type CopyJobs } from "./copy_jobs.ts";
 import { storedPath } from "./file_store.ts";
-import { CONTROL_NAME, type CopyDecision, type CopyJob } from "./planner.ts";
+import { CONTROL_NAME, type CopyDecision } from "./planner.ts";
 
 /** Pause before the attempts behind the first two (`job-retry-interval`), and how many attempts there are in all. */
 const RETRY_PAUSES_MS = [0, 15_000];
@@ -65,6 +66,8 @@ export interface CopyRun {
   readonly onProgress: (doneBytes: number, totalBytes: number) => void;
   /** Hears of every file that is stored, or found where an earlier backup has it. */
   readonly onCopied: (copied: CopiedFile) => void;
+  /** Hears of every file that the server removed meanwhile. */
+  readonly onGone: (decision: CopyDecision) => void;
   /** Hears of a repository that is left out from here on; throws when it was the last one. */
   readonly onFailure: (failure: RepositoryFailure) => void;
 }
@@ -73,44 +76,38 @@ export interface CopyRun {
  * Copies files with a bounded number of workers.
  *
  * @param jobs in the order in which they are begun
- * @returns what is stored, in no order; files that the server removed meanwhile are not among them
  * @throws WalferryError what reading the cluster threw (after retries), what `onFailure` threw, the signal's reason
  */
-export async function copyFiles(
-  jobs: readonly CopyJob[],
-  run: CopyRun,
-  context: CommandContext,
-): Promise<CopiedFile[]> {
-  return await new Copier(jobs, run, context).run();
+export async function copyFiles(jobs: CopyJobs, run: CopyRun, context: CommandContext): Promise<void> {
+  await new Copier(jobs, run, context).run();
 }
 
 class Copier {
-  readonly #jobs: readonly CopyJob[];
+  readonly #jobs: CopyJobs;
   readonly #run: CopyRun;
   readonly #context: CommandContext;
   readonly #live: Set<number>;
-  readonly #files: CopiedFile[] = [];
   readonly #totalBytes: number;
   /** Whether a repository is reached over a network: small files then wait more than they compute. */
   readonly #isDistant: boolean;
   #finishedBytes = 0;
 
-  constructor(jobs: readonly CopyJob[], run: CopyRun, context: CommandContext) {
+  constructor(jobs: CopyJobs, run: CopyRun, context: CommandContext) {
     this.#jobs = jobs;
     this.#run = run;
     this.#context = context;
     this.#live = new Set(run.setup.targets.map((target) => target.key));
     this.#isDistant = run.setup.targets.some(({ storage }) => isDistant(storage));
-    this.#totalBytes = jobs.reduce((total, job) => total + sizeOf(job.copies), 0);
+    this.#totalBytes = jobs.totalBytes;
   }
 
-  async run(): Promise<CopiedFile[]> {
+  async run(): Promise<void> {
     const { signal, progress } = this.#context;
     await using pool = new WorkerPool<CopyJobRequest, CopyJobResult>(
       "backup-copy",
       this.#run.setup,
       // The one that reads the primary beside a standby is not counted.
-      Math.min(this.#run.processMax, Math.max(1, this.#jobs.length)) + (this.#jobs.some(sparesPrimary) ? 1 : 0),
+      Math.min(this.#run.processMax, Math.max(1, this.#jobs.length)) + (this.#jobs.someSparePrimary ? 1 : 0),
       (bytes) => progress.advance(bytes),
     );
     const stop = () => pool.close(signal.reason);
@@ -124,7 +121,6 @@ class Copier {
       progress.stop();
       signal.removeEventListener("abort", stop);
     }
-    return this.#files;
   }
 
   /** A lane for each job that may run at once; the first error stops the other lanes when they have ended what they are at. */
@@ -144,8 +140,10 @@ class Copier {
       }
     };
     const lanes = this.#run.processMax * (this.#isDistant ? LIGHT_AT_ONCE : 1);
-    const queue = this.#jobs.filter((job) => !sparesPrimary(job)).values();
-    const primary = this.#jobs.filter(sparesPrimary);
+    // One queue for all lanes: a lane that ends with an error must not end it for the others.
+    const jobs = this.#jobs.values(false);
+    const queue = { [Symbol.iterator]: () => ({ next: () => jobs.next() }) };
+    const primary = this.#jobs.values(true);
     await Promise.all([lane(primary), ...Array.from({ length: lanes }, () => lane(queue))]);
     if (failed !== undefined) throw (failed as { readonly error: unknown }).error;
   }
@@ -250,6 +248,7 @@ class Copier {
     if (request.source === "control") {
       throw new WalferryError("FileMissing", `unable to open missing file '${request.path}' for read`);
     }
+    this.#run.onGone(copy);
     this.#context.log.detail(`skip file removed by database ${request.path}`, worker);
   }
 
@@ -275,9 +274,7 @@ class Copier {
       const entry = entryOf(copy, result, stored, bundleId);
       if (entry !== undefined) entries.set(stored.key, entry);
     }
-    const copied = { decision: copy, entries };
-    this.#files.push(copied);
-    this.#run.onCopied(copied);
+    this.#run.onCopied({ decision: copy, entries });
     this.#tell(copy, request, result, bundleId, worker);
   }
 
@@ -346,10 +343,6 @@ function entryOf(
       blockMapBytes: stored.mapBytes,
     }),
   };
-}
-
-function sparesPrimary(job: CopyJob): boolean {
-  return job.sparesPrimary === true;
 }
 
 function sizeOf(copies: readonly CopyDecision[]): number {

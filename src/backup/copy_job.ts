@@ -5,12 +5,11 @@
 import type { Storage } from "../../backends/contract.ts";
 import { openStorage } from "../../backends/open.ts";
 import { type SerializedError, serializeError } from "../errors.ts";
-import { SHA1_OF_NOTHING } from "../format/manifest_codec.ts";
 import { PageChecker } from "../postgres/page_checksum.ts";
 import type { Advance } from "../process/worker_pool.ts";
 import { type ByteStream, pipeline } from "../stream/byte_stream.ts";
 import { sha1Hex, Sha1Meter } from "../stream/hash.ts";
-import { collect, drain, streamOf } from "../stream/sources.ts";
+import { drain } from "../stream/sources.ts";
 import { BundleWriter } from "./bundle_writer.ts";
 import { type ClusterFile, openClusterFile } from "./cluster_file.ts";
 import type {
@@ -22,7 +21,7 @@ import type {
   FileTarget,
   StoredFile,
 } from "./copy_request.ts";
-import { asStored, type Content, type Destinations, placesOf, storeAll } from "./file_store.ts";
+import { asStored, type Content, type Destinations, placesOf, storeAll, storeWhole } from "./file_store.ts";
 import { WHOLE_BYTES } from "./planner.ts";
 import { ResumedFiles } from "./resumed_file.ts";
 
@@ -94,8 +93,13 @@ async function copyFile(
   const isBundled = request.targets.some(({ bundled }) => bundled);
   // What an interrupted run has stored everywhere, and need not be compared, is not read.
   const isRead = isCompared || request.targets.some((target) => target.resumed === undefined);
-  const whole = isSmall && isRead && (isCompared || isBundled) ? await collect(file.content(), WHOLE_BYTES) : undefined;
-  const found = isCompared ? await contentOf(whole ?? file.content()) : whole?.length === 0 ? NOTHING : undefined;
+  const whole = isSmall && isRead ? file.whole() : undefined;
+  const known = whole === undefined ? undefined : { sizeBytes: whole.length, checksum: sha1Hex(whole) };
+  const found = isCompared
+    ? known ?? await contentOf(file.content())
+    : isBundled && whole?.length === 0
+    ? known
+    : undefined;
   const { settled, damaged } = await settle(setup, resumed, request, found);
   const targets = request.targets.filter(({ key }) => !settled.has(key));
   if (targets.length === 0) {
@@ -105,14 +109,17 @@ async function copyFile(
     return { status: "copied", ...content, pages, stored: [...settled.values()] };
   }
   // What was too large for memory is read again. It may have changed in between: this reading says what is stored.
-  const content = () => whole === undefined ? file.content() : streamOf(whole);
-  let copied = await store(destinations, { ...request, targets }, file, content(), advance);
+  const storing = (targets: readonly FileTarget[], advance: Advance) =>
+    whole === undefined
+      ? store(destinations, { ...request, targets }, file, advance)
+      : storeSmall(destinations, { ...request, targets }, file, { bytes: whole, ...known! }, advance);
+  let copied = await storing(targets, advance);
   if (targets.some((target) => isOther(target, copied))) {
     const anew = targets.map((target) => ({
       ...target,
       blocks: target.blocks && { ...target.blocks, prior: undefined },
     }));
-    copied = await store(destinations, { ...request, targets: anew }, file, content(), () => undefined);
+    copied = await storing(anew, () => undefined);
   }
   const stored = copied.stored.map((one): StoredFile => {
     if (one.status === "unchanged" && copied.sizeBytes === 0) return emptyMember(one.key);
@@ -134,9 +141,6 @@ function isOther({ key, blocks }: FileTarget, { stored, sizeBytes, checksum }: C
 function emptyMember(key: number): StoredFile {
   return { key, status: "stored", sizeBytes: 0, checksum: undefined };
 }
-
-/** A file that the server emptied since it was listed. */
-const NOTHING: Content = { sizeBytes: 0, checksum: SHA1_OF_NOTHING };
 
 /**
  * Finds the repositories that need nothing, since an earlier backup or an interrupted run has this content there, and those that cannot be
@@ -181,8 +185,7 @@ async function settle(
   return { settled, damaged };
 }
 
-async function contentOf(bytes: Uint8Array | ByteStream): Promise<Content> {
-  if (bytes instanceof Uint8Array) return { sizeBytes: bytes.length, checksum: sha1Hex(bytes) };
+async function contentOf(bytes: ByteStream): Promise<Content> {
   const meter = new Sha1Meter();
   await drain(meter.through(bytes));
   return { sizeBytes: meter.sizeBytes, checksum: meter.digestHex() };
@@ -190,24 +193,41 @@ async function contentOf(bytes: Uint8Array | ByteStream): Promise<Content> {
 
 type Copied = Extract<CopyResult, { status: "copied" }>;
 
+function checkerOf({ setup }: Destinations, { firstBlock }: CopyRequest, file: ClusterFile): PageChecker | undefined {
+  return firstBlock === undefined ? undefined : new PageChecker({
+    pageBytes: setup.pageBytes,
+    firstBlock,
+    headerCheck: setup.pageHeaderCheck,
+    reread: (offset) => file.reread(offset, setup.pageBytes),
+  });
+}
+
+/** Writes content that is in memory to every repository that needs it. */
+async function storeSmall(
+  destinations: Destinations,
+  request: CopyRequest,
+  file: ClusterFile,
+  { bytes, sizeBytes, checksum }: Content & { readonly bytes: Uint8Array },
+  advance: Advance,
+): Promise<Copied> {
+  const checker = checkerOf(destinations, request, file);
+  checker?.update(bytes);
+  const stored = await storeWhole(bytes, placesOf(destinations, request), request);
+  advance(sizeBytes);
+  return { status: "copied", sizeBytes, checksum, pages: checker?.finish(), stored };
+}
+
 /** Reads the content once and writes it to every repository that needs it. */
 async function store(
   destinations: Destinations,
   request: CopyRequest,
   file: ClusterFile,
-  content: ByteStream,
   advance: Advance,
 ): Promise<Copied> {
-  const { setup } = destinations;
-  const checker = request.firstBlock === undefined ? undefined : new PageChecker({
-    pageBytes: setup.pageBytes,
-    firstBlock: request.firstBlock,
-    headerCheck: setup.pageHeaderCheck,
-    reread: (offset) => file.reread(offset, setup.pageBytes),
-  });
+  const checker = checkerOf(destinations, request, file);
   const plain = new Sha1Meter();
   const failure: { error?: unknown } = {};
-  const read = pipeline(watched(content, checker, advance, failure), plain.through);
+  const read = pipeline(watched(file.content(), checker, advance, failure), plain.through);
   const stored = await storeAll(read, placesOf(destinations, request), request);
   // A source that failed is no fault of the repositories, which all report it.
   if (failure.error !== undefined) throw failure.error;

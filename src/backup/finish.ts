@@ -4,7 +4,7 @@
  */
 import { WalferryError } from "../errors.ts";
 import type { BackupInfo } from "../format/backup_info.ts";
-import type { Manifest, ManifestFile } from "../format/manifest.ts";
+import type { Manifest, ManifestFile, ManifestFiles } from "../format/manifest.ts";
 import type { BackupStop } from "../postgres/backup_functions.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { entryOfManifest } from "../repository/backup_catalog.ts";
@@ -25,7 +25,7 @@ import { storeFile } from "./stored_file.ts";
 export async function beginDirectory(
   participant: Participant,
   facts: BackupFacts,
-  files: ManifestFile[],
+  files: ManifestFiles,
   held: HeldCopies,
 ): Promise<void> {
   const { repository, info } = participant;
@@ -131,15 +131,20 @@ async function assertSameRepository({ repository, info }: Participant, facts: Ba
 async function syncDirectories(repository: Repository, facts: BackupFacts, manifest: Manifest): Promise<void> {
   if (!repository.storage.features.directories) return;
   const directories = new Set<string>();
-  const stored = manifest.files.filter(({ reference }) => isWhole(facts) || reference === undefined)
-    .map(({ name, bundleId }) => (bundleId === undefined ? name : `bundle/${bundleId}`));
-  for (const name of [...stored, ...manifest.paths.map((path) => path.name)]) {
+  const addAbove = (name: string) => {
     for (let path = name; path.includes("/");) {
       path = path.slice(0, path.lastIndexOf("/"));
+      if (directories.has(path)) return;
       directories.add(path);
     }
+  };
+  for (const { name, bundleId, reference } of manifest.files) {
+    if (isWhole(facts) || reference === undefined) addAbove(bundleId === undefined ? name : `bundle/${bundleId}`);
   }
-  for (const { name } of manifest.paths) directories.add(name);
+  for (const { name } of manifest.paths) {
+    addAbove(name);
+    directories.add(name);
+  }
   const { stanza } = facts.options;
   for (const directory of [...directories].sort((a, b) => b.length - a.length)) {
     await repository.storage.syncPath(repository.backupPath(stanza, facts.label, directory));

@@ -3,13 +3,11 @@
  * is interrupted and resumed (`manifest-save-threshold`), on whatever host. The journal of this host (run_journals.ts) knows what came since.
  */
 import { toWalferryError } from "../errors.ts";
-import type { ManifestFile } from "../format/manifest.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { unfinishedManifest } from "./assemble.ts";
 import type { CopiedFile } from "./copier.ts";
-import { filesToCome } from "./listed.ts";
 import type { Participant, Participants } from "./participants.ts";
-import { factsOf, type Listed } from "./stages.ts";
+import { factsOf, type Listed, storedIn } from "./stages.ts";
 
 /** Saving so often at most, whatever the threshold: each time the whole list is written. Share of all bytes to copy. */
 const SHARE = 1 / 100;
@@ -25,8 +23,8 @@ export class ManifestSaver {
   readonly #listed: Listed;
   readonly #context: CommandContext;
   readonly #thresholdBytes: number;
-  readonly #copied: CopiedFile[] = [];
   #unsavedBytes = 0;
+  #files = 0;
   #savedFiles = 0;
   #dueMs: number;
   #saving: Promise<void> | undefined;
@@ -37,15 +35,14 @@ export class ManifestSaver {
     this.#participants = participants;
     this.#listed = listed;
     this.#context = context;
-    const totalBytes = listed.plan.copies.reduce((total, { file }) => total + file.sizeBytes, 0);
-    this.#thresholdBytes = Math.max(thresholdBytes, totalBytes * SHARE);
+    this.#thresholdBytes = Math.max(thresholdBytes, listed.copies.totalBytes * SHARE);
     this.#dueMs = context.clock.monotonicMs() + SAVE_EVERY_MS;
   }
 
   /** Takes note of a file that is stored. */
-  add(copied: CopiedFile): void {
-    this.#copied.push(copied);
-    this.#unsavedBytes += copied.decision.file.sizeBytes;
+  add({ decision }: CopiedFile): void {
+    this.#files += 1;
+    this.#unsavedBytes += decision.file.sizeBytes;
   }
 
   /** Saves when enough is new. Whoever finds a save going on does not wait for it. */
@@ -58,9 +55,9 @@ export class ManifestSaver {
   /** Saves what is new. A repository that does not take it stays in the backup: only resuming would be the worse for it. */
   async save(): Promise<void> {
     await this.#saving;
-    if (this.#savedFiles === this.#copied.length || this.#isClosed) return;
+    if (this.#savedFiles === this.#files || this.#isClosed) return;
     this.#unsavedBytes = 0;
-    this.#savedFiles = this.#copied.length;
+    this.#savedFiles = this.#files;
     const { clock } = this.#context;
     const startMs = clock.monotonicMs();
     this.#saving = this.#saveAll();
@@ -95,16 +92,12 @@ export class ManifestSaver {
   async #saveOne(participant: Participant): Promise<void> {
     const { repository, info } = participant;
     const facts = factsOf(this.#listed, participant);
-    const done = new Map<string, ManifestFile>();
-    for (const { decision, entries } of this.#copied) {
-      const entry = entries.get(repository.key);
-      if (entry !== undefined) done.set(decision.file.name, entry);
-    }
-    const files = filesToCome(this.#listed, participant).map((file) => done.get(file.name) ?? file);
+    const stored = storedIn(this.#listed, participant);
+    const { count } = stored;
     await this.#listed.held.rewrite(participant, facts, async () => {
-      const manifest = unfinishedManifest(facts, participant, files);
+      const manifest = unfinishedManifest(facts, participant, stored.sofar);
       await repository.saveManifestCopy(facts.options.stanza, manifest, info.cipherPass);
     });
-    this.#context.log.detail(`${repository.name}: backup.manifest.copy saved with ${done.size} copied files`);
+    this.#context.log.detail(`${repository.name}: backup.manifest.copy saved with ${count} copied files`);
   }
 }

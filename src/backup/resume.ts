@@ -5,7 +5,7 @@
  */
 import { toWalferryError } from "../errors.ts";
 import type { BackupInfo } from "../format/backup_info.ts";
-import type { Manifest, ManifestFile } from "../format/manifest.ts";
+import type { Manifest, ManifestFile, ManifestFiles } from "../format/manifest.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { type BackupDirectory, listBackupDirectories } from "../repository/backup_catalog.ts";
 import { blockFilePath } from "../repository/block_files.ts";
@@ -39,7 +39,7 @@ export interface ResumeRequest {
   /** Where the journals of this host are. */
   readonly spoolPath: string;
   /** Files of the cluster as they are now. */
-  readonly clusterFiles: readonly ManifestFile[];
+  readonly clusterFiles: ManifestFiles;
   readonly context: CommandContext;
 }
 
@@ -149,9 +149,13 @@ export function obstacle(manifest: Manifest, lineage: Lineage, info: BackupInfo)
   if (manifest.options.compressType !== lineage.compress.type) {
     return `new compression '${lineage.compress.type}' does not match resumable compression '${manifest.options.compressType}'`;
   }
-  const current = info.history.find(({ id }) => id === info.currentId);
-  if (manifest.historyId !== info.currentId || manifest.systemId !== current?.systemId) {
-    return "it is of another cluster";
+  if (isAnonymous(manifest)) {
+    if (info.history.length > 1) return "it does not say of which cluster it is";
+  } else {
+    const current = info.history.find(({ id }) => id === info.currentId);
+    if (manifest.historyId !== info.currentId || manifest.systemId !== current?.systemId) {
+      return "it is of another cluster";
+    }
   }
   // Files of one backup have one passphrase; in a set it is that of the full backup.
   const isOtherKey = lineage.prior === undefined
@@ -160,20 +164,29 @@ export function obstacle(manifest: Manifest, lineage: Lineage, info: BackupInfo)
   return isOtherKey ? "its encryption is another one" : undefined;
 }
 
-/** What the interrupted run noted behind the copy of its manifest; nothing when that cannot be read. */
-function notedIn(
+/** The original names the cluster only at the end of a backup: in a stanza that has had one cluster only it is that. */
+function isAnonymous({ historyId, systemId }: Manifest): boolean {
+  return historyId === 0 && systemId === 0n;
+}
+
+/** Whether files were read from a standby, or may have been: the original tells that too only at the end. */
+export function mayBeFromStandby(manifest: Manifest): boolean {
+  return manifest.options.backupStandby ?? isAnonymous(manifest);
+}
+
+/** What the interrupted run noted behind the copy of its manifest, as far as that can be read. */
+function* notedIn(
   journals: CopiedJournals,
   repository: Repository,
   manifest: Manifest,
   context: CommandContext,
-): ManifestFile[] {
+): Generator<ManifestFile> {
   try {
-    return [...journals.read(repository.key, runOf(repository, manifest), manifest.defaults.file)];
+    yield* journals.read(repository.key, runOf(repository, manifest), manifest.defaults.file);
   } catch (error) {
     context.log.info(
       `${repository.name}: the journal of the interrupted backup cannot be read: ${(error as Error).message}`,
     );
-    return [];
   }
 }
 
@@ -182,7 +195,7 @@ async function storedFiles(
   repository: Repository,
   stanza: string,
   manifest: Manifest,
-  noted: readonly ManifestFile[],
+  noted: Iterable<ManifestFile>,
   lineage: Lineage,
 ): Promise<Map<string, ManifestFile>> {
   const storedBytes = new Map<string, number>();
@@ -221,7 +234,7 @@ function storedName({ name, bundleId, blockMapBytes }: ManifestFile, { compress 
 /** Without the members of bundles most of which has changed or gone since. */
 function withoutSparseBundles(
   files: ReadonlyMap<string, ManifestFile>,
-  clusterFiles: readonly ManifestFile[],
+  clusterFiles: ManifestFiles,
 ): ReadonlyMap<string, ManifestFile> {
   const wholeBytes = new Map<number, number>();
   for (const { bundleId, bundleOffset = 0, repoSizeBytes } of files.values()) {
@@ -263,7 +276,7 @@ async function removeLeftover(
 export async function cleanResumed(
   { repository }: Participant,
   { label, lineage, scan, options: { stanza } }: BackupFacts,
-  copies: readonly CopyDecision[],
+  copies: Iterable<CopyDecision>,
   context: CommandContext,
 ): Promise<void> {
   const { storage, key } = repository;

@@ -8,8 +8,9 @@ import type { HeldCopies } from "./held_copies.ts";
 import type { Lineage } from "./lineage.ts";
 import type { BackupOptions } from "./options.ts";
 import type { Participant, Participants } from "./participants.ts";
-import type { BackupPlan } from "./planner.ts";
+import type { CopyList } from "./planner.ts";
 import type { OnlineStart, SourceCluster } from "./start_stop.ts";
+import type { StoredFiles } from "./stored_files.ts";
 
 /** What a backup works on. */
 export interface BackupRun {
@@ -41,8 +42,14 @@ export interface Started {
 export interface Listed {
   /** By key of the repository. */
   readonly facts: ReadonlyMap<number, BackupFacts>;
-  readonly plan: BackupPlan;
+  readonly copies: CopyList;
+  /** By key of the repository. */
+  readonly stored: ReadonlyMap<number, StoredFiles>;
   readonly held: HeldCopies;
+}
+
+export function storedIn({ stored }: Listed, { repository }: Participant): StoredFiles {
+  return stored.get(repository.key)!;
 }
 
 export function factsOf({ facts }: Listed, { repository }: Participant): BackupFacts {

@@ -3,7 +3,7 @@
  * (docs/decisions/0015). Everything that cannot be shown to hold is a reason to read.
  */
 import { isWalferryError } from "../errors.ts";
-import type { Manifest, ManifestFile } from "../format/manifest.ts";
+import type { Manifest, ManifestFiles } from "../format/manifest.ts";
 import { formatLsn, parseLsn, timelineOf } from "../format/wal_name.ts";
 import type { ClusterConnection } from "../postgres/connection.ts";
 import {
@@ -43,7 +43,7 @@ export interface SummaryUse {
 
 /** The files of the cluster, and the second behind which a time is one of the future. */
 export interface FileTimes {
-  readonly files: readonly ManifestFile[];
+  readonly files: ManifestFiles;
   readonly latestSeconds: number;
 }
 
@@ -114,7 +114,7 @@ export function reasonToRead(use: SummaryUse): string | undefined {
 /** Tells how much is known from the WAL. */
 export function tellOfWal(
   { participants }: Opened,
-  { references }: BackupPlan,
+  { entries }: BackupPlan,
   known: ReadonlyMap<number, WalKnowledge>,
 ): void {
   for (const participant of participants.live) {
@@ -123,7 +123,7 @@ export function tellOfWal(
     if (inWal === undefined) continue;
     let files = 0;
     let sizeBytes = 0;
-    for (const file of references.get(key)!) {
+    for (const file of entries.get(key)!) {
       if (file.reference === undefined || inWal(file.name) !== "unchanged") continue;
       files++;
       sizeBytes += file.sizeBytes;

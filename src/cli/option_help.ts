@@ -130,7 +130,8 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "log-path": "directory of log files.",
   "log-subprocess": "log files for pgBackRest's child processes.",
   "log-timestamp": "time on console lines.",
-  "manifest-save-threshold": "bytes copied between two saves of the list by which an aborted backup is resumed.",
+  "manifest-save-threshold":
+    "bytes copied between two saves of the list by which any host resumes an aborted backup; it is saved each minute too.",
   "metrics-max-age":
     "metrics with listen: how old what is known of the repositories may be; 0 = they are read for every request.",
   "max-rate": "bytes per second that go to and come from each repository, all threads together. Default: no limit.",
@@ -303,7 +304,8 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "sck-block": "blocking sockets.",
   "sck-keep-alive": "keep-alive on sockets.",
   "set": "the backup, by label.",
-  "spool-path": "directory of the asynchronous queue; restore empties the stanza's part of it.",
+  "spool-path":
+    "directory of the asynchronous queue, of which restore empties the stanza's part, and of what this host knows of a stanza.",
   "stanza": "name of the stanza.",
   "start-fast": "begin a backup with an immediate checkpoint.",
   "wal-summary":

@@ -24,8 +24,8 @@ const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 500;
 /** Summaries that one statement reads. */
 const SUMMARIES_AT_ONCE = 64;
-/** Changed files up to which the list of them is worth its memory (some 100 bytes each). */
-const CHANGES_MAX = 250_000;
+/** Changed files up to which the list of them is worth its memory (some 400 bytes each while it is read, 100 behind that). */
+const CHANGES_MAX = 100_000;
 
 /** How a server writes WAL, as far as it matters for summaries. */
 export interface SummarySettings {

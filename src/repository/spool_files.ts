@@ -74,11 +74,23 @@ export class SpoolDirectory {
     }
   }
 
+  /** Removes what a crash left of writing a file, for the one who alone writes it. @throws Deno's own errors */
+  removeUnfinished(name: string): void {
+    for (const temporary of this.#entries()) {
+      if (temporary.startsWith(`${name}.`) && temporary.endsWith(TEMPORARY)) {
+        Deno.removeSync(`${this.path}/${temporary}`);
+      }
+    }
+  }
+
   /** Names of the files, in order. @throws WalferryError `PathOpen` */
   names(): string[] {
+    return this.#entries().filter((name) => !name.endsWith(TEMPORARY)).sort();
+  }
+
+  #entries(): string[] {
     try {
-      return [...Deno.readDirSync(this.path)].map(({ name }) => name).filter((name) => !name.endsWith(TEMPORARY))
-        .sort();
+      return [...Deno.readDirSync(this.path)].map(({ name }) => name);
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return [];
       throw new WalferryError("PathOpen", `unable to list path '${this.path}': ${(error as Error).message}`, {

@@ -3,7 +3,6 @@
  * their backups have them, and written in their places.
  */
 import { createHash } from "node:crypto";
-import type { Storage } from "../../backends/contract.ts";
 import { WalferryError } from "../errors.ts";
 import type { BlockMapItem, BlockShape } from "../format/block_map.ts";
 import type { Advance } from "../process/worker_pool.ts";
@@ -18,7 +17,9 @@ import { PartReader } from "../stream/part_reader.ts";
 import { drain, readFileStream } from "../stream/sources.ts";
 import { planBlockReads, type PlannedRead, type PlannedSuperBlock } from "./block_plan.ts";
 import { attempt } from "./local_files.ts";
+import type { Readable } from "./near_reads.ts";
 import { writeAll } from "./write_all.ts";
+import { writeSparsely } from "./zero_runs.ts";
 
 /** What is known of a block incremental file beside the place of its map. */
 export interface BlockSource {
@@ -44,7 +45,7 @@ export interface BlockWriting {
   readonly blocks: BlockSource;
   /** Checksums of the blocks that the file has already; absent = it is empty. */
   readonly existing: readonly Uint8Array[] | undefined;
-  readonly storage: Storage;
+  readonly storage: Readable;
   readonly advance: Advance;
 }
 
@@ -54,12 +55,12 @@ export interface BlockWriting {
  * @throws WalferryError `FileMissing`, `Format`, `Crypto` for what is stored; `FileWrite`; the store's own
  */
 export async function writeBlocks(writing: BlockWriting): Promise<string> {
-  const { file, path, sizeBytes, source, blocks, existing = [], storage, advance } = writing;
+  const { path, sizeBytes, source, blocks, existing = [], storage, advance, file } = writing;
   const { shape } = blocks;
   const place = { path: source.path, offsetBytes: source.offsetBytes!, lengthBytes: source.lengthBytes!, shape };
   const items = await readBlockMap(storage, place, source.cipherPass, sizeBytes);
   const reads = planBlockReads(items, (item, fileBlock) => !isThere(item, existing[fileBlock]));
-  const output = new BlockOutput(file, path, shape.blockBytes, sizeBytes);
+  const output = new BlockOutput(writing);
   const bytesOf = (fileBlock: number) => Math.min(shape.blockBytes, sizeBytes - fileBlock * shape.blockBytes);
   // What is there already counts at once, so that the end is everything.
   items.forEach((item, fileBlock) => isThere(item, existing[fileBlock]) && advance(bytesOf(fileBlock)));
@@ -129,15 +130,18 @@ class BlockOutput {
   readonly #path: string;
   readonly #blockBytes: number;
   readonly #sizeBytes: number;
+  /** Zeros need not be written where nothing was before. */
+  readonly #write: typeof writeSparsely | typeof writeAll;
   readonly #hash = createHash("sha1");
   #hashedBytes = 0;
   #cursor = 0;
 
-  constructor(file: Deno.FsFile, path: string, blockBytes: number, sizeBytes: number) {
+  constructor({ file, path, blocks, sizeBytes, existing }: BlockWriting) {
     this.#file = file;
     this.#path = path;
-    this.#blockBytes = blockBytes;
+    this.#blockBytes = blocks.shape.blockBytes;
     this.#sizeBytes = sizeBytes;
+    this.#write = existing === undefined ? writeSparsely : writeAll;
   }
 
   write(bytes: Uint8Array, fileBlock: number): void {
@@ -148,7 +152,7 @@ class BlockOutput {
     if (offset !== this.#cursor) {
       attempt("FileWrite", `unable to seek in '${this.#path}'`, () => this.#file.seekSync(offset, Deno.SeekMode.Start));
     }
-    writeAll(this.#file, bytes, this.#path);
+    this.#write(this.#file, bytes, this.#path);
     this.#cursor = offset + bytes.length;
     if (offset !== this.#hashedBytes) return;
     this.#hash.update(bytes);

@@ -1,8 +1,8 @@
 /** The manifest of one backup: with its copy, and against its line in `backup.info`. */
 import type { BackupInfoEntry } from "../format/backup_info.ts";
 import type { Manifest } from "../format/manifest.ts";
-import { parseManifest } from "../format/manifest_codec.ts";
-import { MANIFEST_BYTES_MAX, type Repository } from "../repository/repository.ts";
+import { readManifest } from "../repository/info_bytes.ts";
+import type { Repository } from "../repository/repository.ts";
 import { loadBoth } from "./copies.ts";
 import type { Finding } from "./finding.ts";
 import { differencesOf } from "./same_backup.ts";
@@ -24,15 +24,16 @@ export async function checkManifest(
   const own = (finding: Finding) => add({ ...finding, label });
   const manifest = await loadBoth(
     repository,
-    { path, passphrase, maxBytes: MANIFEST_BYTES_MAX, parse: parseManifest },
+    {
+      path,
+      passphrase,
+      decode: readManifest,
+      misplaced: (found) => (found.label === label ? undefined : `it is the manifest of backup ${found.label}`),
+    },
     own,
   );
   if (manifest === undefined) return undefined;
   const differ = (message: string) => own({ kind: "mismatch", severity: "damage", path, message });
-  if (manifest.label !== label) {
-    differ(`it is the manifest of backup ${manifest.label}`);
-    return undefined;
-  }
   const facts = differencesOf(entry, manifest);
   if (manifest.historyId !== entry.historyId) {
     facts.push(`historyId is ${manifest.historyId} here and ${entry.historyId} there`);

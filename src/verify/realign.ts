@@ -4,6 +4,7 @@
  */
 import { toWalferryError } from "../errors.ts";
 import type { BackupInfo } from "../format/backup_info.ts";
+import { FileTable } from "../format/file_table.ts";
 import type { Manifest, ManifestFile } from "../format/manifest.ts";
 import type { RepairPlace } from "./repair_place.ts";
 import { isSame } from "./stored_set.ts";
@@ -36,14 +37,16 @@ export async function realign(place: RepairPlace, label: string): Promise<boolea
     for (const file of theirs) if (file.reference === undefined && files.has(file.name)) files.set(file.name, file);
   }
   let changed = 0;
-  for (const [at, file] of manifest.files.entries()) {
+  const files = FileTable.from(manifest.files);
+  manifest.files = files;
+  for (const [at, file] of files.values().map((one, index) => [index, one] as const)) {
     if (file.reference === undefined) continue;
     const there = held.get(file.reference)!.get(file.name);
     if (there === undefined || there.checksum !== file.checksum || there.sizeBytes !== file.sizeBytes) return false;
     if (isSame(file, there)) continue;
     if (file.blockMapBytes !== undefined || there.blockMapBytes !== undefined) return false;
     const { repoSizeBytes, repoChecksum, bundleId, bundleOffset } = there;
-    manifest.files[at] = { ...file, repoSizeBytes, repoChecksum, bundleId, bundleOffset };
+    files.set(at, { ...file, repoSizeBytes, repoChecksum, bundleId, bundleOffset });
     changed += 1;
   }
   if (changed === 0) return true;

@@ -5,6 +5,7 @@
  * files are as damaged as before.
  */
 import { toWalferryError, WalferryError } from "../errors.ts";
+import { FileTable } from "../format/file_table.ts";
 import type { Manifest, ManifestFile } from "../format/manifest.ts";
 import type { Repository } from "../repository/repository.ts";
 import { type ByteStream, pipeline } from "../stream/byte_stream.ts";
@@ -53,7 +54,9 @@ export async function repairFiles(
   }
   const emptied = emptiedBundles(manifest, members);
   for (const id of emptied) await place.keepAside(repository.backupPath(stanza, label, "bundle", String(id)));
-  for (const [at, file] of manifest.files.entries()) manifest.files[at] = updates.get(file.name) ?? file;
+  const files = FileTable.from(manifest.files);
+  for (const file of updates.values()) files.set(files.indexOf(file.name), file);
+  manifest.files = files;
   await saveManifest(place, manifest, info.cipherPass);
   await realignDependants(place, label);
   for (const id of emptied) await repository.storage.remove(repository.backupPath(stanza, label, "bundle", String(id)));

@@ -18,7 +18,7 @@ import { ObjectReader } from "./object_reader.ts";
 import type { VerifyOptions } from "./options.ts";
 import type { VerifyReport } from "./report.ts";
 import { loadRecord, saveRecord, VerifiedRecord } from "../repository/verified_record.ts";
-import { assertStanza, checkInfos } from "./stanza_infos.ts";
+import { assertStanza, checkInfos, loadHoldingBackupInfo } from "./stanza_infos.ts";
 
 const ARCHIVE_ID = /^\d{1,3}(?:\.\d{1,3})?-\d{1,9}$/;
 
@@ -187,7 +187,7 @@ class Verification {
   /** Only what is sound is remembered: what is damaged is read again, and told again, until it is put right. */
   async #keepRecord(archives: readonly ArchiveCheck[], backups: BackupCheck | undefined): Promise<void> {
     const { stanza } = this.#options;
-    const listed = backups === undefined ? [] : (await this.#repository.loadBackupInfo(stanza)).backups;
+    const listed = backups === undefined ? [] : (await loadHoldingBackupInfo(this.#repository, stanza)).backups;
     const valid = new Set(backups?.reports.filter(({ status }) => status === "valid").map(({ label }) => label));
     const record = new VerifiedRecord(
       new Map(listed.flatMap(({ label, timestampStop }) => (valid.has(label) ? [[label, timestampStop]] : []))),
@@ -203,7 +203,7 @@ class Verification {
     before: BackupInfo | undefined,
   ): Promise<void> {
     if (before === undefined || backups === undefined) return;
-    const now = await this.#repository.loadBackupInfo(this.#options.stanza);
+    const now = await loadHoldingBackupInfo(this.#repository, this.#options.stanza);
     const left = new Set(now.backups.map(({ label }) => label));
     const expired = new Set(before.backups.map(({ label }) => label).filter((label) => !left.has(label)));
     if (expired.size > 0) {

@@ -25,6 +25,9 @@ async function makeCluster(folder: TestFolder, major: number, settings = SUMMARI
   await cluster.sql(`create tablespace ts1 location '${await folder.directory("ts", 0o700)}'`);
   await cluster.sql("create database other");
   await cluster.sql("create table still(id int)", "other");
+  await cluster.sql("create database traveller");
+  const roomy = "create table roomy with (fillfactor = 50) as select g id, 1 v from generate_series(1, 5000) g";
+  await cluster.sql(roomy, "traveller");
   await cluster.sql(`create table still as select g id, repeat('x', 1000) v from generate_series(1, 40000) g;
     create table grown as select g id, md5(g::text) v from generate_series(1, 20000) g;
     create table updated with (fillfactor = 70) as select * from grown;
@@ -95,6 +98,10 @@ const STEPS: readonly (readonly [what: string, change: (cluster: TestCluster, fo
       await cluster.sql("create database other template by_wal strategy file_copy");
       await cluster.sql("alter table moved set tablespace ts1");
       await cluster.sql("alter table spaced set tablespace pg_default; alter table spaced set tablespace ts1");
+      // Changed where its files were for a while: where they are again, only the copy of the whole database is in the WAL.
+      await cluster.sql("alter database traveller set tablespace ts1");
+      await cluster.sql("update roomy set v = 2 where id = 7", "traveller");
+      await cluster.sql("alter database traveller set tablespace pg_default");
       await cluster.sql("create role somebody; comment on role somebody is 'shared'");
       await cluster.sql("alter table fleeting set logged; alter table made_fleeting set unlogged");
       await cluster.sql("insert into still select 1", "by_files");
@@ -110,7 +117,7 @@ async function newest(repository: string): Promise<Manifest> {
 /** Names and contents of the relation files of a backup, of all forks, and of what lies beside them. */
 function contents({ files }: Manifest): Map<string, string> {
   return new Map(
-    files.filter(({ name }) => /^(pg_data\/(base|global)|pg_tblspc)\//.test(name) && !name.endsWith("/pg_control"))
+    [...files].filter(({ name }) => /^(pg_data\/(base|global)|pg_tblspc)\//.test(name) && !name.endsWith("/pg_control"))
       .map(({ name, checksum, sizeBytes }) => [name, `${sizeBytes} ${checksum ?? ""}`]),
   );
 }
@@ -157,23 +164,22 @@ for (const major of isLong ? [17, 18] : [17]) {
       assert(asked.readBytes < read.readBytes - 30 * MIB, `${what}: ${asked.readBytes}, ${read.readBytes} bytes read`);
     }
     await cluster.archiveSegment();
-    for (const repo of [1, 2]) await assertRestores(folder, cluster, stanza, major, repo);
+    await assertRestores(folder, cluster, stanza, major);
   });
 }
 
-/** Restored from one repository with all the WAL, every table is what it was, read by its rows and by its indexes. */
+/** Restored from the repository with blocks and bundles, with all the WAL, every table is what it was, read by its rows and by its indexes. */
 async function assertRestores(
   folder: TestFolder,
   cluster: TestCluster,
   stanza: TestStanza,
   major: number,
-  repo: number,
-  databases: readonly string[] = ["postgres", "other", "by_wal", "by_files"],
+  databases: readonly string[] = ["postgres", "other", "by_wal", "by_files", "traveller"],
 ): Promise<void> {
-  const path = await folder.directory(`restored${repo}`, 0o700);
-  const tablespaces = await folder.directory(`restored${repo}-ts`, 0o700);
+  const path = await folder.directory("restored", 0o700);
+  const tablespaces = await folder.directory("restored-ts", 0o700);
   await stanza.must("walferry", [
-    `--repo=${repo}`,
+    "--repo=2",
     `--pg1-path=${path}`,
     `--tablespace-map-all=${tablespaces}`,
     "restore",
@@ -191,8 +197,6 @@ async function assertRestores(
     }
   }
   assertEquals(await indexOnly(restored), await indexOnly(cluster));
-  await restored.stop();
-  await runAs(["rm", "-rf", path, tablespaces]);
 }
 
 /** Rows and content of every permanent table that is not the catalog's. */
@@ -248,7 +252,7 @@ Deno.test("a chain that asks WAL summaries while the server writes, shortens and
     await load;
   }
   await cluster.archiveSegment();
-  for (const repo of [1, 2]) await assertRestores(folder, cluster, stanza, 17, repo, ["postgres", "other"]);
+  await assertRestores(folder, cluster, stanza, 17, ["postgres", "other"]);
 });
 
 Deno.test({

@@ -40,9 +40,10 @@ const POINTS: readonly MatrixPoint[] = [
   { of: "new backup", name: "before the journal has its name", call: "rename", touches: RENAMED("resume/repo1") },
   {
     of: "new backup",
-    name: "before the directory of the files is made",
+    name: "before a directory of files is made",
     call: "mkdir",
-    touches: /F\/pg_data"/,
+    touches: /F\/pg_data\/base"/,
+    which: 2,
     byWorker: true,
   },
   {
@@ -81,7 +82,6 @@ const POINTS: readonly MatrixPoint[] = [
     call: "rename",
     touches: RENAMED("bundle/4"),
     byWorker: true,
-    often: true,
   },
   {
     of: "resumed backup",
@@ -200,7 +200,6 @@ const POINTS: readonly MatrixPoint[] = [
     call: "unlink",
     touches: /\/archive\/main\//,
     which: 2,
-    often: true,
   },
 ];
 
@@ -247,7 +246,9 @@ class Matrix {
   }
 
   async #incremental(): Promise<void> {
-    await this.#cluster.sql("insert into rows select g, md5(g::text) from generate_series(1, 100) g");
+    // The number of files and their sizes stay, so that a recorded call is the same one later.
+    await this.#cluster.sql("update rows set v = md5(v)");
+    await this.#cluster.sql("vacuum rows");
     await this.#stanza.must("walferry", ["--type=incr", "backup"]);
   }
 
@@ -331,7 +332,7 @@ testWith(NEEDS, "a backup and an expire that are killed before a durable step do
     global: { "compress-type": "lz4", "process-max": "1" },
   });
   await cluster.start();
-  await cluster.sql("create table rows(id int, v text)");
+  await cluster.sql("create table rows as select g id, md5(g::text) v from generate_series(1, 100) g");
   await stanza.must("walferry", ["stanza-create"]);
   await archiveWith(cluster, stanza, "walferry");
   const matrix = new Matrix(folder, stanza, cluster);

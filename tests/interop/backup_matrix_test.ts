@@ -81,7 +81,7 @@ const CHAINS: readonly Chain[] = IS_WHOLE
     { format: "files", compressType: "gz", steps: wholeChain("walferry") },
     { format: "files", compressType: "lz4", cipherPass: SECRET, steps: wholeChain("pgbackrest") },
     { format: "bundles", compressType: "zst", cipherPass: SECRET, steps: wholeChain("walferry") },
-    { format: "bundles", compressType: "bz2", steps: wholeChain("pgbackrest") },
+    { format: "bundles", compressType: "none", steps: wholeChain("pgbackrest") },
     { format: "blocks", compressType: "zst", cipherPass: SECRET, steps: wholeChain("walferry") },
     { format: "blocks", compressType: "gz", steps: wholeChain("pgbackrest") },
   ]
@@ -163,7 +163,7 @@ async function judge(copy: TestCluster): Promise<void> {
 /** No bytes of temporary tables are in a backup, and of unlogged ones only what makes them empty. */
 async function assertLeftOut(stanza: TestStanza, label: string, passing: string, unlogged: string): Promise<void> {
   const path = `${stanza.repositories[0]}/backup/main/${label}/backup.manifest`;
-  const names = parseManifest(await runAs(["cat", path])).files.map(({ name }) => name);
+  const names = parseManifest(await runAs(["cat", path])).files.values().map(({ name }) => name).toArray();
   assertEquals(names.filter((name) => name === `pg_data/${passing}` || /\/t\d+_\d+/.test(name)), []);
   const fork = (name: string) => new RegExp(`^pg_data/${unlogged}(_\\w+|\\.\\d+)?$`).test(name);
   assertEquals(names.filter(fork), [`pg_data/${unlogged}_init`]);

@@ -98,7 +98,7 @@ for (const { compressType, cipherPass } of VARIANTS) {
       if (cipherPass === undefined) {
         const last = await manifestOf(repository, labels.at(-1)!);
         assert(last.blockIncremental && last.bundleRaw);
-        const alone = last.files.filter(({ blockMapBytes, bundleId, reference }) =>
+        const alone = [...last.files].filter(({ blockMapBytes, bundleId, reference }) =>
           blockMapBytes !== undefined && bundleId === undefined && reference === undefined
         );
         assert(alone.length > 0);
@@ -156,7 +156,7 @@ testWithBlocks(NEEDS, "both cut the same files in the same way, by the same maps
       const manifests = await Promise.all(
         stanza.repositories.map(async (path) => await manifestOf(path, (await labelsIn(path)).at(-1)!)),
       );
-      const [ours, theirs] = manifests.map((manifest) => new Map(manifest.files.map((file) => [file.name, file])));
+      const [ours, theirs] = manifests.map((manifest) => new Map([...manifest.files].map((file) => [file.name, file])));
       const shape = ({ blockSizeBytes, blockChecksumBytes, blockMapBytes }: ManifestFile) =>
         `${blockSizeBytes} ${blockChecksumBytes} ${blockMapBytes !== undefined}`;
       let cut = 0;

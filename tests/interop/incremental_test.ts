@@ -95,13 +95,13 @@ testWith(NEEDS, "what did not change is referred to, exactly as the original doe
   const theirs = await manifestOf(repository, differential!);
   assertEquals([ours.type, ours.prior, ours.references], ["incr", full, [full!, incremental!]]);
   assertEquals([theirs.type, theirs.prior], ["diff", full]);
-  const own = ours.files.filter(({ reference }) => reference === undefined).map(({ name }) => name);
+  const own = [...ours.files].filter(({ reference }) => reference === undefined).map(({ name }) => name);
   const relation = await cluster.sql("select pg_relation_filepath('more')");
   assert(own.includes(`pg_data/${relation}`), own.join("\n"));
   assert(own.length < 40, `${own.length} of ${ours.files.length} files were copied:\n${own.join("\n")}`);
-  const referred = ours.files.filter(({ reference }) => reference !== undefined);
+  const referred = [...ours.files].filter(({ reference }) => reference !== undefined);
   assertEquals(new Set(referred.map(({ reference }) => reference)), new Set([full]));
-  const theirFiles = new Map(theirs.files.map((file) => [file.name, file]));
+  const theirFiles = new Map([...theirs.files].map((file) => [file.name, file]));
   for (const file of referred) {
     const other = theirFiles.get(file.name);
     if (other?.reference === undefined) continue;
@@ -190,7 +190,7 @@ testWith(
       (await labelsIn(repository)).map((label) => manifestOf(repository, label)),
     );
     const referred = (manifest: typeof ours) =>
-      manifest!.files.filter(({ reference }) => reference !== undefined).map(({ name }) => name);
+      [...manifest!.files].filter(({ reference }) => reference !== undefined).map(({ name }) => name);
     assertEquals(ours!.options.delta, true);
     const missing = referred(theirs).filter((name) => !referred(ours).includes(name));
     assertEquals(missing, [], "what the original recognises as unchanged is recognised here too");

@@ -80,7 +80,7 @@ for (const set of BLOCK_SETS) {
     if (set.compressType !== "none") return;
     // Of thirty blocks four are new and five changed: the checksums of all others were found to be those of the chain.
     const { files } = await manifestOf(stanza, label);
-    const grown = files.find((file) => file.name === "pg_data/base/5/20000")!;
+    const grown = files.values().find((file) => file.name === "pg_data/base/5/20000")!;
     assertEquals(grown.repoSizeBytes - grown.blockMapBytes!, 9 * 8192);
   });
 
@@ -118,7 +118,7 @@ async function layout(stanza: TestStanza, moment: number) {
   const labels = await labelsIn(stanza.repositories[0]!);
   const { files, options } = await manifestOf(stanza, labels[moment]!);
   // The original puts the control file into a bundle, walferry stores it last and alone.
-  return files.filter(({ name }) => name !== "pg_data/global/pg_control").map((file) => ({
+  return [...files].filter(({ name }) => name !== "pg_data/global/pg_control").map((file) => ({
     name: file.name,
     block: [file.blockSizeBytes, file.blockChecksumBytes],
     isInBlocks: file.blockMapBytes !== undefined,

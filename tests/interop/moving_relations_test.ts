@@ -67,7 +67,7 @@ testWith(NEEDS, "relations that are cut, extended, dropped and refilled behind t
     for (const repository of stanza.repositories) {
       const label = (await labelsIn(repository)).at(-1)!;
       const manifest = parseManifest(await runAs(["cat", `${repository}/backup/main/${label}/backup.manifest`]));
-      const stored = paths.map((path) => manifest.files.find(({ name }) => name === `pg_data/${path}`)?.sizeBytes);
+      const stored = paths.map((path) => [...manifest.files].find(({ name }) => name === `pg_data/${path}`)?.sizeBytes);
       const [cut, extended, dropped, refilled] = stored;
       assert(cut !== undefined && cut < sizes[0]! / 2, `${label}: ${stored}`);
       assertEquals(extended, sizes[1], "what was added later is in the WAL");

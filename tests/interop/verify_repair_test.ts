@@ -99,8 +99,8 @@ testWith(
           },
           { what: "a kept manifest", pattern: /backup\.history\//, damage: truncate, from: "backup.manifest" },
           { what: "a backup label file", pattern: /\.backup$/, damage: truncate, from: "repo2" },
-          { what: "a file", pattern: /\/pg_data\/base\/5\/\d+\.gz$/, damage: flip },
-          { what: "a lost file", pattern: /\/pg_data\/base\/5\/\d+\.gz$/, damage: remove },
+          { what: "a file", pattern: /\/pg_data\/base\/5\/\d+\.gz$/, damage: flip, from: "repo2" },
+          { what: "a lost file", pattern: /\/pg_data\/base\/5\/\d+\.gz$/, damage: remove, from: "repo2" },
         ],
       );
       const root = stanza.repositories[0]!;

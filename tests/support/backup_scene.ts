@@ -196,7 +196,7 @@ export function change(scene: Scene, name: string, content: string | Uint8Array,
 
 /** Names of the files that a backup holds itself. */
 export function own(manifest: Manifest): string[] {
-  return manifest.files.filter(({ reference }) => reference === undefined).map(({ name }) => name);
+  return [...manifest.files].filter(({ reference }) => reference === undefined).map(({ name }) => name);
 }
 
 /** Manifest name of the file that is always copied. */

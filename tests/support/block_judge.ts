@@ -1,4 +1,5 @@
 /** Tests of block incremental backups need a pgbackrest in which their form is final. */
+import type { Program } from "./interop_story.ts";
 import { pgbackrestPath } from "./programs.ts";
 import { hasProgram, skipTest, testWith } from "./requirements.ts";
 
@@ -24,6 +25,11 @@ export function testWithBlocks(
 export function hasFinalBlocks(): boolean {
   const [major = 0, minor = 0] = judgeVersion()?.split(".").map(Number) ?? [];
   return major > FIRST_FINAL[0] || (major === FIRST_FINAL[0] && minor >= FIRST_FINAL[1]);
+}
+
+/** Who takes turns with walferry in making blocks: where the original's are others, walferry does all of it. */
+export function blockPeer(): Program {
+  return hasFinalBlocks() ? "pgbackrest" : "walferry";
 }
 
 function judgeVersion(): string | undefined {

@@ -118,6 +118,26 @@ export async function sameInfo(stanza: TestStanza): Promise<void> {
   assertEquals(ours, theirs);
 }
 
+/** Kills a command of either program as soon as it has written so many lines with a text in them. */
+export async function killAfterLines(
+  stanza: TestStanza,
+  program: Program,
+  args: readonly string[],
+  text: string,
+  lines: number,
+): Promise<void> {
+  const command = stanza.commandLine(program, "--log-level-console=detail", "--process-max=1", ...args);
+  const script = `exec 3< <(exec ${command} 2>&1); child=$!; lines=0
+    while read -r line <&3; do
+      case $line in *"${text}"*) lines=$((lines + 1)); [ $lines -ge ${lines} ] && break;; esac
+    done
+    # Processes of its own may hold its locks for a moment.
+    own=$(pgrep -P $child)
+    kill -KILL $child && echo killed
+    for one in $own; do tail --pid=$one -f /dev/null; done`;
+  assertIncludes(await runAs(["bash", "-c", script]), "killed");
+}
+
 /** Kills a backup of walferry as soon as its list of stored files was saved so many times. */
 export async function killAfterSaves(
   stanza: TestStanza,

@@ -190,6 +190,7 @@ export class TestCluster implements AsyncDisposable {
     await this.until(
       `select coalesce(last_archived_wal, '') >= '${segment}' from pg_stat_archiver`,
       `segment ${segment} to be archived`,
+      120_000,
     );
     return segment;
   }

@@ -61,7 +61,10 @@ export function s3Options(server: S3Server, bucket: string, port = server.port):
   };
 }
 
-/** The same over TLS, as both programs take it: by name, because the original does not find addresses in certificates. */
+/**
+ * The same over TLS, as both programs take it: by name, because the original does not find addresses in certificates.
+ * @param port of the server, or of a proxy before it
+ */
 export function s3TlsOptions(
   server: S3Server,
   bucket: string,

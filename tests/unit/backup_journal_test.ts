@@ -69,11 +69,11 @@ for (const cipherPass of [undefined, "secret"]) {
       assert(resumed.includes(RELATION) && resumed.includes("base/5/20000") && resumed.includes("base/5/30000"));
       assert(copied.includes("global/pg_control") && !copied.includes("base/5/20000"), copied.join(" "));
       const manifest = await verifyBackup(scene.configs[0]!, report.label);
-      assertEquals(copied.length + resumed.length, manifest.files.filter(({ sizeBytes }) => sizeBytes > 0).length);
+      assertEquals(copied.length + resumed.length, [...manifest.files].filter(({ sizeBytes }) => sizeBytes > 0).length);
       assertEquals(isThere(journalOf(scene)), false, "nobody will go on with it");
       // Whatever lies there belongs to a file of the manifest.
       const bundles = new Set(
-        manifest.files.flatMap(({ bundleId }) => (bundleId === undefined ? [] : [`${bundleId}`])),
+        [...manifest.files].flatMap(({ bundleId }) => (bundleId === undefined ? [] : [`${bundleId}`])),
       );
       const stored = [...Deno.readDirSync(`${scene.base}/repo1/backup/${STANZA}/${report.label}/bundle`)];
       assertEquals(new Set(stored.map(({ name }) => name)), bundles);
@@ -102,9 +102,9 @@ Deno.test("an interrupted incremental backup in blocks goes on, with what it had
   );
   assert(filesIn(log, scene, "backup file").length <= 8, log.text());
   const manifest = await verifyBackup(scene.configs[0]!, report.label);
-  const big = manifest.files.find(({ name }) => name.endsWith("/20000"))!;
+  const big = [...manifest.files].find(({ name }) => name.endsWith("/20000"))!;
   assertEquals([big.reference, big.blockSizeBytes], [undefined, 8 * KIB]);
-  const touched = manifest.files.find(({ name }) => name.endsWith("/30000"))!;
+  const touched = [...manifest.files].find(({ name }) => name.endsWith("/30000"))!;
   assertEquals([touched.reference, touched.timestamp], [manifest.prior, LONG_AGO + 60]);
 });
 
@@ -146,7 +146,7 @@ Deno.test("a member of a bundle that is damaged is told and stored anew, its nei
   assert(filesIn(log, scene, "backup file").includes("base/5/30002"));
   assert(filesIn(log, scene, "checksum resumed file").includes("base/5/30003"));
   const manifest = await verifyBackup(scene.configs[0]!, report.label);
-  const mended = manifest.files.find(({ name }) => name.endsWith("/30002"))!;
+  const mended = [...manifest.files].find(({ name }) => name.endsWith("/30002"))!;
   assert(mended.bundleId! > bundleId!, "a new bundle, behind those that are there");
 });
 
@@ -219,15 +219,15 @@ Deno.test("a journal gives back what was noted, and only to its own run", async 
   const journals = new CopiedJournals(directory.path, STANZA);
   const owner = { mode: 0o600, user: "postgres", group: "postgres" } as const;
   const files: ManifestFile[] = [
-    { name: "pg_data/ä b\n", sizeBytes: 1, timestamp: 2, repoSizeBytes: 3, checksum: "c", ...owner },
+    { name: "pg_data/ä b\n", sizeBytes: 1, timestamp: 2, repoSizeBytes: 3, checksum: "c".repeat(40), ...owner },
     {
       name: "pg_data/base/1/2",
       sizeBytes: 16384,
       sizeOriginalBytes: 24576,
       timestamp: 2,
       repoSizeBytes: 3,
-      repoChecksum: "r",
-      checksum: "c",
+      repoChecksum: "a".repeat(40),
+      checksum: "c".repeat(40),
       reference: "20261120-100000F",
       bundleId: 4,
       bundleOffset: 0,

@@ -52,7 +52,7 @@ Deno.test("a backup that was told to stop is gone on with under its name and wit
   assertEquals(resumedIn(log, scene).slice(0, 2), ["base/5/20000", RELATION]);
   for (const config of scene.configs) {
     const manifest = await verifyBackup(config, label);
-    assertEquals(manifest.files.some(({ reference }) => reference !== undefined), false);
+    assertEquals([...manifest.files].some(({ reference }) => reference !== undefined), false);
   }
 });
 
@@ -91,7 +91,7 @@ Deno.test("what changed since is copied anew, what is gone or foreign is removed
   const resumed = resumedIn(log, scene);
   assert(resumed.includes(RELATION) && !resumed.includes("base/5/20000"), resumed.join(" "));
   const manifest = await verifyBackup(scene.configs[0]!, label);
-  const names = new Set(manifest.files.map(({ name }) => name));
+  const names = new Set([...manifest.files].map(({ name }) => name));
   const stored: string[] = [];
   const walk = (path: string) => {
     for (const { name, isDirectory } of Deno.readDirSync(`${directory}/${path}`)) {

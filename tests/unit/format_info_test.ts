@@ -31,11 +31,11 @@ Deno.test("backup.info written by pgbackrest is read, and written again byte for
 Deno.test("a manifest is read, and written again byte for byte", () => {
   const manifest = parseManifest(MANIFEST);
   assertEquals([...renderManifest(manifest)].join(""), MANIFEST);
-  const file = manifest.files.find(({ name }) => name.endsWith("/16395"))!;
+  const file = [...manifest.files].find(({ name }) => name.endsWith("/16395"))!;
   assertEquals(file.checksumPageErrors, [[3, 3], [5, 7]]);
   assertEquals([file.mode, file.user, file.reference], [0o600, "postgres", undefined]);
-  assertEquals(manifest.files.find(({ name }) => name.includes("a=b"))?.sizeBytes, 3);
-  const member = manifest.files.find(({ bundleId }) => bundleId !== undefined)!;
+  assertEquals([...manifest.files].find(({ name }) => name.includes("a=b"))?.sizeBytes, 3);
+  const member = [...manifest.files].find(({ bundleId }) => bundleId !== undefined)!;
   assertEquals([member.bundleId, member.bundleOffset, member.repoSizeBytes], [1, 2856144, 112]);
 });
 

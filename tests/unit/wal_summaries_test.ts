@@ -169,7 +169,7 @@ for (const [what, inWal, now, before, delta, expected] of DECISIONS) {
     const files = [file({ checksum: "a".repeat(40), ...before })];
     const setting = { checksumPage: false, delta, prior: { ...prior, files }, inWal: () => inWal };
     const plan = planBackup([file(now)], new Map([[1, setting]]));
-    const target = plan.copies[0]?.targets.get(1);
+    const target = plan.copies.at(0)?.targets.get(1);
     assertEquals(target === undefined ? "reference" : target.unchanged === undefined ? "copy" : "compare", expected);
   });
 }
