@@ -7,7 +7,7 @@ import type { ManifestFile } from "../format/manifest.ts";
 import { firstBlockOf } from "../postgres/directory_rules.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { isDistant } from "../../backends/config.ts";
-import { LIGHT_AT_ONCE, WorkerPool } from "../process/worker_pool.ts";
+import { LIGHT_AT_ONCE, WorkerPool, workersWorth } from "../process/worker_pool.ts";
 import { formatPercent, formatSize } from "../report/units.ts";
 import { blockFilePath, blockMapPlace } from "../repository/block_files.ts";
 import type { RepositoryFailure } from "../repository/repository_set.ts";
@@ -107,7 +107,7 @@ class Copier {
       "backup-copy",
       this.#run.setup,
       // The one that reads the primary beside a standby is not counted.
-      Math.min(this.#run.processMax, Math.max(1, this.#jobs.length)) + (this.#jobs.someSparePrimary ? 1 : 0),
+      this.#workers() + (this.#jobs.someSparePrimary ? 1 : 0),
       (bytes) => progress.advance(bytes),
     );
     const stop = () => pool.close(signal.reason);
@@ -121,6 +121,13 @@ class Copier {
       progress.stop();
       signal.removeEventListener("abort", stop);
     }
+  }
+
+  /** A distant store is waited for: there every worker helps. */
+  #workers(): number {
+    const { processMax } = this.#run;
+    const worth = this.#isDistant ? processMax : workersWorth(processMax, this.#totalBytes, this.#jobs.files);
+    return Math.min(worth, Math.max(1, this.#jobs.length));
   }
 
   /** A lane for each job that may run at once; the first error stops the other lanes when they have ended what they are at. */

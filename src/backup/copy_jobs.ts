@@ -142,6 +142,11 @@ export class CopyJobs implements Iterable<CopyJob> {
     return this.#copies.totalBytes;
   }
 
+  /** Number of all files. */
+  get files(): number {
+    return this.#copies.length;
+  }
+
   /** Some read the primary in a backup that otherwise reads a standby. */
   get someSparePrimary(): boolean {
     return this.#queues.some(({ root }) => root === PRIMARY);

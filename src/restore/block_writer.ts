@@ -8,18 +8,21 @@ import type { BlockMapItem, BlockShape } from "../format/block_map.ts";
 import type { Advance } from "../process/worker_pool.ts";
 import { blockFilePath, readBlockMap } from "../repository/block_files.ts";
 import { ByteReader } from "../stream/byte_reader.ts";
-import { pipeline } from "../stream/byte_stream.ts";
-import { decryptFilter } from "../stream/cipher.ts";
-import { decompressFilter } from "../stream/compress.ts";
+import { type ByteStream, pipeline } from "../stream/byte_stream.ts";
+import { decryptBytes, decryptFilter } from "../stream/cipher.ts";
+import { decompressBytes, decompressFilter } from "../stream/compress.ts";
 import type { CompressType } from "../stream/compress_type.ts";
 import { Sha1Meter } from "../stream/hash.ts";
 import { PartReader } from "../stream/part_reader.ts";
-import { drain, readFileStream } from "../stream/sources.ts";
+import { collect, drain, readFileStream, streamOf } from "../stream/sources.ts";
 import { planBlockReads, type PlannedRead, type PlannedSuperBlock } from "./block_plan.ts";
 import { attempt } from "./local_files.ts";
 import type { Readable } from "./near_reads.ts";
 import { writeAll } from "./write_all.ts";
 import { writeSparsely } from "./zero_runs.ts";
+
+/** Super blocks up to this size are taken apart in memory. Bytes. */
+const WHOLE_BYTES = 2 * 1024 * 1024;
 
 /** What is known of a block incremental file beside the place of its map. */
 export interface BlockSource {
@@ -100,9 +103,12 @@ async function writeSuperBlock(
   output: BlockOutput,
 ): Promise<void> {
   const { blockBytes } = blocks.shape;
-  const decrypt = source.cipherPass === undefined ? [] : [decryptFilter(source.cipherPass, "raw")];
-  const content = pipeline(parts.part(storedBytes), ...decrypt, decompressFilter(source.compressType, "raw"));
-  const reader = new ByteReader(content);
+  const stored = parts.part(storedBytes);
+  const reader = new ByteReader(
+    superBlockBytes <= WHOLE_BYTES && storedBytes <= 2 * WHOLE_BYTES
+      ? streamOf(await wholeContentOf(await collect(stored, storedBytes), superBlockBytes, source))
+      : contentOf(stored, source),
+  );
   try {
     let at = 0;
     for (const { block, fileBlock } of needed) {
@@ -116,6 +122,21 @@ async function writeSuperBlock(
   } finally {
     await reader.close();
   }
+}
+
+function contentOf(stored: ByteStream, { cipherPass, compressType }: BlockWriting["source"]): ByteStream {
+  const decrypt = cipherPass === undefined ? [] : [decryptFilter(cipherPass, "raw")];
+  return pipeline(stored, ...decrypt, decompressFilter(compressType, "raw"));
+}
+
+/** The same in one go. */
+async function wholeContentOf(
+  stored: Uint8Array,
+  sizeBytes: number,
+  { cipherPass, compressType }: BlockWriting["source"],
+): Promise<Uint8Array> {
+  const compressed = cipherPass === undefined ? stored : decryptBytes(cipherPass, stored, "raw");
+  return await decompressBytes(compressType, compressed, sizeBytes, "raw");
 }
 
 async function takeBlock(reader: ByteReader, sizeBytes: number, name: string): Promise<Uint8Array> {

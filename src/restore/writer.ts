@@ -9,7 +9,7 @@ import type { Manifest, ManifestFile } from "../format/manifest.ts";
 import { CONTROL_FILE } from "../postgres/control_file.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { inLanes } from "../process/lanes.ts";
-import { LIGHT_AT_ONCE, WorkerPool } from "../process/worker_pool.ts";
+import { LIGHT_AT_ONCE, WorkerPool, workersWorth } from "../process/worker_pool.ts";
 import { formatPercent, formatSize } from "../report/units.ts";
 import { blockMapPlace } from "../repository/block_files.ts";
 import type { Repository } from "../repository/repository.ts";
@@ -79,7 +79,7 @@ export async function writeFiles(work: RestoreWork): Promise<RestoreTotals> {
   await using pool = new WorkerPool<WriteJobRequest, WriteJobResult>(
     "restore-write",
     setup,
-    work.options.processMax,
+    distant ? work.options.processMax : workersWorth(work.options.processMax, totalBytes, order.length),
     (bytes) => context.progress.advance(bytes),
   );
   const abort = () => pool.close(context.signal.reason);
