@@ -82,9 +82,9 @@ function sendPieces(sent: ClientRequest, chunks: readonly Uint8Array[]): void {
 }
 
 /** Content in pieces (views) that are short enough to be a sign of life each, also on a slow line. */
-export function* inPieces(chunks: readonly Uint8Array[]): Generator<Uint8Array> {
+export function* inPieces(chunks: readonly Uint8Array[], pieceBytes = PIECE_BYTES): Generator<Uint8Array> {
   for (const chunk of chunks) {
-    for (let at = 0; at < chunk.length; at += PIECE_BYTES) yield chunk.subarray(at, at + PIECE_BYTES);
+    for (let at = 0; at < chunk.length; at += pieceBytes) yield chunk.subarray(at, at + pieceBytes);
   }
 }
 

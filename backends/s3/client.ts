@@ -110,6 +110,9 @@ interface SmithyContext {
   };
 }
 
+/** Each write costs something (measured on pushes of 16 MiB: 2 %, with 256 KiB 3 %); in a minute of silence this is 17 KiB a second. */
+const PIECE_BYTES = 1024 * 1024;
+
 /**
  * Sends content piece by piece, once it is signed: the client would hand it to the socket as one write, and only whole writes count as a sign
  * of life. On a slow line a part of many MiB would be given up while it flows.
@@ -119,8 +122,8 @@ function sendInPieces(client: S3Client): void {
     (next) => (args) => {
       const request = args.request as SentRequest;
       const { body } = request;
-      if (body instanceof Uint8Array && body.length > 0) {
-        request.body = Readable.from(inPieces([body]), { objectMode: false });
+      if (body instanceof Uint8Array && body.length > PIECE_BYTES) {
+        request.body = Readable.from(inPieces([body], PIECE_BYTES), { objectMode: false });
       }
       return next(args);
     },

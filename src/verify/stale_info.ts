@@ -12,7 +12,7 @@ export function isOlderArchiveInfo(main: ArchiveInfo, copy: ArchiveInfo): boolea
   return copy.history.length > main.history.length;
 }
 
-/** Whether the copy agrees better with the backups that are complete. @throws WalferryError of the store */
+/** Whether the copy agrees better with the backups that lie there, whichever of their manifests is left. @throws WalferryError of the store */
 export async function isOlderBackupInfo(
   repository: Repository,
   stanza: string,
@@ -20,8 +20,7 @@ export async function isOlderBackupInfo(
   copy: BackupInfo,
 ): Promise<boolean> {
   const directories = await listBackupDirectories(repository, stanza);
-  const complete = new Set(directories.filter((one) => one.complete).map(({ label }) => label));
-  const wrong = ({ backups }: BackupInfo) =>
-    new Set(backups.map(({ label }) => label)).symmetricDifference(complete).size;
+  const there = new Set(directories.filter((one) => one.complete || one.hasCopy).map(({ label }) => label));
+  const wrong = ({ backups }: BackupInfo) => new Set(backups.map(({ label }) => label)).symmetricDifference(there).size;
   return wrong(copy) < wrong(main);
 }

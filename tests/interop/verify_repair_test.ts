@@ -159,7 +159,8 @@ testWith(NEEDS, "a mirror repairs files and bundles too, encrypted or not", asyn
       { what: "what holds relations, lost", pattern: stored, damage: remove, from: "repo2" },
     ]);
     await test.step("what is damaged in the mirror too is not taken from there", async () => {
-      const path = (await filesOf(root)).find((name) => stored.test(name))!;
+      // No other backup has this content.
+      const path = (await filesOf(root)).find((name) => /\/pg_data\/backup_label\./.test(name))!;
       await flip(`${root}/${path}`);
       await runAs(["cp", `${root}/${path}`, `${mirror}/${path}`]);
       const { code, report } = await verifyReport(stanza, "--repair");
