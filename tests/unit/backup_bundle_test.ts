@@ -1,7 +1,7 @@
 /** Small files stored together: which, how, and next to repositories that store each alone. */
 import { start } from "../../src/backup/copy_job.ts";
 import type { CopyRequest } from "../../src/backup/copy_request.ts";
-import { orderJobs } from "../../src/backup/copy_jobs.ts";
+import { BUNDLE_FILES_MAX, orderJobs } from "../../src/backup/copy_jobs.ts";
 import { planBackup } from "../../src/backup/planner.ts";
 import type { ManifestFile } from "../../src/format/manifest.ts";
 import { sha1Hex } from "../../src/stream/hash.ts";
@@ -213,4 +213,18 @@ Deno.test("a cluster file that cannot be read leaves no part of its bundle", asy
   );
   assert(await run.then(() => false, () => true));
   assertEquals([...Deno.readDirSync(`${base}/repo1/L/bundle`)], []);
+});
+
+Deno.test("a bundle of very small files ends with so many that they fit into one message", () => {
+  const files = Array.from(
+    { length: 2 * BUNDLE_FILES_MAX + 1 },
+    (_, index) => file(`pg_data/base/5/${10_000 + index}`, 1, 1),
+  );
+  const bundle = { sizeBytes: 1_000_000, limitBytes: 100 };
+  const plan = planBackup(files, new Map([[1, { checksumPage: false, delta: false, prior: undefined, bundle }]]));
+  assertEquals([...orderJobs(plan.copies, 1_000_000)].map(({ copies, bundleId }) => [bundleId, copies.length]), [
+    [1, BUNDLE_FILES_MAX],
+    [2, BUNDLE_FILES_MAX],
+    [3, 1],
+  ]);
 });

@@ -3,7 +3,7 @@ import { FileTable } from "../../src/format/file_table.ts";
 import { compareBytes } from "../../src/format/json.ts";
 import type { ManifestFile, OwnerName } from "../../src/format/manifest.ts";
 import { InfoFileReader, renderInfoFile, visitInfoFile } from "../../src/format/info_file.ts";
-import { assertEquals } from "../support/assert.ts";
+import { assert, assertEquals } from "../support/assert.ts";
 import { random } from "../support/random.ts";
 
 const SEED = 20261121;
@@ -148,4 +148,18 @@ Deno.test("an info file is read the same in one piece and in pieces that end any
     assertEquals(reader.end(), "2.59.1");
     assertEquals(seen, whole, `pieces of ${size}`);
   }
+});
+
+Deno.test("a hundred thousand stored files take less than a hundred bytes each", () => {
+  const count = 100_000;
+  const before = Deno.memoryUsage().external;
+  const table = FileTable.empty();
+  for (let index = 0; index < count; index++) {
+    const name = `pg_data/base/16384/${100_000 + index}`;
+    const place = { bundleId: 1 + (index >> 12), bundleOffset: index * 90, repoSizeBytes: 90 };
+    table.add({ ...PLAIN, ...place, name, checksum: SHA1, repoChecksum: SHA1 });
+  }
+  const bytes = Deno.memoryUsage().external - before;
+  assertEquals(table.at(count - 1)?.bundleOffset, (count - 1) * 90);
+  assert(bytes / count < 100, `${bytes / count} bytes a file`);
 });
