@@ -117,7 +117,9 @@ async function assertSameRepository({ repository, info }: Participant, facts: Ba
     });
   }
   const { prior } = facts.lineage;
-  if (prior !== undefined && !fresh.backups.some(({ label }) => label === prior.label)) {
+  const isThere = prior === undefined || fresh.backups.some(({ label }) => label === prior.label) &&
+      await hasManifest(repository, facts.options.stanza, prior.label);
+  if (!isThere) {
     throw new WalferryError(
       "BackupSetInvalid",
       `backup ${prior.label}, which this one builds on, was removed from ${repository.name} during the backup`,
@@ -125,6 +127,14 @@ async function assertSameRepository({ repository, info }: Participant, facts: Ba
     );
   }
   return fresh;
+}
+
+/** An expire that was not done with it yet takes its line first and its manifest then: this host may have listed it again in between. */
+async function hasManifest(repository: Repository, stanza: string, label: string): Promise<boolean> {
+  for (const name of ["backup.manifest", "backup.manifest.copy"]) {
+    if (await repository.storage.info(repository.backupPath(stanza, label, name)) !== undefined) return true;
+  }
+  return false;
 }
 
 /** Each directory of the backup once, deepest first, then the one that names the backup. */

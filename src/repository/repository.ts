@@ -16,7 +16,7 @@ import { collect, streamOf } from "../stream/sources.ts";
 import type { RepositoryConfig } from "./config.ts";
 import { decodeText, readManifest } from "./info_bytes.ts";
 
-export { decodeText, MANIFEST_BYTES_MAX } from "./info_bytes.ts";
+export { decodeText } from "./info_bytes.ts";
 
 /** Largest `archive.info` or `backup.info` that is read, in bytes: a hundred thousand backups. */
 export const INFO_BYTES_MAX = 128 * 1024 * 1024;

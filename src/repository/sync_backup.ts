@@ -122,7 +122,9 @@ async function manifestsOf(
   { to, stanza, toInfo }: SyncBackupOptions,
   source: Manifest,
 ): Promise<ReadonlyMap<string, ReadonlyMap<string, ManifestFile>>> {
-  const labels = new Set(source.files.values().flatMap(({ reference }) => reference ?? []));
+  const labels = new Set(
+    source.files.values().flatMap(({ reference }) => (reference === undefined ? [] : [reference])),
+  );
   const manifests = new Map<string, ReadonlyMap<string, ManifestFile>>();
   for (const label of labels) {
     const manifest = await to.loadManifest(stanza, label, toInfo.cipherPass);

@@ -1,15 +1,15 @@
 /** Every backup of a stanza: manifests, the files that they name, and what else lies beside them. */
 import type { BackupInfo, BackupInfoEntry } from "../format/backup_info.ts";
-import { visitInfoFile } from "../format/info_file.ts";
+import { InfoFileReader } from "../format/info_file.ts";
 import { isBackupLabel, parseLabel } from "../format/label.ts";
 import type { Manifest } from "../format/manifest.ts";
 import { isWalferryError, toWalferryError, WalferryError } from "../errors.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { type BackupDirectory, listBackupDirectories } from "../repository/backup_catalog.ts";
-import { decodeText, MANIFEST_BYTES_MAX, type Repository } from "../repository/repository.ts";
+import { MANIFEST_BYTES_MAX, textPieces } from "../repository/info_bytes.ts";
+import type { Repository } from "../repository/repository.ts";
 import { pipeline } from "../stream/byte_stream.ts";
 import { decompressFilter } from "../stream/compress.ts";
-import { collect } from "../stream/sources.ts";
 import { BackupFiles } from "./backup_files.ts";
 import { kindOf } from "./copies.ts";
 import type { DamagedObjects } from "./damaged_objects.ts";
@@ -209,11 +209,14 @@ export class BackupCheck {
       const stream = await repository.readWith(path, backupInfo.cipherPass);
       // Expired since it was listed.
       if (stream === undefined) return;
-      const text = decodeText(await collect(pipeline(stream, decompressFilter("gz")), MANIFEST_BYTES_MAX));
       let found: unknown;
-      visitInfoFile(text, ({ section, key, value }) => {
+      const reader = new InfoFileReader(({ section, key, value }) => {
         if (section === "backup" && key === "backup-label") found = value;
       });
+      for await (const piece of textPieces(pipeline(stream, decompressFilter("gz")), MANIFEST_BYTES_MAX)) {
+        reader.push(piece);
+      }
+      reader.end();
       if (found !== label) throw new WalferryError("Format", "it is the manifest of another backup");
     } catch (thrown) {
       const error = toWalferryError(thrown);

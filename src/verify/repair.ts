@@ -4,6 +4,9 @@
  */
 import { toWalferryError } from "../errors.ts";
 import type { ManifestFile } from "../format/manifest.ts";
+import { walDirectory } from "../format/wal_name.ts";
+import { SEGMENT_BYTES_DEFAULT } from "../repository/wal_segment_size.ts";
+import { namesOfRun, SpanBuilder } from "../repository/wal_span.ts";
 import type { Finding, FindingKind, FindingList } from "./finding.ts";
 import { settleDuplicate } from "./duplicates.ts";
 import { realign } from "./realign.ts";
@@ -61,27 +64,35 @@ export async function repair(facts: RepairFacts): Promise<void> {
   for (const finding of open()) {
     if (finding.kind === "mismatch" && finding.label !== undefined) await agree(place, finding, findings);
   }
-  if (facts.isWhole) await bringMissingWal(place, findings);
+  if (facts.isWhole) await bringMissingWal(place, facts.report);
   for (const finding of open()) {
     facts.context.log.warn(`${place.repository.name}: nothing to repair ${finding.path} with`);
   }
 }
 
 /** WAL that others have and nothing here tells of. */
-async function bringMissingWal(place: RepairPlace, findings: FindingList): Promise<void> {
+async function bringMissingWal(place: RepairPlace, { findings, archives }: VerifyReport): Promise<void> {
   const { repository, stanza, context } = place;
   try {
-    for (const { from, segments } of await bringWal(place)) {
-      const [first, last] = [segments[0]!, segments.at(-1)!];
+    for (const { from, archiveId, segments } of await bringWal(place)) {
       context.log.info(`${repository.name}: brought ${segments.length} WAL segment(s) from ${from}`);
-      findings.add({
-        kind: "missing",
-        severity: "damage",
-        path: repository.archivePath(stanza, first),
-        message:
-          `${segments.length} WAL segment(s) from ${first} to ${last} were not here, and nothing here told of them`,
-        repaired: from,
-      });
+      const segmentBytes = archives.find(({ id }) => id === archiveId)?.segmentBytes ?? SEGMENT_BYTES_DEFAULT;
+      const builder = new SpanBuilder(segmentBytes);
+      for (const name of segments) builder.add(name, 0);
+      for (const span of builder.spans) {
+        const names = namesOfRun(span, segmentBytes);
+        findings.add({
+          kind: "missing",
+          severity: "damage",
+          path: repository.archivePath(stanza, archiveId, walDirectory(names.start), names.start),
+          message: `${
+            span.last - span.first + 1
+          } segment(s) up to ${names.stop} were not here, and nothing here told of them`,
+          archiveId,
+          segments: names,
+          repaired: from,
+        });
+      }
     }
   } catch (thrown) {
     context.signal.throwIfAborted();

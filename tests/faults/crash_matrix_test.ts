@@ -1,9 +1,9 @@
 /**
  * A backup and an expire that are killed before each of their durable steps. Behind each death the repository is sane for both programs,
  * nothing that was complete is lost, and the next run works and leaves nothing lying about. A few points are tried by default, all of them with
- * `WALFERRY_CRASH_POINTS=all`, and those whose names contain a text with that text.
+ * `WALFERRY_CRASH_POINTS=all`, and with a regular expression those whose names fit it.
  */
-import { assert, assertEquals } from "../support/assert.ts";
+import { assert, assertEquals, assertIncludes } from "../support/assert.ts";
 import { runAs, TestFolder } from "../support/accounts.ts";
 import { type CrashPoint, dieAt, RecordedCalls } from "../support/crash_points.ts";
 import { archiveWith, normalized, restoredDump, sameInfo } from "../support/interop_story.ts";
@@ -20,6 +20,10 @@ interface MatrixPoint extends CrashPoint {
   readonly of: Command;
   /** Tried by default. */
   readonly often?: boolean;
+  /** Which call it is, where that depends on how many names the directories of the backups hold that go. */
+  readonly ordinal?: (later: number, full: number) => number;
+  /** What `verify` rightly says until the next backup, and nothing else. */
+  readonly verifySays?: string;
 }
 
 const RENAMED = (name: string) => new RegExp(`pgbackrest\\.tmp", "[^"]*/${name}"`);
@@ -139,6 +143,7 @@ const POINTS: readonly MatrixPoint[] = [
   {
     of: "resumed backup",
     name: "before the copy of backup.info has its name",
+    verifySays: "mismatch: backup/main/backup.info.copy: it does not say the same as backup.info",
     call: "rename",
     touches: RENAMED("backup.info.copy"),
   },
@@ -175,23 +180,40 @@ const POINTS: readonly MatrixPoint[] = [
   {
     of: "expire",
     name: "before the copy of backup.info has its name",
+    verifySays: "mismatch: backup/main/backup.info.copy: it does not say the same as backup.info",
     call: "rename",
     touches: RENAMED("backup.info.copy"),
   },
-  { of: "expire", name: "before the first file is removed", call: "unlinkat", touches: /./, which: 1 },
-  { of: "expire", name: "before a later file is removed", call: "unlinkat", touches: /./, which: 6 },
+  {
+    of: "expire",
+    name: "before the first file is removed",
+    call: "unlinkat",
+    touches: /./,
+    ordinal: () => 1,
+    which: 1,
+  },
+  { of: "expire", name: "before a later file is removed", call: "unlinkat", touches: /./, ordinal: () => 6, which: 6 },
   {
     of: "expire",
     name: "before the directory of the later backup is removed",
     call: "unlinkat",
     touches: /F_[^/]*I", AT_REMOVEDIR/,
+    ordinal: (later) => later,
   },
-  { of: "expire", name: "before a file of the full backup is removed", call: "unlinkat", touches: /F\//, which: 3 },
+  {
+    of: "expire",
+    name: "before a file of the full backup is removed",
+    call: "unlinkat",
+    touches: /F\//,
+    ordinal: (later) => later + 3,
+    which: 3,
+  },
   {
     of: "expire",
     name: "before the directory of the full backup is removed",
     call: "unlinkat",
     touches: /main\/[^/]*F", AT_REMOVEDIR/,
+    ordinal: (later, full) => later + full,
   },
   { of: "expire", name: "before the first WAL is removed", call: "unlink", touches: /\/archive\/main\// },
   {
@@ -204,7 +226,7 @@ const POINTS: readonly MatrixPoint[] = [
 ];
 
 function isChosen({ name, of, often = false }: MatrixPoint): boolean {
-  return CHOSEN === undefined ? often : CHOSEN === "all" || `${of}: ${name}`.includes(CHOSEN);
+  return CHOSEN === undefined ? often : CHOSEN === "all" || new RegExp(CHOSEN).test(`${of}: ${name}`);
 }
 
 /** Lines of a directory listing, sorted; names that begin with a dot are none. */
@@ -226,9 +248,12 @@ class Matrix {
     this.#cluster = cluster;
   }
 
+  #arguments(of: Command): string[] {
+    return of === "expire" ? ["--repo1-retention-full=1", "expire"] : ["--type=full", "backup"];
+  }
+
   #command(of: Command): string[] {
-    const args = of === "expire" ? ["--repo1-retention-full=1", "expire"] : ["--type=full", "backup"];
-    return this.#stanza.commandLine("walferry", ...args).split(" ");
+    return this.#stanza.commandLine("walferry", ...this.#arguments(of)).split(" ");
   }
 
   async #record(of: Command): Promise<void> {
@@ -236,13 +261,21 @@ class Matrix {
     this.#recorded.set(of, await RecordedCalls.of(this.#command(of), trace));
   }
 
-  async #die(point: MatrixPoint, record = this.#recorded.get(point.of)!): Promise<void> {
+  async #die(point: MatrixPoint): Promise<void> {
+    const ordinal = point.ordinal?.(await this.#namesBelow("*F_*I"), await this.#namesBelow("*F")) ??
+      this.#recorded.get(point.of)!.ordinalOf(point);
     const trace = await this.#folder.file(`trace-${crypto.randomUUID()}`, "");
     try {
-      await dieAt(point, record.ordinalOf(point), this.#command(point.of), trace);
+      await dieAt(point, ordinal, this.#command(point.of), trace);
     } catch (error) {
       throw new Error(`${point.of}, ${point.name}`, { cause: error });
     }
+  }
+
+  /** Names that are removed with the oldest directory of a kind, one by one: itself too, but for its manifests, which went before. */
+  async #namesBelow(directories: string): Promise<number> {
+    const [oldest] = await namesIn(`ls -d ${this.#stanza.repositories[0]}/backup/main/${directories}`);
+    return (await namesIn(`find ${oldest}`)).length - 2;
   }
 
   async #incremental(): Promise<void> {
@@ -295,19 +328,25 @@ class Matrix {
       assertEquals((await this.#stanza[program](["info"])).code, 0, `${what}: info of ${program}`);
     }
     const verify = await this.#stanza.walferry(["verify"]);
-    assertEquals(verify.code, 0, `${what}:\n${verify.stdout}`);
+    const { verifySays } = point;
+    assertEquals(verify.code, verifySays === undefined ? 0 : 10, `${what}:\n${verify.stdout}`);
+    if (verifySays !== undefined) {
+      assertIncludes(verify.stdout, verifySays);
+      assertIncludes(verify.stdout, "repo1: 1 thing is missing or damaged");
+    }
     // What nobody reads is removed when it is old enough to be nobody's.
     const [repository] = this.#stanza.repositories;
     const temporary = `find ${repository} -name '*.pgbackrest.tmp'`;
     await runAs(["sh", "-c", `${temporary} -exec touch -c -h -d '2 hours ago' {} +`]);
     // The next run.
-    if (point.of === "expire") await this.#stanza.must("walferry", this.#command("expire").slice(3));
-    else await this.#stanza.must("walferry", ["--type=full", "backup"]);
+    await this.#stanza.must("walferry", this.#arguments(point.of));
     await this.#incremental();
     await this.#isTidy(what);
     const after = await this.#labels();
     for (const label of before) assertEquals(after.includes(label), !goes.includes(label), `${what}: ${label}`);
-    this.#complete = after;
+    // One set is enough to lose something.
+    await this.#stanza.must("walferry", this.#arguments("expire"));
+    this.#complete = await this.#labels();
   }
 
   async #isTidy(what: string): Promise<void> {

@@ -9,6 +9,7 @@ import { TestCluster } from "../support/postgres.ts";
 import { TestStanza } from "../support/programs.ts";
 import { random } from "../support/random.ts";
 import { testWith } from "../support/requirements.ts";
+import { RGW_PROGRAMS, s3Options, startRgw } from "../support/s3_servers.ts";
 import { until } from "../support/until.ts";
 
 const NEEDS = ["/usr/lib/postgresql/15/bin/postgres", "strace"];
@@ -18,6 +19,8 @@ const ALL = Deno.env.get("WALFERRY_RESUME_KILLS") === "all";
 interface Kind {
   readonly what: string;
   readonly cipherPass?: string;
+  /** The repository is in S3. */
+  readonly isDistant?: boolean;
   readonly global: Readonly<Record<string, string>>;
 }
 
@@ -25,6 +28,11 @@ const KINDS: readonly Kind[] = [
   {
     what: "bundles and blocks, encrypted",
     cipherPass: "secret",
+    global: { "repo1-bundle": "y", "repo1-bundle-size": "1MiB", "repo1-block": "y", "compress-type": "zst" },
+  },
+  {
+    what: "bundles and blocks in S3",
+    isDistant: true,
     global: { "repo1-bundle": "y", "repo1-bundle-size": "1MiB", "repo1-block": "y", "compress-type": "zst" },
   },
   { what: "single files", global: { "compress-type": "lz4" } },
@@ -80,41 +88,49 @@ async function killAt(stanza: TestStanza, folder: TestFolder, type: string, byte
   return await notedBytes(journal);
 }
 
-for (const { what, cipherPass, global } of ALL ? KINDS : KINDS.slice(0, 1)) {
-  testWith(NEEDS, `a backup that is killed is gone on with where it was (${what})`, async () => {
-    const seed = Math.trunc(Math.random() * 1e6);
-    const next = random(seed);
-    await using folder = await TestFolder.make();
-    await using cluster = await TestCluster.init(folder, {
-      // What the server changes between two runs has to be read again.
-      settings: "archive_mode = on\narchive_command = 'false'\nautovacuum = off",
-    });
-    const stanza = await TestStanza.make(folder, cluster, {
-      repositories: [{ cipherPass }],
-      global: { ...global, "process-max": "2" },
-    });
-    await cluster.start();
-    await stanza.must("walferry", ["stanza-create"]);
-    await archiveWith(cluster, stanza, "walferry");
-    for (const type of ALL ? ["full", "diff", "incr"] : ["full", "incr"]) {
-      // A run that is killed twice, and then ends.
-      const shares = ALL ? [next(80) / 100 + 0.05, 0.9] : [0.9];
-      await fill(cluster, `${type}${seed}`);
-      const trace = await folder.file(`trace-${type}`, "");
-      const wholeBytes = Number(await cluster.sql("select sum(pg_database_size(oid)) from pg_database"));
-      // Every table changed: that is what any backup copies. The catalogues hardly did.
-      const toCopy = type === "full"
-        ? wholeBytes
-        : Number(await cluster.sql("select sum(pg_table_size(oid)) from pg_class where relname ~ '^t[0-9]+$'"));
-      let known = 0;
-      for (const share of shares) known = await killAt(stanza, folder, type, Math.max(share * toCopy, known));
-      const { output, bytes } = await traced(stanza, cluster, trace, type);
-      assertIncludes(output, "resumable backup ");
-      const label = `seed ${seed}, ${type}: ${known} of ${toCopy} were stored, ${bytes} read`;
-      if (Deno.env.get("WALFERRY_TEST_VERBOSE") === "1") console.log(label);
-      assert(bytes <= 0.15 * toCopy, label);
-      const verify = await stanza.walferry(["verify"]);
-      assertEquals(verify.code, 0, verify.stdout);
-    }
-  });
+for (const { what, cipherPass, isDistant, global } of ALL ? KINDS : KINDS.slice(0, 1)) {
+  testWith(
+    [...NEEDS, ...isDistant ? RGW_PROGRAMS : []],
+    `a backup that is killed is gone on with where it was (${what})`,
+    async () => {
+      const seed = Math.trunc(Math.random() * 1e6);
+      const next = random(seed);
+      await using folder = await TestFolder.make();
+      await using cluster = await TestCluster.init(folder, {
+        // What the server changes between two runs has to be read again.
+        settings: "archive_mode = on\narchive_command = 'false'\nautovacuum = off",
+      });
+      await using server = isDistant ? await startRgw() : undefined;
+      const repository = server === undefined
+        ? { cipherPass }
+        : { path: "/walferry", cipherPass, options: s3Options(server, await server.makeBucket()) };
+      const stanza = await TestStanza.make(folder, cluster, {
+        repositories: [repository],
+        global: { ...global, "process-max": "2" },
+      });
+      await cluster.start();
+      await stanza.must("walferry", ["stanza-create"]);
+      await archiveWith(cluster, stanza, "walferry");
+      for (const type of ALL ? ["full", "diff", "incr"] : ["full", "incr"]) {
+        // A run that is killed twice, and then ends.
+        const shares = ALL ? [next(80) / 100 + 0.05, 0.9] : [0.9];
+        await fill(cluster, `${type}${seed}`);
+        const trace = await folder.file(`trace-${type}`, "");
+        const wholeBytes = Number(await cluster.sql("select sum(pg_database_size(oid)) from pg_database"));
+        // Every table changed: that is what any backup copies. The catalogues hardly did.
+        const toCopy = type === "full"
+          ? wholeBytes
+          : Number(await cluster.sql("select sum(pg_table_size(oid)) from pg_class where relname ~ '^t[0-9]+$'"));
+        let known = 0;
+        for (const share of shares) known = await killAt(stanza, folder, type, Math.max(share * toCopy, known));
+        const { output, bytes } = await traced(stanza, cluster, trace, type);
+        assertIncludes(output, "resumable backup ");
+        const label = `seed ${seed}, ${type}: ${known} of ${toCopy} were stored, ${bytes} read`;
+        if (Deno.env.get("WALFERRY_TEST_VERBOSE") === "1") console.log(label);
+        assert(bytes <= 0.15 * toCopy, label);
+        const verify = await stanza.walferry(["verify"]);
+        assertEquals(verify.code, 0, verify.stdout);
+      }
+    },
+  );
 }

@@ -65,59 +65,62 @@ async function runChain(
   }
 }
 
-testOfMinutes("a table of several segments that changes, grows into a third and shrinks into the first", async () => {
-  await using folder = await TestFolder.make();
-  await using cluster = await TestCluster.init(folder, {
-    settings: "archive_mode = on\narchive_command = 'false'\nmax_wal_size = '2GB'\nautovacuum = off",
-  });
-  await cluster.start();
-  const blocks = { bundle: "y", block: "y" };
-  const stanza = await TestStanza.make(folder, cluster, { repositories: [{}, { options: blocks }], global: GLOBAL });
-  await stanza.must("walferry", ["stanza-create"]);
-  await archiveWith(cluster, stanza, "walferry");
-  const bytes = async () => Number(await cluster.sql("select pg_relation_size('orders')"));
-  let rows = 0;
-  const add = async (count: number) => await addOrders(cluster, rows + 1, rows += count);
-  const steps: Step[] = [
-    {
-      type: "full",
-      maker: "walferry",
-      change: async () => {
-        while (await bytes() < SEGMENT_BYTES * 1.1) await add(Math.round(ORDERS_PER_GIGABYTE / 10));
-        await cluster.sql("create index on orders (id)");
+testOfMinutes(
+  "a table of several segments that changes, shrinks into the first and grows into the second again",
+  async () => {
+    await using folder = await TestFolder.make();
+    await using cluster = await TestCluster.init(folder, {
+      settings: "archive_mode = on\narchive_command = 'false'\nmax_wal_size = '2GB'\nautovacuum = off",
+    });
+    await cluster.start();
+    const blocks = { bundle: "y", block: "y" };
+    const stanza = await TestStanza.make(folder, cluster, { repositories: [{}, { options: blocks }], global: GLOBAL });
+    await stanza.must("walferry", ["stanza-create"]);
+    await archiveWith(cluster, stanza, "walferry");
+    const bytes = async () => Number(await cluster.sql("select pg_relation_size('orders')"));
+    let rows = 0;
+    const add = async (count: number) => await addOrders(cluster, rows + 1, rows += count);
+    const steps: Step[] = [
+      {
+        type: "full",
+        maker: "walferry",
+        change: async () => {
+          do await add(Math.round(ORDERS_PER_GIGABYTE / 10)); while (await bytes() < SEGMENT_BYTES * 1.1);
+          await cluster.sql("create index on orders (id)");
+        },
       },
-    },
-    {
-      type: "incr",
-      maker: "pgbackrest",
-      change: async () => {
-        // In both segments.
-        await cluster.sql(`update orders set note = reverse(note) where id % 20011 = 0`);
-        await add(100);
+      {
+        type: "incr",
+        maker: "pgbackrest",
+        change: async () => {
+          // In both segments.
+          await cluster.sql(`update orders set note = reverse(note) where id % 20011 = 0`);
+          await add(100);
+        },
       },
-    },
-    {
-      type: "incr",
-      maker: "walferry",
-      change: async () => {
-        await cluster.sql("delete from orders where (ctid::text::point)[0]::bigint > 131072 - 200");
-        // The second segment stays as an empty file.
-        await cluster.sql("vacuum orders");
-        assert(await bytes() < SEGMENT_BYTES);
+      {
+        type: "incr",
+        maker: "walferry",
+        change: async () => {
+          await cluster.sql("delete from orders where (ctid::text::point)[0]::bigint > 131072 - 200");
+          // The second segment stays as an empty file.
+          await cluster.sql("vacuum orders");
+          assert(await bytes() < SEGMENT_BYTES);
+        },
       },
-    },
-    {
-      type: "diff",
-      maker: "pgbackrest",
-      change: async () => {
-        await add(3000);
-        assert(await bytes() > SEGMENT_BYTES);
+      {
+        type: "diff",
+        maker: "pgbackrest",
+        change: async () => {
+          await add(3000);
+          assert(await bytes() > SEGMENT_BYTES);
+        },
       },
-    },
-  ];
-  const digest = "select count(*) || ' ' || sum(hashtextextended(o::text, 0)::numeric) from orders o";
-  await runChain(folder, cluster, stanza, steps, digest, ["--table=orders", "--heapallindexed"]);
-});
+    ];
+    const digest = "select count(*) || ' ' || sum(hashtextextended(o::text, 0)::numeric) from orders o";
+    await runChain(folder, cluster, stanza, steps, digest, ["--table=orders", "--heapallindexed"]);
+  },
+);
 
 testOfMinutes("twenty thousand small tables, some of which change, go and come", async () => {
   await using folder = await TestFolder.make();

@@ -24,7 +24,11 @@ export interface S3Server extends AsyncDisposable {
 }
 
 /** Configuration of a repository on such a server, over plain HTTP. */
-export function s3Config(server: S3Server, bucket: string, more: Partial<S3StorageConfig> = {}): S3StorageConfig {
+export function s3Config(
+  server: Pick<S3Server, "port" | "region" | "key" | "keySecret">,
+  bucket: string,
+  more: Partial<S3StorageConfig> = {},
+): S3StorageConfig {
   return {
     type: "s3",
     path: "/repo",

@@ -197,8 +197,17 @@ export class Vandal {
 
 /** The finding that names the object. Missing WAL is named without its hash. */
 export function namesIt(report: Report, { paths, sort }: Damage): boolean {
-  return report.finding.some(({ severity, kind, path }) =>
+  return report.finding.some(({ severity, kind, path, segment }) =>
     severity === "damage" && CALLED[sort].includes(kind) &&
-    paths.some((changed) => changed === path || (kind !== "stray" && changed.startsWith(`${path}-`)))
+    paths.some((changed) =>
+      changed === path || (kind !== "stray" && changed.startsWith(`${path}-`)) ||
+      isWithin(changed, segment)
+    )
   );
+}
+
+/** Missing WAL is told by its first and last segment. */
+function isWithin(path: string, segment: { readonly start: string; readonly stop: string } | undefined): boolean {
+  const name = /\/([0-9A-F]{24})-[^/]*$/.exec(path)?.[1];
+  return segment !== undefined && name !== undefined && segment.start <= name && name <= segment.stop;
 }

@@ -201,21 +201,32 @@ Deno.test("whatever step an incremental backup dies at, the chain is whole and g
   }
 });
 
-Deno.test("a backup whose prior is expired elsewhere meanwhile does not become part of the catalogue", async () => {
-  using scene = await settledScene(undefined);
-  const backups = `${scene.base}/repo1/backup/main`;
-  const empty = Deno.readFileSync(`${backups}/backup.info`);
-  await backUp(scene);
-  // The other host strikes while files are copied.
-  const struck = dyingRepository(scene.configs[0]!, Infinity, (step) => {
-    if (!step.includes("backup.manifest.copy")) return;
-    for (const name of ["backup.info", "backup.info.copy"]) Deno.writeFileSync(`${backups}/${name}`, empty);
+for (const how of ["is not listed", "has no manifest"] as const) {
+  Deno.test(`a backup whose prior is expired elsewhere meanwhile does not become part of the catalogue: it ${how}`, async () => {
+    using scene = await settledScene(undefined);
+    const backups = `${scene.base}/repo1/backup/main`;
+    const empty = Deno.readFileSync(`${backups}/backup.info`);
+    const { label } = (await backUp(scene)).report;
+    // The other host strikes while files are copied.
+    let isStruck = false;
+    const struck = dyingRepository(scene.configs[0]!, Infinity, (step) => {
+      if (!step.includes("backup.manifest.copy") || isStruck) return;
+      isStruck = true;
+      for (const name of ["backup.info", "backup.info.copy"]) {
+        if (how === "is not listed") Deno.writeFileSync(`${backups}/${name}`, empty);
+        else Deno.removeSync(`${backups}/${label}/${name.replace("info", "manifest")}`);
+      }
+    });
+    const set = RepositorySet.over([struck]);
+    const error = await assertThrows<WalferryError>(() => backUp(scene, { type: "incr" }, set));
+    assertEquals(error.code, 75);
+    const left = [...Deno.readDirSync(backups)].find(({ name }) => name.endsWith("I"))!;
+    assertEquals(
+      [...Deno.readDirSync(`${backups}/${left.name}`)].some(({ name }) => name === "backup.manifest"),
+      false,
+    );
   });
-  const error = await assertThrows<WalferryError>(() => backUp(scene, { type: "incr" }, RepositorySet.over([struck])));
-  assertEquals(error.code, 75);
-  const left = [...Deno.readDirSync(backups)].find(({ name }) => name.endsWith("I"))!;
-  assertEquals([...Deno.readDirSync(`${backups}/${left.name}`)].some(({ name }) => name === "backup.manifest"), false);
-});
+}
 
 Deno.test("with hard links the directory of a backup is a whole cluster, and its manifest refers to the earlier one all the same", async () => {
   using scene = await settledScene(undefined);
