@@ -14,7 +14,7 @@ import { decompressBytes, decompressFilter } from "../stream/compress.ts";
 import type { CompressType } from "../stream/compress_type.ts";
 import { Sha1Meter } from "../stream/hash.ts";
 import { PartReader } from "../stream/part_reader.ts";
-import { collect, drain, readFileStream, streamOf } from "../stream/sources.ts";
+import { collect, drain, readFileStream } from "../stream/sources.ts";
 import { planBlockReads, type PlannedRead, type PlannedSuperBlock } from "./block_plan.ts";
 import { attempt } from "./local_files.ts";
 import type { Readable } from "./near_reads.ts";
@@ -97,18 +97,56 @@ async function fetchBlocks(read: PlannedRead, writing: BlockWriting, output: Blo
 }
 
 async function writeSuperBlock(
-  { storedBytes, superBlockBytes, blocks: needed }: PlannedSuperBlock,
+  superBlock: PlannedSuperBlock,
   parts: PartReader,
-  { source, blocks, advance }: BlockWriting,
+  writing: BlockWriting,
+  output: BlockOutput,
+): Promise<void> {
+  const { storedBytes, superBlockBytes } = superBlock;
+  const stored = parts.part(storedBytes);
+  if (superBlockBytes > WHOLE_BYTES || storedBytes > 2 * WHOLE_BYTES) {
+    return await writeStreamed(superBlock, contentOf(stored, writing.source), writing, output);
+  }
+  writeWhole(
+    superBlock,
+    await wholeContentOf(await collect(stored, storedBytes), superBlockBytes, writing.source),
+    writing,
+    output,
+  );
+}
+
+/** Blocks that follow each other in the super block and in the file are written together. */
+function writeWhole(
+  { superBlockBytes, blocks: needed }: PlannedSuperBlock,
+  content: Uint8Array,
+  { blocks, advance }: BlockWriting,
+  output: BlockOutput,
+): void {
+  const { blockBytes } = blocks.shape;
+  for (let first = 0; first < needed.length;) {
+    const { block, fileBlock } = needed[first]!;
+    let count = 1;
+    for (let next = needed[first + 1]; next !== undefined; next = needed[first + count]) {
+      if (next.block !== block + count || next.fileBlock !== fileBlock + count) break;
+      count += 1;
+    }
+    const end = Math.min((block + count) * blockBytes, superBlockBytes);
+    if (content.length < end) throw endsEarly(blocks.name);
+    const bytes = content.subarray(block * blockBytes, end);
+    output.write(bytes, fileBlock, count);
+    advance(bytes.length);
+    first += count;
+  }
+}
+
+async function writeStreamed(
+  { superBlockBytes, blocks: needed }: PlannedSuperBlock,
+  content: ByteStream,
+  { blocks, advance }: BlockWriting,
   output: BlockOutput,
 ): Promise<void> {
   const { blockBytes } = blocks.shape;
-  const stored = parts.part(storedBytes);
-  const reader = new ByteReader(
-    superBlockBytes <= WHOLE_BYTES && storedBytes <= 2 * WHOLE_BYTES
-      ? streamOf(await wholeContentOf(await collect(stored, storedBytes), superBlockBytes, source))
-      : contentOf(stored, source),
-  );
+  const reader = new ByteReader(content);
   try {
     let at = 0;
     for (const { block, fileBlock } of needed) {
@@ -116,7 +154,7 @@ async function writeSuperBlock(
       const sizeBytes = Math.min(blockBytes, superBlockBytes - block * blockBytes);
       const bytes = await takeBlock(reader, sizeBytes, blocks.name);
       at += 1;
-      output.write(bytes, fileBlock);
+      output.write(bytes, fileBlock, 1);
       advance(bytes.length);
     }
   } finally {
@@ -142,7 +180,11 @@ async function wholeContentOf(
 async function takeBlock(reader: ByteReader, sizeBytes: number, name: string): Promise<Uint8Array> {
   const bytes = await reader.take(sizeBytes);
   if (bytes.length === sizeBytes) return bytes;
-  throw new WalferryError("Format", `a super block of '${name}' ends within its blocks`);
+  throw endsEarly(name);
+}
+
+function endsEarly(name: string): WalferryError {
+  return new WalferryError("Format", `a super block of '${name}' ends within its blocks`);
 }
 
 /** The local file. What is written front to back is hashed on the way. */
@@ -165,10 +207,12 @@ class BlockOutput {
     this.#write = existing === undefined ? writeSparsely : writeAll;
   }
 
-  write(bytes: Uint8Array, fileBlock: number): void {
+  /** Writes some blocks, of which only the last of the file may be short. */
+  write(bytes: Uint8Array, fileBlock: number, count: number): void {
     const offset = fileBlock * this.#blockBytes;
-    if (bytes.length !== Math.min(this.#blockBytes, this.#sizeBytes - offset)) {
-      throw new WalferryError("Format", `block ${fileBlock} of '${this.#path}' has ${bytes.length} bytes`);
+    if (bytes.length !== Math.min(count * this.#blockBytes, this.#sizeBytes - offset)) {
+      const which = count === 1 ? `block ${fileBlock}` : `blocks ${fileBlock}-${fileBlock + count - 1}`;
+      throw new WalferryError("Format", `${which} of '${this.#path}': ${bytes.length} bytes`);
     }
     if (offset !== this.#cursor) {
       attempt("FileWrite", `unable to seek in '${this.#path}'`, () => this.#file.seekSync(offset, Deno.SeekMode.Start));
