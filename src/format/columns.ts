@@ -180,6 +180,9 @@ function isAscii(text: string, from: number): boolean {
 
 /** Names are short and mostly plain: for those a decoder's start costs more than its work. */
 function textOf(bytes: Uint8Array): string {
-  if (bytes.length > 64 || bytes.some((byte) => byte > 0x7f)) return new TextDecoder().decode(bytes);
-  return String.fromCharCode(...bytes);
+  if (bytes.length > SHORT_BYTES) return new TextDecoder().decode(bytes);
+  for (let at = 0; at < bytes.length; at++) if (bytes[at]! > 0x7f) return new TextDecoder().decode(bytes);
+  return String.fromCharCode.apply(undefined, bytes as unknown as number[]);
 }
+
+const SHORT_BYTES = 64;
