@@ -182,6 +182,11 @@ export class FileTable implements ManifestFiles {
     return this.#sizes.get(this.#rowOf(index)) ?? 0;
   }
 
+  /** Stored bytes. */
+  repoSizeAt(index: number): number {
+    return this.#repoSizes.get(this.#rowOf(index)) ?? this.sizeAt(index);
+  }
+
   /** Size when it was listed, where that is another. */
   originalSizeAt(index: number): number | undefined {
     return this.#originalSizes.get(this.#rowOf(index));
