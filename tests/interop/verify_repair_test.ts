@@ -51,8 +51,10 @@ async function repairEach(test: Deno.TestContext, stanza: TestStanza, cases: rea
       } else {
         assertEquals(damages.map(({ repaired }) => repaired), damages.map(() => from), JSON.stringify(damages));
         assertEquals([code, report.status], [0, "ok"]);
-        assertEquals(kept.map((name) => name.slice(-path.length)), isLost ? [] : [path]);
-        if (damaged !== undefined) assertEquals(await Deno.readFile(`${root}/${kept[0]}`), damaged);
+        // With a file that is made anew the manifest says something else of it, and the one before is kept too.
+        const own = kept.filter((name) => name.endsWith(path) || !/\/backup\.manifest(\.copy)?$/.test(name));
+        assertEquals(own.map((name) => name.slice(-path.length)), isLost ? [] : [path]);
+        if (damaged !== undefined) assertEquals(await Deno.readFile(`${root}/${own[0]}`), damaged);
       }
       await assertHealthy(stanza);
     });
