@@ -37,7 +37,7 @@ function sightOf(gaps: boolean | undefined): NonNullable<InfoOptions["sight"]> {
   return gaps ? "all" : "none";
 }
 
-/** One stanza of metrics. */
+/** One stanza of metrics, or of the report. Metrics are asked for each minute: there the WAL is listed on request only. */
 export function metricsScope(config: Configuration): MetricsScope {
   return {
     info: {
@@ -45,6 +45,7 @@ export function metricsScope(config: Configuration): MetricsScope {
       repositories: repositories(config),
       output: "text",
       detailLevel: "full",
+      sight: config.command === "metrics" && !config.isSet("gaps") ? "none" : sightOf(config.optionalBoolean("gaps")),
       lockPath: config.string("lock-path"),
       spoolPath: config.string("spool-path"),
     },

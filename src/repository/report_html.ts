@@ -1,52 +1,67 @@
-/** The report as one page: what there is, how far back and how far forward it goes, and what is wrong. */
-import { escapeHtml, htmlPage, type HtmlRow, htmlTable } from "../report/html_page.ts";
-import { formatDuration, formatLocalTime, formatSize, formatUtcOffset } from "../report/units.ts";
+/** The report as one page: what needs attention first, then how far back and how far forward each stanza goes, in pictures and in lists. */
+import { escapeHtml, type Fact, htmlFacts, htmlPage, type HtmlRow, htmlTable } from "../report/html_page.ts";
+import { formatAge, formatLocalTime, formatSize, formatUtcOffset } from "../report/units.ts";
 import { WALFERRY_VERSION } from "../version.ts";
-import { describeArchiveState } from "./archive_state.ts";
-import { INFO_STATUS } from "./info_data.ts";
+import type { RepositoryInfo } from "./info_data.ts";
 import { byStop } from "./info_json.ts";
-import { gapLines } from "./outlook_text.ts";
-import { type ReportedStanza, rowId } from "./report_data.ts";
+import { type Attention, attentionsOf, describeLag, isWell, statusText } from "./report_attention.ts";
+import { repositoryCharts } from "./report_charts.ts";
+import type { ReportedStanza, RepositorySight } from "./report_data.ts";
+import { backupTables, drillTable, walTables } from "./report_tables.ts";
 import { timelineSvg } from "./report_timeline.ts";
+
+interface Judged {
+  readonly stanza: ReportedStanza;
+  readonly attentions: readonly Attention[];
+}
 
 /** The page. */
 export function renderReportHtml(stanzas: readonly ReportedStanza[], host: string, nowMs: number): string {
   const when = `${formatLocalTime(nowMs)}${formatUtcOffset(nowMs)}`;
+  const judged = stanzas.map((stanza) => ({ stanza, attentions: attentionsOf(stanza, nowMs) }));
   return htmlPage(
     `Backups as of ${when}`,
-    `<h1>Backups and WAL</h1>
+    `<header><h1>Backups and WAL</h1>
 <p class="soft">as of <time datetime="${
       new Date(nowMs).toISOString()
-    }">${when}</time>, told by walferry ${WALFERRY_VERSION} on ${escapeHtml(host)}</p>
-${stanzas.length === 0 ? "<p>No stanzas exist in the repositories.</p>" : overview(stanzas, nowMs)}
-${stanzas.map((stanza) => section(stanza, nowMs)).join("\n")}`,
+    }">${when}</time>, told by walferry ${WALFERRY_VERSION} on ${escapeHtml(host)}</p></header>
+${stanzas.length === 0 ? "<p>No stanzas exist in the repositories.</p>" : verdict(judged)}
+${stanzas.length > 1 ? overview(judged, nowMs) : ""}
+${judged.map((one) => section(one, nowMs)).join("\n")}`,
   );
 }
 
-function overview(stanzas: readonly ReportedStanza[], nowMs: number): string {
-  const rows = stanzas.flatMap((stanza) =>
-    stanza.repositories.map(({ info, recoverable }): HtmlRow => {
-      const last = [...info.backups].sort(byStop).at(-1)?.entry;
-      const debt = stanza.info.archive.debts.find(({ key }) => key === info.key);
-      return {
-        cells: [
-          `<a href="#${stanzaId(stanza)}">${escapeHtml(stanza.info.name)}</a>`,
-          `repo${info.key}${info.cipher === "none" ? "" : ", encrypted"}`,
-          statusHtml(info.status),
-          String(info.backups.length),
-          last === undefined ? "none" : `${formatDuration(nowMs - last.timestampStop * 1000)} ago`,
-          recoverable.length === 0
-            ? '<span class="bad">no moment</span>'
-            : formatLocalTime(Math.min(...recoverable.map(({ fromMs }) => fromMs))),
-          recoverable.length === 0 ? "" : formatLocalTime(Math.max(...recoverable.map(({ toMs }) => toMs))),
-          // What each backup added is what all of them take together.
-          formatSize(info.backups.reduce((sum, { entry }) => sum + entry.repoSizeDeltaBytes, 0)),
-          debt === undefined
-            ? "nothing"
-            : `<span class="bad">${debt.count} WAL files, ${formatSize(debt.sizeBytes)}</span>`,
-        ],
-      };
-    })
+/** What somebody who has a minute needs to read. */
+function verdict(judged: readonly Judged[]): string {
+  const troubled = judged.filter(({ attentions }) => attentions.length > 0);
+  if (troubled.length === 0) {
+    return `<p class="note good">Nothing needs attention: every repository has backups, and no WAL is known to be missing or late.</p>`;
+  }
+  const items = troubled.map(({ stanza, attentions }) => {
+    const more = attentions.length === 1 ? "" : `, and ${attentions.length - 1} more`;
+    return `<li class="note ${attentions[0]!.level}"><a href="#${stanzaId(stanza)}">${
+      escapeHtml(stanza.info.name)
+    }</a>: ${escapeHtml(attentions[0]!.text)}${more}</li>`;
+  });
+  return `<section aria-labelledby="attention"><h2 id="attention">Needs attention</h2><ul class="notes">${
+    items.join("")
+  }</ul></section>`;
+}
+
+function overview(judged: readonly Judged[], nowMs: number): string {
+  const rows = judged.flatMap(({ stanza }) =>
+    stanza.repositories.map((sight): HtmlRow => ({
+      cells: [
+        `<a href="#${stanzaId(stanza)}">${escapeHtml(stanza.info.name)}</a>`,
+        `repo${sight.info.key}`,
+        repositoryBadge(sight.info),
+        String(sight.info.backups.length),
+        lastBackup(sight.info, nowMs),
+        ...recoveryEnds(sight),
+        formatSize(storedBytes(sight.info)),
+        debtOf(stanza, sight.info.key),
+      ],
+    }))
   );
   return htmlTable("All stanzas", [
     { title: "Stanza" },
@@ -61,74 +76,97 @@ function overview(stanzas: readonly ReportedStanza[], nowMs: number): string {
   ], rows);
 }
 
-function section(stanza: ReportedStanza, nowMs: number): string {
+function section({ stanza, attentions }: Judged, nowMs: number): string {
   const { info, repositories } = stanza;
-  const gaps = info.repositories.flatMap(({ key, outlook }) =>
-    (outlook?.wal ?? []).flatMap((coverage) => gapLines(coverage.gaps)).map((line) => `repo${key}: ${line}`)
-  );
-  const notes = [...describeArchiveState(info.archive, nowMs), ...lagNotes(stanza, nowMs), ...gaps]
-    .map((line) => `<p class="bad">${escapeHtml(line)}</p>`);
-  return `<section aria-labelledby="${stanzaId(stanza)}">
-<h2 id="${stanzaId(stanza)}">Stanza ${escapeHtml(info.name)}</h2>
-<p>Status: ${statusHtml(info.status)}</p>
-${notes.join("\n")}
-${timelineSvg(info.name, repositories, nowMs)}
-${backupTable(stanza)}
+  const id = stanzaId(stanza);
+  const level = attentions[0]?.level ?? "good";
+  const word = { bad: "needs attention", warn: "look at it", good: "ok" }[level];
+  const lag = describeLag(stanza, nowMs);
+  const isUrgent = attentions.some(({ text }) => text === lag);
+  const charts = repositories.map((sight) => repositoryCharts(sight.info, nowMs)).join("");
+  return `<section class="stanza" aria-labelledby="${id}">
+<div class="head"><h2 id="${id}">Stanza ${escapeHtml(info.name)}</h2><span class="badge ${level}">${word}</span></div>
+${notes(attentions)}
+${lag === undefined || isUrgent ? "" : `<p class="soft">${escapeHtml(lag)}</p>`}
+${runningNote(stanza)}
+<div class="cards">${repositories.map((sight) => card(stanza, sight, nowMs)).join("\n")}</div>
+${timelineSvg(stanza, nowMs)}
+${charts === "" ? "" : `<h3>Sizes and durations</h3><div class="cards">${charts}</div>`}
+<h3>Recovery</h3>${walTables(stanza) || '<p class="soft">There is no WAL behind a backup, or it was not looked at.</p>'}
+<h3>Drills</h3>${drillTable(stanza)}
+<h3>Backups</h3>${backupTables(stanza, nowMs)}
 </section>`;
 }
 
-function lagNotes({ lag }: ReportedStanza, nowMs: number): string[] {
-  if (lag === undefined) return [];
-  if (lag === "unreadable") return ["how far archiving is cannot be told: pg_wal is out of reach"];
-  if (lag.oldestMs === undefined) return [];
+function notes(attentions: readonly Attention[]): string {
+  if (attentions.length === 0) return "";
+  const items = attentions.map(({ level, text }) => `<li class="note ${level}">${escapeHtml(text)}</li>`);
+  return `<ul class="notes">${items.join("")}</ul>`;
+}
+
+function runningNote({ info: { backupLock, restoreLock } }: ReportedStanza): string {
+  const running = [...(backupLock.held ? ["a backup or expire"] : []), ...(restoreLock.held ? ["a restore"] : [])];
+  return running.length === 0 ? "" : `<p>On this host ${running.join(" and ")} is running.</p>`;
+}
+
+function card(stanza: ReportedStanza, sight: RepositorySight, nowMs: number): string {
+  const { info } = sight;
+  const [from, to] = recoveryEnds(sight);
+  const verified = info.outlook?.verified;
+  const facts: Fact[] = [
+    ...(info.role === "wal" ? [] : [["Last backup", lastBackup(info, nowMs)] as const]),
+    ["Recovery", to === "" ? from : `${from} to ${to}`],
+    ["Backups", `${info.backups.length}, ${formatSize(storedBytes(info))} stored`],
+    ["Owed", debtOf(stanza, info.key)],
+    [
+      "Verified",
+      verified === undefined
+        ? "never, as far as is known"
+        : `${formatAge(nowMs - verified.time * 1000)} ago: ${
+          verified.damages === 0
+            ? '<span class="good">ok</span>'
+            : `<span class="bad">${verified.damages} missing or damaged</span>`
+        }`,
+    ],
+    ["Encryption", info.cipher],
+    ...(info.role === "all" ? [] : [["Holds", info.role === "wal" ? "WAL only" : "backups only"] as const]),
+  ];
+  return `<article class="card" aria-label="repository ${info.key} of ${
+    escapeHtml(stanza.info.name)
+  }"><div class="head"><h3>repo${info.key}</h3>${repositoryBadge(info)}</div>${htmlFacts(facts)}</article>`;
+}
+
+function repositoryBadge(info: RepositoryInfo): string {
+  if (isWell(info)) return `<span class="badge good">ok</span>`;
+  // A long message stands among the notes.
+  const text = statusText(info);
+  return `<span class="badge bad">${escapeHtml(text.length > 40 ? "error" : text)}</span>`;
+}
+
+function lastBackup({ backups }: RepositoryInfo, nowMs: number): string {
+  const last = [...backups].sort(byStop).at(-1)?.entry;
+  return last === undefined ? "none" : `${formatAge(nowMs - last.timestampStop * 1000)} ago (${last.type})`;
+}
+
+/** First and last moment; what is in between may have gaps, which the picture shows. */
+function recoveryEnds({ recoverable }: RepositorySight): [from: string, to: string] {
+  if (recoverable.length === 0) return ['<span class="bad">no moment</span>', ""];
   return [
-    `${lag.files} WAL file(s) (${formatSize(lag.sizeBytes)}) wait to be archived, the oldest since ${
-      formatDuration(Math.max(0, nowMs - lag.oldestMs))
-    }`,
+    formatLocalTime(recoverable.reduce((first, { fromMs }) => Math.min(first, fromMs), Infinity)),
+    formatLocalTime(recoverable.reduce((last, { toMs }) => Math.max(last, toMs), -Infinity)),
   ];
 }
 
-function backupTable({ info, repositories }: ReportedStanza): string {
-  const backups = repositories.flatMap(({ info: { backups: own } }) => own).sort(byStop).reverse();
-  if (backups.length === 0) return "<p>There are no backups.</p>";
-  const longest = Math.max(1, ...backups.map(({ entry }) => entry.timestampStop - entry.timestampStart));
-  const largest = Math.max(1, ...backups.map(({ entry }) => entry.repoSizeDeltaBytes));
-  const bar = (part: number, whole: number) =>
-    `<span class="bar" style="width:${((part * 100) / whole).toFixed(1)}%" aria-hidden="true"></span>`;
-  const rows = backups.map(({ entry, repositoryKey }): HtmlRow => {
-    const seconds = entry.timestampStop - entry.timestampStart;
-    return {
-      id: rowId(info.name, repositoryKey, entry.label),
-      cells: [
-        escapeHtml(entry.label),
-        `repo${repositoryKey}`,
-        entry.type,
-        formatLocalTime(entry.timestampStart * 1000),
-        `${formatDuration(seconds * 1000)}${bar(seconds, longest)}`,
-        formatSize(entry.sizeBytes),
-        `${formatSize(entry.repoSizeDeltaBytes)}${bar(entry.repoSizeDeltaBytes, largest)}`,
-        entry.archiveStart === undefined ? "offline" : `${entry.archiveStart} / ${entry.archiveStop ?? ""}`,
-        entry.error === true ? '<span class="bad">page checksum errors</span>' : "none",
-      ],
-    };
-  });
-  return htmlTable(`Backups of ${info.name}, newest first`, [
-    { title: "Backup" },
-    { title: "Repository" },
-    { title: "Type" },
-    { title: "Begun" },
-    { title: "Duration", isNumber: true },
-    { title: "Size of the cluster", isNumber: true },
-    { title: "Stored by it", isNumber: true },
-    { title: "WAL from / to" },
-    { title: "Errors" },
-  ], rows);
+/** What each backup added is what all of them take together. */
+function storedBytes({ backups }: RepositoryInfo): number {
+  return backups.reduce((sum, { entry }) => sum + entry.repoSizeDeltaBytes, 0);
 }
 
-function statusHtml({ code, message }: { readonly code: number; readonly message: string }): string {
-  return `<span class="${code === INFO_STATUS.ok.code ? "good" : "bad"}">${
-    escapeHtml(message).replaceAll("\n", "<br>")
-  }</span>`;
+function debtOf({ info }: ReportedStanza, key: number): string {
+  const debt = info.archive.debts.find((one) => one.key === key);
+  return debt === undefined
+    ? "nothing"
+    : `<span class="bad">${debt.count} WAL files, ${formatSize(debt.sizeBytes)}</span>`;
 }
 
 function stanzaId({ info }: ReportedStanza): string {
