@@ -38,6 +38,11 @@ export interface PosixStorageConfig {
   readonly type: "posix" | "cifs";
   /** Absolute path of the repository's root. */
   readonly path: string;
+  /**
+   * Longest time that the file system may take for an answer, in milliseconds; its calls do not block the thread then. Absent: they do, for as
+   * long as they take.
+   */
+  readonly callLimitMs?: number;
 }
 
 /** Where the credentials of a container are asked for (the environment of an ECS task or EKS pod says it). */

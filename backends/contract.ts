@@ -63,6 +63,8 @@ export interface ListOptions {
 }
 
 export interface ReadOptions {
+  /** The reader is done with each chunk before it asks for the next: a store may put the next one into the same memory. */
+  readonly chunksPass?: boolean;
   /** First byte wanted. Default 0. An offset at or behind the end gives an empty stream. */
   readonly offsetBytes?: number;
   /** Bytes wanted at most. Default: to the end. */

@@ -72,7 +72,7 @@ export function sendHttpRequest(request: HttpRequest): Promise<HttpAnswer> {
 
 /** One piece goes out when the one before is with the system. After a failure nobody asks for the next. */
 function sendPieces(sent: ClientRequest, chunks: readonly Uint8Array[]): void {
-  const pieces = slices(chunks);
+  const pieces = inPieces(chunks);
   const next = (): void => {
     const { done, value } = pieces.next();
     if (done) sent.end();
@@ -81,9 +81,10 @@ function sendPieces(sent: ClientRequest, chunks: readonly Uint8Array[]): void {
   next();
 }
 
-function* slices(chunks: readonly Uint8Array[]): Generator<Uint8Array> {
+/** Content in pieces (views) that are short enough to be a sign of life each, also on a slow line. */
+export function* inPieces(chunks: readonly Uint8Array[], pieceBytes = PIECE_BYTES): Generator<Uint8Array> {
   for (const chunk of chunks) {
-    for (let at = 0; at < chunk.length; at += PIECE_BYTES) yield chunk.subarray(at, at + PIECE_BYTES);
+    for (let at = 0; at < chunk.length; at += pieceBytes) yield chunk.subarray(at, at + pieceBytes);
   }
 }
 

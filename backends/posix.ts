@@ -1,6 +1,6 @@
 /**
- * A repository in a directory of this host (also over NFS, or CIFS without links). Calls are synchronous where they touch the file
- * system: each is then several times cheaper, and it runs in worker threads or in commands that have nothing else to do.
+ * A repository in a directory of this host (also over NFS, or CIFS without links). Calls block their thread, which is several times cheaper,
+ * in worker threads or in commands that have nothing else to do; where other repositories are asked beside it, they do not (file_calls.ts).
  */
 import { type ErrorKind, WalferryError } from "../src/errors.ts";
 import type { ByteStream } from "../src/stream/byte_stream.ts";
@@ -14,6 +14,7 @@ import type {
   StorageFeatures,
   WriteOptions,
 } from "./contract.ts";
+import { directCalls, type FileCalls, limitedCalls } from "./file_calls.ts";
 import { baseName, checkFilePath, checkPath, parentPath, TEMP_SUFFIX } from "./path_rules.ts";
 
 /** Modes in a repository (repository-format §10). */
@@ -26,12 +27,14 @@ export class PosixStorage implements Storage {
   readonly type: "posix" | "cifs";
   readonly features: StorageFeatures;
   readonly location: string;
+  readonly #calls: FileCalls;
   /** Directories that this object made or saw: saves a call per file of a backup. */
   readonly #knownPaths = new Set<string>();
 
   constructor(config: PosixStorageConfig) {
     this.type = config.type;
     this.location = config.path;
+    this.#calls = config.callLimitMs === undefined ? directCalls : limitedCalls(config.callLimitMs);
     const links = config.type === "posix";
     this.features = { directories: true, symlinks: links, hardlinks: links, conditionalWrite: links, removeBatch: 1 };
   }
@@ -41,24 +44,24 @@ export class PosixStorage implements Storage {
     yield* this.#walk(this.#absolute(path), "", options);
   }
 
-  *#walk(directory: string, below: string, options: ListOptions): Generator<StorageEntry> {
+  async *#walk(directory: string, below: string, options: ListOptions): AsyncGenerator<StorageEntry> {
     // Entries are read before they are given out, a directory at a time: the iteration may be left, and callers remove while they list.
-    for (const name of this.#namesOf(directory)) {
+    for (const name of await this.#namesOf(directory)) {
       options.signal?.throwIfAborted();
       if (name.endsWith(TEMP_SUFFIX) && !options.unfinished) continue;
       const relative = `${below}${name}`;
       const prefix = options.prefix ?? "";
       if (!relative.startsWith(prefix) && !prefix.startsWith(`${relative}/`)) continue;
-      const entry = this.#entryOf(`${directory}/${name}`, relative);
+      const entry = await this.#entryOf(`${directory}/${name}`, relative);
       if (entry === undefined) continue;
       if (relative.startsWith(prefix)) yield entry;
       if (options.recurse && entry.type === "path") yield* this.#walk(`${directory}/${name}`, `${relative}/`, options);
     }
   }
 
-  #namesOf(directory: string): string[] {
+  async #namesOf(directory: string): Promise<string[]> {
     try {
-      return [...Deno.readDirSync(directory)].map(({ name }) => name);
+      return await this.#calls.names(directory);
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return [];
       throw mapped("PathOpen", `unable to list path '${directory}'`, error);
@@ -66,14 +69,14 @@ export class PosixStorage implements Storage {
   }
 
   /** What stands at an absolute path; `undefined` when it is (no longer) there. */
-  #entryOf(absolute: string, name: string): StorageEntry | undefined {
+  async #entryOf(absolute: string, name: string): Promise<StorageEntry | undefined> {
     try {
-      const found = Deno.lstatSync(absolute);
+      const found = await this.#calls.lstat(absolute);
       const type: EntryType = found.isFile ? "file" : found.isDirectory ? "path" : found.isSymlink ? "link" : "special";
       const modifiedTime = (found.mtime?.getTime() ?? 0) / 1000;
       const sizeBytes = type === "file" ? found.size : 0;
       return type === "link"
-        ? { name, type, sizeBytes, modifiedTime, destination: Deno.readLinkSync(absolute) }
+        ? { name, type, sizeBytes, modifiedTime, destination: await this.#calls.readLink(absolute) }
         : { name, type, sizeBytes, modifiedTime };
     } catch (error) {
       // A path below something that is a file cannot exist either.
@@ -84,7 +87,7 @@ export class PosixStorage implements Storage {
 
   async info(path: string): Promise<StorageEntry | undefined> {
     checkPath(path);
-    return await Promise.resolve(this.#entryOf(this.#absolute(path), baseName(path)));
+    return await this.#entryOf(this.#absolute(path), baseName(path));
   }
 
   async read(path: string, options: ReadOptions = {}): Promise<ByteStream | undefined> {
@@ -92,13 +95,13 @@ export class PosixStorage implements Storage {
     const absolute = this.#absolute(path);
     let file: Deno.FsFile;
     try {
-      file = Deno.openSync(absolute, { read: true });
-      if (options.offsetBytes) file.seekSync(options.offsetBytes, Deno.SeekMode.Start);
+      file = await this.#calls.open(absolute, { read: true });
+      if (options.offsetBytes) await this.#calls.seek(file, options.offsetBytes);
     } catch (error) {
       if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
       throw mapped("FileOpen", `unable to open file '${absolute}' for read`, error);
     }
-    return await Promise.resolve(new OpenFileStream(file, absolute, options));
+    return new OpenFileStream(file, absolute, options, this.#calls);
   }
 
   async write(path: string, source: Uint8Array | ByteStream, options: WriteOptions = {}): Promise<void> {
@@ -109,87 +112,88 @@ export class PosixStorage implements Storage {
     const absolute = this.#absolute(path);
     const temporary = `${absolute}.${crypto.randomUUID().slice(0, 8)}${TEMP_SUFFIX}`;
     const parent = parentPath(path);
-    const file = this.#createTemporary(temporary, parent);
+    const file = await this.#createTemporary(temporary, parent);
     try {
       try {
-        await writeAll(file, source, absolute, options);
-        guard("FileSync", `unable to sync file '${temporary}'`, () => file.syncSync());
+        await writeAll(file, source, absolute, options, this.#calls);
+        await guard("FileSync", `unable to sync file '${temporary}'`, () => this.#calls.sync(file));
       } finally {
         file.close();
       }
-      if (options.modifiedTime !== undefined) Deno.utimeSync(temporary, options.modifiedTime, options.modifiedTime);
+      if (options.modifiedTime !== undefined) await this.#calls.utime(temporary, options.modifiedTime);
       // The content is durable under the temporary name; a crash before the rename leaves the old content, after it the new.
-      if (options.ifAbsent) this.#linkAbsent(temporary, absolute);
-      else {guard("FileMove", `unable to move '${temporary}' to '${absolute}'`, () =>
-          Deno.renameSync(temporary, absolute));}
+      if (options.ifAbsent) await this.#linkAbsent(temporary, absolute);
+      else {
+        const what = `unable to move '${temporary}' to '${absolute}'`;
+        await guard("FileMove", what, () => this.#calls.rename(temporary, absolute));
+      }
     } catch (error) {
-      removeIfThere(temporary);
+      await this.#removeIfPossible(temporary);
       throw error;
     }
     if (options.syncDirectory ?? true) await this.syncPath(parent);
   }
 
   /** link(2) refuses an existing name atomically, which rename(2) does not. */
-  #linkAbsent(temporary: string, absolute: string): void {
+  async #linkAbsent(temporary: string, absolute: string): Promise<void> {
     try {
-      Deno.linkSync(temporary, absolute);
+      await this.#calls.link(temporary, absolute);
     } catch (error) {
       if (error instanceof Deno.errors.AlreadyExists) {
         throw new WalferryError("FileExists", `file '${absolute}' exists already`, { cause: error });
       }
       throw mapped("FileMove", `unable to create '${absolute}'`, error);
     }
-    removeIfThere(temporary);
+    await this.#removeIfPossible(temporary);
   }
 
-  #createTemporary(temporary: string, parent: string): Deno.FsFile {
-    const open = () => Deno.openSync(temporary, { write: true, createNew: true, mode: FILE_MODE });
+  async #createTemporary(temporary: string, parent: string): Promise<Deno.FsFile> {
+    const open = () => this.#calls.open(temporary, { write: true, createNew: true, mode: FILE_MODE });
     try {
-      if (!this.#knownPaths.has(parent)) this.#makeDirectories(parent);
-      return open();
+      if (!this.#knownPaths.has(parent)) await this.#makeDirectories(parent);
+      return await open();
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) {
         throw mapped("FileOpen", `unable to open file '${temporary}' for write`, error);
       }
       // Somebody removed the directory since it was seen.
       this.#knownPaths.delete(parent);
-      this.#makeDirectories(parent);
-      return guard("FileOpen", `unable to open file '${temporary}' for write`, open);
+      await this.#makeDirectories(parent);
+      return await guard("FileOpen", `unable to open file '${temporary}' for write`, open);
     }
   }
 
-  #makeDirectories(path: string): void {
+  async #makeDirectories(path: string): Promise<void> {
     const absolute = this.#absolute(path);
-    if (this.#entryOf(absolute, "")?.type !== "path") {
-      guard("PathCreate", `unable to create path '${absolute}'`, () => this.#makeDurable(absolute));
+    if ((await this.#entryOf(absolute, ""))?.type !== "path") {
+      await guard("PathCreate", `unable to create path '${absolute}'`, () => this.#makeDurable(absolute));
     }
     this.#knownPaths.add(path);
   }
 
   /** mkdir -p, each new name made durable in the directory above. */
-  #makeDurable(absolute: string): void {
+  async #makeDurable(absolute: string): Promise<void> {
     const above = absolute.slice(0, Math.max(1, absolute.lastIndexOf("/")));
     try {
-      Deno.mkdirSync(absolute, { mode: PATH_MODE });
+      await this.#calls.mkdir(absolute, { mode: PATH_MODE });
     } catch (error) {
-      if (error instanceof Deno.errors.AlreadyExists && Deno.statSync(absolute).isDirectory) return;
+      if (error instanceof Deno.errors.AlreadyExists && (await this.#calls.stat(absolute)).isDirectory) return;
       if (!(error instanceof Deno.errors.NotFound) || above === absolute) throw error;
-      this.#makeDurable(above);
-      return this.#makeDurable(absolute);
+      await this.#makeDurable(above);
+      return await this.#makeDurable(absolute);
     }
-    if (this.type === "posix") syncDirectory(above);
+    if (this.type === "posix") await this.#syncDirectory(above);
   }
 
   async remove(path: string): Promise<void> {
     checkFilePath(path);
     const absolute = this.#absolute(path);
     try {
-      Deno.removeSync(absolute);
+      await this.#calls.remove(absolute);
     } catch (error) {
       if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return;
       throw mapped("FileRemove", `unable to remove '${absolute}'`, error);
     }
-    return await Promise.resolve();
   }
 
   async removeMany(paths: Iterable<string> | AsyncIterable<string>, signal?: AbortSignal): Promise<void> {
@@ -212,24 +216,23 @@ export class PosixStorage implements Storage {
     const absolute = this.#absolute(path);
     try {
       // Links are removed, not followed.
-      Deno.removeSync(absolute, { recursive: true });
+      await this.#calls.remove(absolute, { recursive: true });
     } catch (error) {
       if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return;
       throw mapped("PathRemove", `unable to remove path '${absolute}'`, error);
     }
-    return await Promise.resolve();
   }
 
   async makePath(path: string): Promise<void> {
     checkPath(path);
-    await Promise.resolve(this.#makeDirectories(path));
+    await this.#makeDirectories(path);
   }
 
   async syncPath(path: string): Promise<void> {
     checkPath(path);
     const absolute = this.#absolute(path);
-    if (this.type === "cifs" || this.#entryOf(absolute, "")?.type !== "path") return;
-    await Promise.resolve(guard("PathSync", `unable to sync path '${absolute}'`, () => syncDirectory(absolute)));
+    if (this.type === "cifs" || (await this.#entryOf(absolute, ""))?.type !== "path") return;
+    await guard("PathSync", `unable to sync path '${absolute}'`, () => this.#syncDirectory(absolute));
   }
 
   async symlink(path: string, destination: string): Promise<void> {
@@ -237,10 +240,10 @@ export class PosixStorage implements Storage {
     if (!this.features.symlinks) throw new WalferryError("Assert", `links do not work on a ${this.type} repository`);
     const absolute = this.#absolute(path);
     const temporary = `${absolute}.${crypto.randomUUID().slice(0, 8)}${TEMP_SUFFIX}`;
-    this.#makeDirectories(parentPath(path));
-    guard("FileWrite", `unable to create link '${absolute}'`, () => {
-      Deno.symlinkSync(destination, temporary);
-      Deno.renameSync(temporary, absolute);
+    await this.#makeDirectories(parentPath(path));
+    await guard("FileWrite", `unable to create link '${absolute}'`, async () => {
+      await this.#calls.symlink(destination, temporary);
+      await this.#calls.rename(temporary, absolute);
     });
     await this.syncPath(parentPath(path));
   }
@@ -249,10 +252,24 @@ export class PosixStorage implements Storage {
     checkFilePath(existing);
     checkFilePath(path);
     if (!this.features.hardlinks) throw new WalferryError("Assert", `links do not work on a ${this.type} repository`);
-    this.#makeDirectories(parentPath(path));
+    await this.#makeDirectories(parentPath(path));
     const absolute = this.#absolute(path);
-    guard("FileWrite", `unable to create link '${absolute}'`, () => Deno.linkSync(this.#absolute(existing), absolute));
-    return await Promise.resolve();
+    const link = () => this.#calls.link(this.#absolute(existing), absolute);
+    await guard("FileWrite", `unable to create link '${absolute}'`, link);
+  }
+
+  async #syncDirectory(absolute: string): Promise<void> {
+    using directory = await this.#calls.open(absolute, { read: true });
+    await this.#calls.sync(directory);
+  }
+
+  /** Cleaning up behind a failure: the failure is what gets reported, so this one's own problems are not. */
+  async #removeIfPossible(absolute: string): Promise<void> {
+    try {
+      await this.#calls.remove(absolute);
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+    }
   }
 
   #absolute(path: string): string {
@@ -271,19 +288,26 @@ class OpenFileStream implements ByteStream {
   readonly #file: Deno.FsFile;
   readonly #absolute: string;
   readonly #options: ReadOptions;
+  readonly #calls: FileCalls;
 
-  constructor(file: Deno.FsFile, absolute: string, options: ReadOptions) {
+  constructor(file: Deno.FsFile, absolute: string, options: ReadOptions, calls: FileCalls) {
     this.#file = file;
     this.#absolute = absolute;
     this.#options = options;
+    this.#calls = calls;
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
     try {
+      const shared = this.#options.chunksPass
+        ? new Uint8Array(Math.min(READ_BYTES, this.#options.lengthBytes ?? Infinity))
+        : undefined;
       for (let left = this.#options.lengthBytes ?? Infinity; left > 0;) {
         this.#options.signal?.throwIfAborted();
-        const buffer = new Uint8Array(Math.min(READ_BYTES, left));
-        const count = guard("FileRead", `unable to read '${this.#absolute}'`, () => this.#file.readSync(buffer));
+        const wanted = Math.min(READ_BYTES, left);
+        const buffer = shared?.subarray(0, wanted) ?? new Uint8Array(wanted);
+        const read = () => this.#calls.read(this.#file, buffer);
+        const count = await guard("FileRead", `unable to read '${this.#absolute}'`, read);
         if (count === null) return;
         left -= count;
         yield buffer.subarray(0, count);
@@ -299,21 +323,22 @@ async function writeAll(
   source: Uint8Array | ByteStream,
   absolute: string,
   options: WriteOptions,
+  calls: FileCalls,
 ): Promise<void> {
   const expected = source instanceof Uint8Array ? undefined : options.lengthBytes;
   let written = 0;
-  const put = (chunk: Uint8Array) => {
+  const put = async (chunk: Uint8Array) => {
     options.signal?.throwIfAborted();
-    guard("FileWrite", `unable to write '${absolute}'`, () => {
-      for (let at = 0; at < chunk.length;) at += file.writeSync(chunk.subarray(at));
+    await guard("FileWrite", `unable to write '${absolute}'`, async () => {
+      for (let at = 0; at < chunk.length;) at += await calls.write(file, chunk.subarray(at));
     });
     written += chunk.length;
     if (expected !== undefined && written > expected) {
       throw new WalferryError("FileWrite", `unable to write '${absolute}': more than the ${expected} bytes announced`);
     }
   };
-  if (source instanceof Uint8Array) put(source);
-  else for await (const chunk of source) put(chunk);
+  if (source instanceof Uint8Array) await put(source);
+  else for await (const chunk of source) await put(chunk);
   if (expected !== undefined && written !== expected) {
     throw new WalferryError(
       "FileWrite",
@@ -322,23 +347,9 @@ async function writeAll(
   }
 }
 
-function syncDirectory(absolute: string): void {
-  using directory = Deno.openSync(absolute, { read: true });
-  directory.syncSync();
-}
-
-/** Cleaning up behind a failure: the failure is what gets reported, so this one's own problems are not. */
-function removeIfThere(absolute: string): void {
+async function guard<T>(kind: ErrorKind, what: string, action: () => T | Promise<T>): Promise<T> {
   try {
-    Deno.removeSync(absolute);
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-  }
-}
-
-function guard<T>(kind: ErrorKind, what: string, action: () => T): T {
-  try {
-    return action();
+    return await action();
   } catch (error) {
     throw mapped(kind, what, error);
   }
@@ -353,6 +364,7 @@ function mapped(kind: ErrorKind, what: string, error: unknown): WalferryError {
     EROFS: "the file system is mounted read-only",
     EACCES: "does the account that runs this own the repository?",
     EPERM: "does the account that runs this own the repository?",
+    ETIMEDOUT: "the file system does not answer: is its server there?",
     ENOTDIR: "a part of this path is a file, not a directory",
   };
   return new WalferryError(kind, `${what}: ${message}`, {

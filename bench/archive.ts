@@ -9,7 +9,7 @@ import { DelayingProxy } from "../tests/support/delaying_proxy.ts";
 import { FaultProxy } from "../tests/support/fault_proxy.ts";
 import { TestCluster } from "../tests/support/postgres.ts";
 import { TestStanza } from "../tests/support/programs.ts";
-import { s3Options, startRgw } from "../tests/support/s3_servers.ts";
+import { s3Options, s3TlsOptions, startRgw } from "../tests/support/s3_servers.ts";
 
 type Program = "walferry" | "pgbackrest";
 const PROGRAMS: readonly Program[] = ["pgbackrest", "walferry"];
@@ -87,21 +87,7 @@ async function makeReady({ cluster, template }: Scene, list: readonly string[]):
 }
 
 function s3Repository(name: string, port: number, bucket: string) {
-  return {
-    path: `/${name}`,
-    options: {
-      type: "s3",
-      "s3-bucket": bucket,
-      "s3-endpoint": "s3.localhost",
-      "s3-region": server.region,
-      "s3-key": server.key,
-      "s3-key-secret": server.keySecret,
-      "s3-uri-style": "path",
-      "storage-host": "localhost",
-      "storage-port": String(port),
-      "storage-ca-file": certificates.caFile,
-    },
-  };
+  return { path: `/${name}`, options: s3TlsOptions(server, bucket, certificates, port) };
 }
 
 async function makeStanza(

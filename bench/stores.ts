@@ -16,7 +16,7 @@ import { FaultProxy } from "../tests/support/fault_proxy.ts";
 import { TestCluster } from "../tests/support/postgres.ts";
 import { TestStanza } from "../tests/support/programs.ts";
 import { hasProgram } from "../tests/support/requirements.ts";
-import { s3Config, type S3Server, startRgw } from "../tests/support/s3_servers.ts";
+import { s3Config, s3Options, type S3Server, s3TlsOptions, startRgw } from "../tests/support/s3_servers.ts";
 
 const SEGMENTS = 64;
 const SEGMENT_MIB = 16;
@@ -179,18 +179,7 @@ async function compareWithPeer(): Promise<void> {
       name: `peer${concurrency}`,
       repositories: [{
         path: `/peer${concurrency}`,
-        options: {
-          type: "s3",
-          "s3-bucket": bucket,
-          "s3-endpoint": "s3.localhost",
-          "s3-region": server.region,
-          "s3-key": server.key,
-          "s3-key-secret": server.keySecret,
-          "s3-uri-style": "path",
-          "storage-host": "localhost",
-          "storage-port": String(server.tlsPort),
-          "storage-ca-file": certificates.caFile,
-        },
+        options: s3TlsOptions(server, bucket, certificates),
       }],
       global: { "compress-type": "none", "process-max": String(concurrency), "archive-async": "y" },
     });
@@ -229,15 +218,7 @@ async function compareWithBarman(): Promise<void> {
     name: "sync",
     repositories: [{
       path: "/sync",
-      options: {
-        type: "s3",
-        "s3-bucket": bucket,
-        "s3-endpoint": endpoint,
-        "s3-region": server.region,
-        "s3-key": server.key,
-        "s3-key-secret": server.keySecret,
-        "s3-uri-style": "path",
-      },
+      options: s3Options(server, bucket),
     }],
     global: { "compress-type": "none", "log-level-console": "off" },
   });

@@ -1,5 +1,6 @@
 /** `deno compile` on a bundle, with a quick and quiet end where its runtime for compiled programs cannot be had. */
 import type { Chunk } from "./bundle.ts";
+import { V8_FLAGS } from "./runtime_flags.ts";
 
 /** The place that the runtime comes from must answer within this; what it sends may take longer. */
 const ANSWER_MS = 5_000;
@@ -53,6 +54,7 @@ async function runCompiler(directory: string, target: string): Promise<void> {
       "--no-check",
       // Its place would be a predictable name in a directory that everyone can write to.
       "--no-code-cache",
+      `--v8-flags=${V8_FLAGS}`,
       `--target=${target}`,
       "--include=worker.js",
       `--output=${EXECUTABLE}`,

@@ -8,6 +8,7 @@ import { RUNTIME_ENDS_MARK } from "../src/process/self.ts";
 import type { Chunk } from "./bundle.ts";
 import { entrySegment } from "./elf_entry.ts";
 import type { Place } from "./elf_loader.ts";
+import { V8_FLAGS } from "./runtime_flags.ts";
 import { ElfFile, FLAG_EXECUTE, FLAG_READ, FLAG_WRITE, type Segment, SEGMENT_LOAD, SEGMENT_NOTE } from "./elf_file.ts";
 
 const PAGE_BYTES = 4096;
@@ -22,6 +23,7 @@ const RUNTIME_ARGUMENTS = [
   "--no-npm",
   "--no-remote",
   "--no-code-cache",
+  `--v8-flags=${V8_FLAGS}`,
 ];
 
 const RUNTIME_VARIABLES = {

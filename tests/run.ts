@@ -1,7 +1,9 @@
 /**
  * Runs the suites in the order in which they fail fastest, the long ones beside each other (they mostly wait for servers), prints a line for
- * each, and as its very last line the true sums of all: `N passed, N failed, N skipped`. Names of suites as arguments run only those.
+ * each, one for each reason why tests were skipped, and as its very last line the true sums of all: `N passed, N failed, N skipped`. Names of
+ * suites as arguments run only those.
  */
+import { skipReason } from "./support/requirements.ts";
 
 interface Suite {
   readonly name: string;
@@ -26,6 +28,8 @@ interface Counts {
   passed: number;
   failed: number;
   skipped: number;
+  /** How many were skipped for each reason. */
+  readonly reasons: Map<string, number>;
 }
 
 async function hasTests(path: string): Promise<boolean> {
@@ -37,13 +41,29 @@ async function hasTests(path: string): Promise<boolean> {
   return false;
 }
 
-/** Counts from a JUnit report: test cases, and those among them that failed or were skipped. */
+/** Counts from a JUnit report: test cases, and those among them that failed or were skipped, and why. */
 export function countReport(xml: string): Counts {
-  const cases = [...xml.matchAll(/<testcase\b[^>]*?(?:\/>|>([\s\S]*?)<\/testcase>)/g)];
-  const bodies = cases.map((match) => match[1] ?? "");
-  const failed = bodies.filter((body) => /<(failure|error)\b/.test(body)).length;
-  const skipped = bodies.filter((body) => /<skipped\b/.test(body)).length;
-  return { passed: bodies.length - failed - skipped, failed, skipped };
+  const counts: Counts = { passed: 0, failed: 0, skipped: 0, reasons: new Map() };
+  for (
+    const [, name = "", body = ""] of xml.matchAll(/<testcase name="([^"]*)"[^>]*?(?:\/>|>([\s\S]*?)<\/testcase>)/g)
+  ) {
+    if (/<(failure|error)\b/.test(body)) counts.failed += 1;
+    else if (/<skipped\b/.test(body)) {
+      counts.skipped += 1;
+      addReason(counts.reasons, skipReason(unescaped(name)), 1);
+    } else counts.passed += 1;
+  }
+  return counts;
+}
+
+function addReason(reasons: Map<string, number>, reason: string, count: number): void {
+  reasons.set(reason, (reasons.get(reason) ?? 0) + count);
+}
+
+/** Text of an XML attribute. */
+function unescaped(text: string): string {
+  const characters: Readonly<Record<string, string>> = { lt: "<", gt: ">", quot: '"', apos: "'", amp: "&" };
+  return text.replaceAll(/&(\w+);/g, (all, name) => characters[name] ?? all);
 }
 
 /** Passes output on line by line, each with its suite's name, so that two suites can be told apart. */
@@ -85,7 +105,7 @@ if (import.meta.main) {
     console.log(`there is no suite ${unknown.join(", ")}; there are ${SUITES.map(({ name }) => name).join(", ")}`);
     Deno.exit(2);
   }
-  const sums: Counts = { passed: 0, failed: 0, skipped: 0 };
+  const sums: Counts = { passed: 0, failed: 0, skipped: 0, reasons: new Map() };
   const lines: string[] = [];
   const run = async (suite: Suite, named: boolean) => {
     console.log(`== ${suite.name}: ${suite.what}`);
@@ -98,6 +118,7 @@ if (import.meta.main) {
       } ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped, ${seconds} s`,
     );
     for (const key of ["passed", "failed", "skipped"] as const) sums[key] += counts[key];
+    for (const [reason, count] of counts.reasons) addReason(sums.reasons, reason, count);
     return counts;
   };
   const runAll = async (suites: readonly Suite[], named: boolean) => {
@@ -116,6 +137,7 @@ if (import.meta.main) {
     await Promise.all(lanes.map((suites) => runAll(suites, lanes.length > 1)));
   }
   console.log(`\n${lines.map((line) => `suite ${line}`).join("\n")}`);
+  for (const [reason, count] of sums.reasons) console.log(`${count} skipped: ${reason}`);
   console.log(`${sums.passed} passed, ${sums.failed} failed, ${sums.skipped} skipped`);
   Deno.exit(sums.failed > 0 ? 1 : 0);
 }

@@ -1,4 +1,5 @@
 /** Tokens of the machine's managed identity, from the metadata service of the instance. */
+import { askMetadata } from "../metadata_request.ts";
 import { RenewedValue } from "../renewed_value.ts";
 import { connectionFailure, isTransientStatus, RequestFailure } from "../request_failure.ts";
 
@@ -34,13 +35,10 @@ export class ManagedIdentity {
     let status: number;
     let text: string;
     try {
-      const response = await fetch(`${this.#metadataUrl}/metadata/identity/oauth2/token?${query}`, {
+      ({ status, text } = await askMetadata(`${this.#metadataUrl}/metadata/identity/oauth2/token?${query}`, {
         headers: { Metadata: "true" },
-        redirect: "manual",
-        signal: AbortSignal.timeout(this.#timeoutMs),
-      });
-      status = response.status;
-      text = await response.text();
+        timeoutMs: this.#timeoutMs,
+      }));
     } catch (error) {
       throw connectionFailure(what, error) ??
         new RequestFailure("HostConnect", `${what}: ${(error as Error).message}`, {

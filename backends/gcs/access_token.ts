@@ -5,6 +5,7 @@
 import { createSign } from "node:crypto";
 import { type ErrorKind, WalferryError } from "../../src/errors.ts";
 import type { GcsStorageConfig } from "../config.ts";
+import { askMetadata } from "../metadata_request.ts";
 import { type EndingValue, RenewedValue } from "../renewed_value.ts";
 import { withoutSecrets } from "./errors.ts";
 import { connectionFailure, isTransientStatus, RequestFailure } from "../request_failure.ts";
@@ -53,14 +54,15 @@ export class AccessTokenSource {
 
   async #fetch(): Promise<EndingValue<string>> {
     const { credentials, network } = this.#config;
-    const signal = AbortSignal.any([this.#closed.signal, AbortSignal.timeout(network.ioTimeoutMs)]);
+    const timeoutMs = network.ioTimeoutMs;
+    const signal = AbortSignal.any([this.#closed.signal, AbortSignal.timeout(timeoutMs)]);
     switch (credentials.type) {
       case "token":
         return { value: credentials.token, endMs: Infinity };
       case "service":
         return await ofServiceAccount(credentials.keyFile, signal);
       case "auto":
-        return await ofMachine(credentials.metadataUrl, signal);
+        return await ofMachine(credentials.metadataUrl, timeoutMs, signal);
     }
   }
 }
@@ -97,36 +99,39 @@ async function ofServiceAccount(keyFile: string, signal: AbortSignal): Promise<E
     grant_type: "urn:ietf:params:oauth:grant-type:jwt-bearer",
     assertion: `${content}.${signature}`,
   });
-  return await ask("the token server", tokenUrl, { method: "POST", body, signal });
+  return await ask("the token server", async () => {
+    const response = await fetch(tokenUrl, { method: "POST", body, signal, redirect: "manual" });
+    return { status: response.status, text: await response.text() };
+  });
 }
 
 /** The service account of the machine, from its metadata server. */
-async function ofMachine(metadataUrl: string, signal: AbortSignal): Promise<EndingValue<string>> {
-  return await ask(
-    "the machine's metadata server",
-    `${metadataUrl}/computeMetadata/v1/instance/service-accounts/default/token`,
-    { headers: { "Metadata-Flavor": "Google" }, signal },
-  );
+async function ofMachine(metadataUrl: string, timeoutMs: number, signal: AbortSignal): Promise<EndingValue<string>> {
+  const url = `${metadataUrl}/computeMetadata/v1/instance/service-accounts/default/token`;
+  const request = { headers: { "Metadata-Flavor": "Google" }, timeoutMs, signal };
+  return await ask("the machine's metadata server", () => askMetadata(url, request));
 }
 
-async function ask(what: string, url: string, init: RequestInit): Promise<EndingValue<string>> {
-  let response: Response;
+async function ask(
+  what: string,
+  request: () => Promise<{ readonly status: number; readonly text: string }>,
+): Promise<EndingValue<string>> {
+  let status: number;
   let text: string;
   try {
-    response = await fetch(url, { ...init, redirect: "manual" });
-    text = await response.text();
+    ({ status, text } = await request());
   } catch (error) {
     throw connectionFailure(`${what} cannot be asked for a token`, error) ??
       refused(`${what} cannot be asked for a token`, (error as Error).message, "HostConnect");
   }
   const answer = parsed(text);
-  if (!response.ok) {
+  if (status < 200 || status >= 300) {
     const said = [answer.error, answer.error_description].filter((part) => typeof part === "string").join(": ");
     throw new RequestFailure(
-      isTransientStatus(response.status) ? "Service" : "Access",
-      `${what} gave no token: HTTP ${response.status}${said === "" ? "" : ` ${withoutSecrets(said).slice(0, 200)}`}`,
+      isTransientStatus(status) ? "Service" : "Access",
+      `${what} gave no token: HTTP ${status}${said === "" ? "" : ` ${withoutSecrets(said).slice(0, 200)}`}`,
       {
-        transient: isTransientStatus(response.status),
+        transient: isTransientStatus(status),
         hint:
           "check repo-gcs-key-type, the key file, whether the account still has this key, and the clock of this host.",
       },

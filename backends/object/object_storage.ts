@@ -118,14 +118,11 @@ export class ObjectStorage implements Storage {
         return { name, type: "file", sizeBytes: found.sizeBytes, modifiedTime: found.modifiedTime };
       }
     }
-    const page = await retrying(
-      this.#config.network,
-      signal,
-      () => this.#driver.list({ prefix: this.#below(path), maxEntries: 1, signal }),
-    );
-    return page.objects.length === 0 && page.next === undefined
-      ? undefined
-      : { name, type: "path", sizeBytes: 0, modifiedTime: 0 };
+    // A page may be empty and yet not the last one: where many objects were removed, some stores give several such pages.
+    for await (const { objects } of this.#pages({ prefix: this.#below(path), maxEntries: 1, signal })) {
+      if (objects.length > 0) return { name, type: "path", sizeBytes: 0, modifiedTime: 0 };
+    }
+    return undefined;
   }
 
   async read(path: string, options: ReadOptions = {}): Promise<ByteStream | undefined> {

@@ -1,10 +1,12 @@
 /** Amazon's client as this program wants it: tries once, waits as configured, connects where it is told. */
 import { S3Client, type S3ClientConfig } from "@aws-sdk/client-s3";
 import { createHash } from "node:crypto";
+import { Readable } from "node:stream";
 import type { Agent as HttpAgent } from "node:http";
 import type { Agent as HttpsAgent } from "node:https";
 import type { S3StorageConfig } from "../config.ts";
 import { connectTarget, makeAgent } from "../http_agents.ts";
+import { inPieces } from "../http_request.ts";
 import type { SigningKeySource } from "./credentials.ts";
 
 /** Makes a client; nothing is sent yet. */
@@ -34,6 +36,7 @@ export function makeClient(config: S3StorageConfig, keys: SigningKeySource): S3C
   addContentMd5(client);
   if (endpoint.protocol === "https:" && config.tls.verify) leaveContentUnsigned(client);
   if (config.service !== "s3") signFor(client, config.service);
+  sendInPieces(client);
   if (config.connect !== undefined) redirectConnections(client, config, hostName);
   return client;
 }
@@ -105,6 +108,27 @@ interface SmithyContext {
   readonly selectedHttpAuthScheme?: {
     readonly httpAuthOption?: { readonly signingProperties?: { signingName?: string } };
   };
+}
+
+/** Each write costs something (measured on pushes of 16 MiB: 2 %, with 256 KiB 3 %); in a minute of silence this is 17 KiB a second. */
+const PIECE_BYTES = 1024 * 1024;
+
+/**
+ * Sends content piece by piece, once it is signed: the client would hand it to the socket as one write, and only whole writes count as a sign
+ * of life. On a slow line a part of many MiB would be given up while it flows.
+ */
+function sendInPieces(client: S3Client): void {
+  client.middlewareStack.add(
+    (next) => (args) => {
+      const request = args.request as SentRequest;
+      const { body } = request;
+      if (body instanceof Uint8Array && body.length > PIECE_BYTES) {
+        request.body = Readable.from(inPieces([body], PIECE_BYTES), { objectMode: false });
+      }
+      return next(args);
+    },
+    { step: "deserialize", priority: "low", name: "walferryPieces" },
+  );
 }
 
 /** Connects elsewhere behind the signature: what is signed, and the name in the certificate, stay those of the endpoint. */

@@ -1,6 +1,7 @@
 /** Where the keys that sign requests come from (`repoN-s3-key-type`), and when they are fetched anew. */
 import type { ErrorKind } from "../../src/errors.ts";
 import type { ContainerCredentials, NetworkLimits, S3Credentials } from "../config.ts";
+import { askMetadata, type MetadataRequest } from "../metadata_request.ts";
 import { RenewedValue } from "../renewed_value.ts";
 import { connectionFailure, isTransientStatus, RequestFailure } from "../request_failure.ts";
 
@@ -70,15 +71,16 @@ export class SigningKeySource {
 /** Role of the EC2 instance, by version 2 of its metadata service. */
 async function ofInstance(metadataUrl: string, role: string | undefined, timeoutMs: number): Promise<SigningKeys> {
   const what = "the instance's metadata service";
-  const token = await ask(what, `${metadataUrl}/latest/api/token`, timeoutMs, {
+  const token = await askMachine(what, `${metadataUrl}/latest/api/token`, {
     method: "PUT",
     headers: { "X-aws-ec2-metadata-token-ttl-seconds": String(IMDS_TOKEN_SECONDS) },
+    timeoutMs,
   });
-  const headers = { "X-aws-ec2-metadata-token": token };
+  const asking = { headers: { "X-aws-ec2-metadata-token": token }, timeoutMs };
   const base = `${metadataUrl}/latest/meta-data/iam/security-credentials/`;
-  const name = role ?? (await ask(what, base, timeoutMs, { headers })).trim().split("\n")[0]!;
+  const name = role ?? (await askMachine(what, base, asking)).trim().split("\n")[0]!;
   if (name === "") throw refused(what, "the instance has no role", "attach one, or set repo-s3-key-type=shared.");
-  return fromJson(what, await ask(what, `${base}${encodeURIComponent(name)}`, timeoutMs, { headers }));
+  return fromJson(what, await askMachine(what, `${base}${encodeURIComponent(name)}`, asking));
 }
 
 /** Role of an ECS task or EKS pod. */
@@ -86,7 +88,7 @@ async function ofContainer(container: ContainerCredentials, timeoutMs: number): 
   const what = "the container's credential service";
   const token = container.tokenFile === undefined ? container.token : (await readText(container.tokenFile)).trim();
   const headers: Record<string, string> = token === undefined ? {} : { Authorization: token };
-  return fromJson(what, await ask(what, container.url, timeoutMs, { headers }));
+  return fromJson(what, await askMachine(what, container.url, { headers, timeoutMs }));
 }
 
 /** AssumeRoleWithWebIdentity of the security token service; its answer is XML. */
@@ -103,7 +105,11 @@ async function ofWebIdentity(
     WebIdentityToken: (await readText(tokenFile)).trim(),
   });
   const url = /^https?:\/\//.test(stsHost) ? stsHost : `https://${stsHost}`;
-  const xml = await ask(what, `${url}/`, timeoutMs, { method: "POST", body });
+  const xml = await answered(what, async () => {
+    const init = { method: "POST", body, redirect: "manual", signal: AbortSignal.timeout(timeoutMs) } as const;
+    const response = await fetch(`${url}/`, init);
+    return { status: response.status, text: await response.text() };
+  });
   const value = (name: string) => new RegExp(`<${name}>([^<]+)</${name}>`).exec(xml)?.[1];
   return checkedKeys(what, {
     AccessKeyId: value("AccessKeyId"),
@@ -133,12 +139,18 @@ async function ofProcess(command: readonly string[], timeoutMs: number): Promise
   return fromJson(what, new TextDecoder().decode(output.stdout.subarray(0, PROCESS_OUTPUT_MAX)));
 }
 
-async function ask(what: string, url: string, timeoutMs: number, init: RequestInit): Promise<string> {
-  let response: Response;
+function askMachine(what: string, url: string, request: MetadataRequest): Promise<string> {
+  return answered(what, () => askMetadata(url, request));
+}
+
+async function answered(
+  what: string,
+  ask: () => Promise<{ readonly status: number; readonly text: string }>,
+): Promise<string> {
+  let status: number;
   let text: string;
   try {
-    response = await fetch(url, { ...init, redirect: "manual", signal: AbortSignal.timeout(timeoutMs) });
-    text = await response.text();
+    ({ status, text } = await ask());
   } catch (error) {
     throw connectionFailure(`${what} cannot be asked for keys`, error) ??
       refused(
@@ -149,12 +161,12 @@ async function ask(what: string, url: string, timeoutMs: number, init: RequestIn
         error,
       );
   }
-  if (response.ok) return text;
+  if (status >= 200 && status < 300) return text;
   const code = /<Code>([^<]+)<\/Code>/.exec(text)?.[1];
   throw new RequestFailure(
-    isTransientStatus(response.status) ? "Service" : "Access",
-    `${what} refused to give keys: HTTP ${response.status}${code === undefined ? "" : ` ${code}`}`,
-    { transient: isTransientStatus(response.status), hint: "check the role and repo-s3-key-type." },
+    isTransientStatus(status) ? "Service" : "Access",
+    `${what} refused to give keys: HTTP ${status}${code === undefined ? "" : ` ${code}`}`,
+    { transient: isTransientStatus(status), hint: "check the role and repo-s3-key-type." },
   );
 }
 

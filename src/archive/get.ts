@@ -8,6 +8,7 @@ import { type ControlData, INVALID_CHECKPOINT, readControlFile } from "../postgr
 import type { Clock } from "../process/clock.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { askEnough } from "../repository/ask_enough.ts";
+import { amongOthers } from "../repository/config.ts";
 import { DebtLedger } from "../repository/debts.ts";
 import { HealthBoard } from "../repository/health.ts";
 import type { Repository } from "../repository/repository.ts";
@@ -42,7 +43,7 @@ export type GetResult = { readonly state: "found"; readonly repository: string; 
  * a repository that could not be asked may hold it
  */
 export async function getWal(options: ArchiveGetOptions, context: CommandContext): Promise<GetResult> {
-  await using set = await RepositorySet.open(options.repositories);
+  await using set = await RepositorySet.open(amongOthers(options.repositories));
   const control = readControlFile(options.cluster.path, options.pgVersionForce);
   return await getWalFrom(set, options, {
     signal: context.signal,
@@ -67,15 +68,29 @@ export async function getWalFrom(
   context: GetContext,
 ): Promise<GetResult> {
   const destination = resolveWalPath(options.destination, options.cluster.path, "archive-get");
-  assertStartable(options.cluster.path, readControlFile(options.cluster.path, options.pgVersionForce));
+  const control = readControlFile(options.cluster.path, options.pgVersionForce);
+  assertStartable(options.cluster.path, control);
   const health = new HealthBoard(options.spoolPath, options.stanza, context.clock, "get");
-  const { candidates, failures, asked } = await search(set, options.walName, health, context);
+  const { candidates, failures, asked, unheard } = await search(set, options.walName, health, context);
   context.signal.throwIfAborted();
   for (const failure of failures) context.warn(describeFailure(failure));
   if (asked === 0) throw noValidRepository(failures);
   assertOneContent(options.walName, candidates);
 
-  const { winner, damaged } = await deliver(candidates, destination, health, failures, context);
+  let { winner, damaged } = await deliver(candidates, destination, health, failures, context);
+  if (winner === undefined && candidates.length > 0 && unheard.length > 0) {
+    // None of those that were quick to say that they have it could deliver it: now the others are needed.
+    const more = await locateIn(unheard, options.walName, unheard.length, context);
+    context.signal.throwIfAborted();
+    const further = candidatesIn(more);
+    for (const failure of failuresIn(more)) {
+      context.warn(describeFailure(failure));
+      failures.push(failure);
+    }
+    assertOneContent(options.walName, [...candidates, ...further]);
+    const second = await deliver(further, destination, health, failures, context);
+    [winner, damaged] = [second.winner, [...damaged, ...second.damaged]];
+  }
   if (winner !== undefined) {
     for (const candidate of damaged) await mendCopy(candidate, winner, options.stanza, context);
     return { state: "found", repository: winner.repository.name, archiveId: winner.archiveId };
@@ -99,7 +114,7 @@ export async function getWalFrom(
   }
   // Asked of some repositories only, one may be owed what another one has.
   const ledger = new DebtLedger(options.spoolPath, options.stanza);
-  const owed = set.repositories.filter(({ key }) => ledger.owes(key, options.walName));
+  const owed = set.repositories.filter(({ key }) => ledger.owes(control.systemId, key, options.walName));
   if (owed.length > 0) {
     throw new WalferryError(
       "RepoInvalid",
@@ -128,43 +143,58 @@ export function assertStartable(pgPath: string, control: ControlData): void {
   }
 }
 
-/** Where the file is. Repositories known to be away or slow are asked only when no other one has it: before that is said, all are. */
+/**
+ * Where the file is. Repositories known to be away or slow are asked only when no other one has it: before that is said, all are. Who was not
+ * asked, or was late while another one had it, is `unheard`, which is no failure.
+ */
 async function search(
   set: RepositorySet,
   walName: string,
   health: HealthBoard,
   context: GetContext,
-): Promise<{ candidates: Candidate[]; failures: RepositoryFailure[]; asked: number }> {
+): Promise<{ candidates: Candidate[]; failures: RepositoryFailure[]; asked: number; unheard: Repository[] }> {
   const isAlone = set.repositories.length === 1;
   const first = set.repositories.filter(({ key }) => isAlone || health.takeTry(key));
-  const outcomes = await locateIn(first, walName, context);
+  const outcomes = await locateIn(first, walName, 1, context);
   if (!outcomes.some((outcome) => outcome.ok && outcome.value.length > 0)) {
     const others = set.repositories.filter((repository) => !first.includes(repository));
-    outcomes.push(...await locateIn(others, walName, context));
+    outcomes.push(...await locateIn(others, walName, 1, context));
   }
   if (!isAlone && !context.signal.aborted) {
     for (const outcome of outcomes) {
       if (outcome.ok) health.answered(outcome.repository.key);
+      else if (outcome.isLate) health.failed(outcome.repository.key, "it was slow to say what it has");
       else health.failed(outcome.repository.key, outcome.failure.error.text);
     }
   }
   outcomes.sort((a, b) => a.repository.key - b.repository.key);
+  const heard = outcomes.filter((outcome) => outcome.ok || !outcome.isLate);
   return {
-    candidates: outcomes.flatMap((outcome) => (outcome.ok ? outcome.value : [])),
-    failures: outcomes.flatMap((outcome) => (outcome.ok ? [] : [outcome.failure])),
-    asked: outcomes.filter(({ ok }) => ok).length,
+    candidates: candidatesIn(heard),
+    failures: failuresIn(heard),
+    asked: heard.filter(({ ok }) => ok).length,
+    unheard: set.repositories.filter((repository) => !heard.some((outcome) => outcome.repository === repository)),
   };
+}
+
+function candidatesIn(outcomes: readonly Outcome<Candidate[]>[]): Candidate[] {
+  return outcomes.flatMap((outcome) => (outcome.ok ? outcome.value : []));
+}
+
+function failuresIn(outcomes: readonly Outcome<Candidate[]>[]): RepositoryFailure[] {
+  return outcomes.flatMap((outcome) => (outcome.ok ? [] : [outcome.failure]));
 }
 
 async function locateIn(
   repositories: readonly Repository[],
   walName: string,
+  needed: number,
   { locate, clock, signal }: GetContext,
 ): Promise<Outcome<Candidate[]>[]> {
   return await askEnough(
     repositories,
     (repository, own) => locate(repository, walName, own),
-    { needed: 1, grace: GRACE, clock, signal },
+    { needed, grace: GRACE, clock, signal },
     (found) => found.length > 0,
   );
 }
@@ -191,7 +221,8 @@ async function deliver(
     warn(describeFailure(failure));
     failures.push(failure);
   }
-  if (result.winner === undefined) return { winner: undefined, damaged: [] };
+  const damaged = result.failures.filter(({ error }) => isDamage(error)).map(({ source }) => source);
+  if (result.winner === undefined) return { winner: undefined, damaged };
   const { source: winner, value: temporary } = result.winner;
   temporary.giveName(destination);
   // One that hangs has not tidied up, and one that was second by a moment has nobody who wants it.
@@ -201,7 +232,7 @@ async function deliver(
       health.failed(repository.key, `it was slow to deliver; ${winner.repository.name} was faster`);
     }
   }
-  return { winner, damaged: result.failures.filter(({ error }) => isDamage(error)).map(({ source }) => source) };
+  return { winner, damaged };
 }
 
 /** Two contents under one segment name mean that two clusters wrote to this stanza: nobody can tell which is meant. */

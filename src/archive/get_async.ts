@@ -38,9 +38,10 @@ export async function getWalAsync(
   const control = readControlFile(options.cluster.path, options.pgVersionForce);
   assertStartable(options.cluster.path, control);
   const queue = new GetQueue(options.spoolPath, options.stanza);
+  const begun = beginRecovery(queue, control, options, start, context);
   const result = await takeFromQueue(queue, destination, control, options, context) ?? await getWal(options, context);
   // A standby that has all there is asks for the next one again and again: behind an absent one there is nothing to fetch.
-  if (result.state === "absent") return result;
+  if (result.state === "absent" || begun) return result;
   try {
     fetchAhead(queue, result, control, options, start, context);
   } catch (error) {
@@ -48,6 +49,47 @@ export async function getWalAsync(
     context.log.warn(`unable to fetch ahead: ${toWalferryError(error).text}`);
   }
   return result;
+}
+
+/**
+ * The first segment of a recovery: what follows it is fetched meanwhile. Only then, for the queue is the cluster's from now on: a standby that
+ * has all there is would start a process with each question.
+ * @returns whether it was started
+ */
+function beginRecovery(
+  queue: GetQueue,
+  { systemId, walSegmentBytes }: ControlData,
+  options: ArchiveGetAsyncOptions,
+  start: (firstSegment: string) => void,
+  { execId, log }: CommandContext,
+): boolean {
+  try {
+    if (queue.belongsTo(systemId)) return false;
+    const keys = options.repositories.map(({ key }) => key);
+    const next = nextSegmentName(options.walName, walSegmentBytes);
+    {
+      using _lock = acquireLocks(options.lockPath, options.stanza, "archive", keys, execId);
+      queue.claim(systemId);
+      announce(queue, next, options, walSegmentBytes);
+    }
+    start(next);
+    return true;
+  } catch (error) {
+    if (!isWalferryError(error, "LockAcquire")) {
+      log.warn(`unable to fetch ahead: ${toWalferryError(error).text}`);
+    }
+    return false;
+  }
+}
+
+function announce(
+  queue: GetQueue,
+  first: string,
+  { queueMaxBytes }: ArchiveGetAsyncOptions,
+  segmentBytes: number,
+): void {
+  const wanted = wantedSegments(first, queueMaxBytes, segmentBytes);
+  queue.announce({ first, end: nextSegmentName(wanted.at(-1)!, segmentBytes) });
 }
 
 /** @returns `undefined` when it is not there, or the queue cannot be used */
@@ -111,7 +153,7 @@ function fetchAhead(
   if (there > wanted.length / 2) return;
   queue.make();
   if (!isBusy(options, execId)) {
-    queue.announce({ first: next, end: nextSegmentName(wanted.at(-1)!, walSegmentBytes) });
+    announce(queue, next, options, walSegmentBytes);
     start(next);
   } else if (state === "found") queue.want(next);
 }

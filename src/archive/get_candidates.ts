@@ -42,6 +42,8 @@ export class RememberedCandidates {
   readonly #control: () => ControlData;
   readonly #clock: Clock;
   readonly #listings: WalListings;
+  /** One at a time asks a repository: whoever comes meanwhile finds what it was told. */
+  readonly #turns = new Map<number, Promise<unknown>>();
   readonly #infos = new Map<number, { readonly info: ArchiveInfo; readonly readMs: number }>();
 
   constructor(stanza: string, control: () => ControlData, clock: Clock) {
@@ -52,6 +54,14 @@ export class RememberedCandidates {
   }
 
   readonly locate: Locate = async (repository, walName, signal) => {
+    const before = this.#turns.get(repository.key) ?? Promise.resolve();
+    const own = before.then(() => this.#locate(repository, walName, signal));
+    // Whoever is next has nothing to do with how it ended.
+    this.#turns.set(repository.key, own.catch(() => undefined));
+    return await own;
+  };
+
+  async #locate(repository: Repository, walName: string, signal: AbortSignal): Promise<Candidate[]> {
     const info = await this.#info(repository, signal);
     const find = async (archiveId: string) => {
       const directory = walDirectory(walName);
@@ -62,7 +72,7 @@ export class RememberedCandidates {
       return (await this.#listings.directory(repository, archiveId, directory, 0, signal)).segments.get(walName) ?? [];
     };
     return await candidates(repository, this.#stanza, walName, info, this.#control(), find, signal);
-  };
+  }
 
   async #info(repository: Repository, signal: AbortSignal): Promise<ArchiveInfo> {
     const known = this.#infos.get(repository.key);

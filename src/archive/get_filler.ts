@@ -2,6 +2,7 @@
  * The background process of asynchronous archive-get: keeps the queue full of the segments that the recovery needs next. While the cluster
  * recovers it stays, and goes on as segments are taken; it ends with the recovery, since then somebody else needs its lock.
  */
+import { isDistant } from "../../backends/config.ts";
 import { toWalferryError } from "../errors.ts";
 import { nextSegmentName } from "../format/wal_name.ts";
 import { readControlFile } from "../postgres/control_file.ts";
@@ -22,6 +23,30 @@ const LOOK_EVERY_IDLE = 500;
 /** Nothing to do for so many milliseconds. */
 const IDLE_AFTER = 5000;
 
+/** Small segments of a store on a network are fetched several at once by a worker: so many, while they are not longer together than this. */
+const PER_WORKER_MAX = 4;
+const PER_WORKER_BYTES = 32 * 1024 * 1024;
+
+/** How many segments are fetched at once, and by how many workers. */
+export interface FetchLanes {
+  readonly workers: number;
+  readonly atOnce: number;
+}
+
+/**
+ * Fetching from a store on a network is waiting: more workers than processors only start later, and one request at a time leaves the line idle.
+ * @param processors of this host
+ */
+export function fetchLanes(
+  { processMax, repositories }: Pick<ArchiveGetAsyncOptions, "processMax" | "repositories">,
+  segmentBytes: number,
+  processors: number,
+): FetchLanes {
+  if (!repositories.some(({ storage }) => isDistant(storage))) return { workers: processMax, atOnce: processMax };
+  const perWorker = Math.max(1, Math.min(PER_WORKER_MAX, Math.floor(PER_WORKER_BYTES / segmentBytes)));
+  return { workers: perWorker === 1 ? processMax : Math.min(processMax, processors), atOnce: processMax * perWorker };
+}
+
 /** `options.walName` is the first segment to fetch. */
 export async function fillQueue(options: ArchiveGetAsyncOptions, context: CommandContext): Promise<void> {
   assertNotStopped(options.lockPath, options.stanza);
@@ -40,6 +65,7 @@ class QueueFiller {
   readonly #queue: GetQueue;
   readonly #context: CommandContext;
   readonly #pushes: PushSpool;
+  readonly #lanes: FetchLanes;
   /** Segments that the queue shall hold, oldest first. */
   #window: string[];
   /** Segments that were fetched: one that is no longer there was taken. */
@@ -54,6 +80,7 @@ class QueueFiller {
     this.#queue = queue;
     this.#context = context;
     this.#pushes = new PushSpool(options.spoolPath, options.stanza);
+    this.#lanes = fetchLanes(options, segmentBytes, navigator.hardwareConcurrency);
     this.#window = this.#from(options.walName);
   }
 
@@ -64,7 +91,7 @@ class QueueFiller {
   async run(): Promise<void> {
     const { log, signal, clock } = this.#context;
     const setup: ArchiveGetAsyncOptions = { ...this.#options, isOutdated: undefined };
-    await using pool = new WorkerPool<FetchRequest, FetchedSegment>("wal-get", setup, this.#options.processMax);
+    await using pool = new WorkerPool<FetchRequest, FetchedSegment>("wal-get", setup, this.#lanes.workers);
     const stop = () => pool.close(signal.reason);
     signal.addEventListener("abort", stop, { once: true });
     using _announced = { [Symbol.dispose]: () => this.#queue.announce(undefined) };
@@ -79,7 +106,8 @@ class QueueFiller {
       const begun = this.#begin(pool);
       if (begun > 0) lastWorkMs = clock.monotonicMs();
       if (this.#running.size === 0 && !stays) return;
-      const told = stays ? this.#reasonToEnd(clock.monotonicMs() - lastWorkMs) : undefined;
+      // Also one that only fetches its batch: a repository that does not answer may keep it for long.
+      const told = this.#reasonToEnd() ?? (stays ? this.#reasonToLeave(clock.monotonicMs() - lastWorkMs) : undefined);
       if (told !== undefined) return log.info(`end: ${told}`);
       const pauseMs = clock.monotonicMs() - lastWorkMs > IDLE_AFTER ? LOOK_EVERY_IDLE : LOOK_EVERY_BUSY;
       await Promise.race([this.#settledOne(), clock.sleep(pauseMs, signal)]);
@@ -87,15 +115,19 @@ class QueueFiller {
     }
   }
 
-  #reasonToEnd(idleMs: number): string | undefined {
-    const { lockPath, stanza, isOutdated, lingerMs } = this.#options;
+  #reasonToEnd(): string | undefined {
+    const { lockPath, stanza, isOutdated } = this.#options;
     if (isStopped(lockPath, stanza) || isStopped(lockPath, undefined)) return "the stanza is stopped";
     if (isLockWished(lockPath, stanza)) return "another command needs the lock";
-    if (isOutdated?.()) return "the program or its configuration was changed";
+    return isOutdated?.() ? "the program or its configuration was changed" : undefined;
+  }
+
+  /** Why one that stays with the recovery ends. */
+  #reasonToLeave(idleMs: number): string | undefined {
     if (!this.#isRecovering()) return "the recovery has ended";
     // A standby that archives (archive_mode=always), or another cluster of this stanza on this host.
     if (this.#pushes.isWanted) return "WAL waits to be archived";
-    return this.#running.size === 0 && idleMs > lingerMs ? "nothing to do" : undefined;
+    return this.#running.size === 0 && idleMs > this.#options.lingerMs ? "nothing to do" : undefined;
   }
 
   /** Whether the server runs and is told to recover. */
@@ -149,7 +181,7 @@ class QueueFiller {
   /** Begins as many fetches as there is room for. @returns how many */
   #begin(pool: WorkerPool<FetchRequest, FetchedSegment>): number {
     this.#announce();
-    const names = this.#missing().slice(0, this.#options.processMax - this.#running.size);
+    const names = this.#missing().slice(0, this.#lanes.atOnce - this.#running.size);
     for (const name of names) {
       this.#running.add(name);
       this.#fetch(name, pool).finally(() => {
@@ -166,7 +198,10 @@ class QueueFiller {
       if (this.#end === undefined || walName < this.#end) this.#end = walName;
     };
     try {
-      const { result, worker } = await pool.run({ walName, destination: this.#queue.pathOf(walName) });
+      const { result, worker } = await pool.run(
+        { walName, destination: this.#queue.pathOf(walName) },
+        this.#lanes.atOnce > this.#lanes.workers,
+      );
       for (const warning of result.warnings) log.warn(warning);
       if (!result.found) return endHere();
       this.#fetched.add(walName);

@@ -1,6 +1,7 @@
 /** The worker's side of asynchronous archive-get: the repositories are opened once for many segments, and remembered what they hold. */
 import { readControlFile } from "../postgres/control_file.ts";
 import { systemClock } from "../process/clock.ts";
+import { amongOthers } from "../repository/config.ts";
 import { RepositorySet } from "../repository/repository_set.ts";
 import { getWalFrom } from "./get.ts";
 import { RememberedCandidates } from "./get_candidates.ts";
@@ -20,7 +21,7 @@ export interface FetchedSegment {
 
 /** Starts a worker of the job `wal-get`. */
 export async function start(options: ArchiveGetOptions): Promise<(request: FetchRequest) => Promise<FetchedSegment>> {
-  const set = await RepositorySet.open(options.repositories);
+  const set = await RepositorySet.open(amongOthers(options.repositories));
   const control = () => readControlFile(options.cluster.path, options.pgVersionForce);
   let remembered = new RememberedCandidates(options.stanza, control, systemClock);
   return async (request) => {

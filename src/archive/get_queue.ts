@@ -44,10 +44,15 @@ export class GetQueue {
     this.#wantedPath = `${spoolPath}/archive/${stanza}/in-wanted`;
   }
 
+  /** Whether the queue holds segments of this cluster, as far as any. @throws WalferryError `FileOpen` */
+  belongsTo(systemId: bigint): boolean {
+    return readIfThere(this.identityPath)?.trim() === String(systemId);
+  }
+
   /** Takes the queue for a cluster; what another one left is thrown away. @throws WalferryError `PathCreate`, `FileWrite` */
   claim(systemId: bigint): void {
     this.make();
-    if (readIfThere(this.identityPath)?.trim() === String(systemId)) return;
+    if (this.belongsTo(systemId)) return;
     this.keepOnly(new Set());
     replaceFile(this.identityPath, `${systemId}\n`);
   }

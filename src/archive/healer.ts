@@ -2,12 +2,11 @@
 import { toWalferryError } from "../errors.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { WorkerPool } from "../process/worker_pool.ts";
+import { SEEK_AGAIN } from "../repository/debts.ts";
 import type { PushServiceOptions } from "./options.ts";
 import type { PaidDebt, PayRequest } from "./pay_job.ts";
 import type { Quorum } from "./quorum.ts";
 
-/** A file that nobody has at the moment is looked for again after so many milliseconds. */
-const SEEK_AGAIN = 300_000;
 /** It looks for debts that others recorded after so many milliseconds. */
 const LOOK_EVERY = 1000;
 
@@ -85,11 +84,12 @@ export class Healer implements AsyncDisposable {
 
   async #pay(key: number, names: readonly string[]): Promise<number> {
     const { log } = this.#context;
-    const [probe, ...others] = names;
+    const queue = this.#worthwhile(key, names);
+    const probe = queue.next();
+    if (probe.done) return 0;
     let paid = 0;
-    if (!await this.#payOne(key, probe!, () => paid++)) return paid;
+    if (!await this.#payOne(key, probe.value, () => paid++)) return paid;
     if (this.#quorum.health.answered(key)) log.info(`repo${key} answers again, it is owed ${names.length} WAL file(s)`);
-    const queue = others.values();
     let failed = false;
     const lane = async () => {
       for (const name of queue) {
@@ -102,15 +102,37 @@ export class Healer implements AsyncDisposable {
     return paid;
   }
 
+  /** Without those that some process could not pay a short time ago. */
+  *#worthwhile(key: number, names: readonly string[]): Generator<string> {
+    for (const name of names) {
+      const leftMs = this.#quorum.ledger.postponedMs(key, name, this.#context.clock.nowMs());
+      if (leftMs === 0) yield name;
+      else this.#leaveAlone(key, name, leftMs);
+    }
+  }
+
+  #leaveAlone(key: number, walName: string, milliseconds: number): void {
+    this.#hopeless.set(`${key} ${walName}`, this.#context.clock.monotonicMs() + milliseconds);
+  }
+
+  /** Nobody can pay it now: that is noted for the processes that follow, too. */
+  #postpone(key: number, walName: string, reason: string): void {
+    this.#leaveAlone(key, walName, SEEK_AGAIN);
+    this.#context.log.warn(`repo${key} is owed WAL file '${walName}': ${reason}`);
+    this.#quorum.ledger.postpone(key, walName, this.#context.clock.nowMs());
+  }
+
   /** @returns false when the repository cannot take it */
   async #payOne(key: number, walName: string, onPaid: () => void): Promise<boolean> {
-    const { log, clock } = this.#context;
+    const { log } = this.#context;
     try {
       const { result, worker } = await this.#pool.run({ key, walName, pgWalPath: this.#options.walPath });
       if (result.state === "no source") {
-        this.#hopeless.set(`${key} ${walName}`, clock.monotonicMs() + SEEK_AGAIN);
-        log.warn(`repo${key} is owed WAL file '${walName}': ${result.reason}`);
+        this.#postpone(key, walName, result.reason);
       } else {
+        if (result.state === "forgotten") {
+          log.warn(`repo${key} is no longer owed WAL file '${walName}': ${result.reason}`);
+        }
         if (result.state === "paid") log.detail(`gave WAL file '${walName}' from ${result.from} to repo${key}`, worker);
         onPaid();
       }
@@ -121,8 +143,7 @@ export class Healer implements AsyncDisposable {
       if (failure.kind === "Term" || this.#context.signal.aborted) return false;
       if (failure.kind === "ArchiveDuplicate") {
         // The repository is well; what it holds under this name is somebody's decision.
-        this.#hopeless.set(`${key} ${walName}`, clock.monotonicMs() + SEEK_AGAIN);
-        log.warn(`repo${key} is owed WAL file '${walName}': ${failure.text}`);
+        this.#postpone(key, walName, failure.text);
         return true;
       }
       this.#quorum.health.failed(key, failure.text);

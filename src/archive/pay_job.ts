@@ -3,11 +3,12 @@ import { isWalferryError, toWalferryError, WalferryError } from "../errors.ts";
 import { isWalSegmentOrPartialName } from "../format/wal_name.ts";
 import { systemClock } from "../process/clock.ts";
 import { type ControlData, readControlFile } from "../postgres/control_file.ts";
+import { amongOthers } from "../repository/config.ts";
 import { copyPlainFile, copySegment, type WalPlace } from "../repository/copy_wal.ts";
-import { type Debt, DebtLedger } from "../repository/debts.ts";
+import { type Debt, DebtLedger, isOfCluster } from "../repository/debts.ts";
 import type { Repository } from "../repository/repository.ts";
 import { describeFailure, type RepositoryFailure, RepositorySet } from "../repository/repository_set.ts";
-import { findSegments } from "../repository/wal_archive.ts";
+import { archiveIdOf, findSegments } from "../repository/wal_archive.ts";
 import type { ArchivePushOptions } from "./options.ts";
 import { checkRepositories, type PushTarget } from "./push_targets.ts";
 import { storeWal } from "./store_wal.ts";
@@ -25,12 +26,14 @@ export type PaidDebt =
   | { readonly state: "paid"; readonly from: string }
   /** Somebody else paid it. */
   | { readonly state: "gone" }
+  /** It is about a cluster that the repository's stanza does not know (any more): it was struck out. */
+  | { readonly state: "forgotten"; readonly reason: string }
   /** The repository would take it, but nobody has it right now. */
   | { readonly state: "no source"; readonly reason: string };
 
 /** Starts a worker of the job `wal-pay`. A request fails when the repository that is owed cannot take the file. */
 export async function start(options: ArchivePushOptions): Promise<(request: PayRequest) => Promise<PaidDebt>> {
-  const set = await RepositorySet.open(options.repositories);
+  const set = await RepositorySet.open(amongOthers(options.repositories));
   const ledger = new DebtLedger(options.spoolPath, options.stanza);
   // A signal for each: what listens to one that lives as long as the process is never let go.
   return async (request) => await payDebt(request, set, ledger, options, new AbortController().signal);
@@ -49,19 +52,34 @@ export async function payDebt(
     : readControlFile(options.cluster.path, options.pgVersionForce);
   const debtor = set.repositories.find((repository) => repository.key === key);
   if (debtor === undefined) throw new WalferryError("Assert", `repo${key} is not configured`);
-  // First of all: whatever comes of this debt tells the caller that the repository answers.
-  const target = await targetIn(debtor, options, control, signal);
   let debt: Debt | undefined;
+  let unreadable: string | undefined;
   try {
     debt = ledger.get(key, walName);
   } catch (error) {
-    // Of what is owed nothing is known but its name: the repository is not to blame.
-    if (isWalferryError(error, "Format")) return { state: "no source", reason: `${error.text}` };
-    throw error;
+    if (!isWalferryError(error, "Format")) throw error;
+    unreadable = error.text;
   }
+  const isOwn = debt === undefined || control === undefined || isOfCluster(debt, control.systemId);
+  const other = isOwn ? undefined : debt?.systemId;
+  const locate = (repository: Repository) =>
+    other === undefined
+      ? targetIn(repository, options, control, signal)
+      : placeOfCluster(repository, options.stanza, other, signal);
+  // First of all: whatever comes of this debt tells the caller that the repository answers.
+  const target = await locate(debtor);
+  // Of what is owed nothing is known but its name: the repository is not to blame.
+  if (unreadable !== undefined) return { state: "no source", reason: unreadable };
   if (debt === undefined) return { state: "gone" };
+  if (target === undefined) {
+    ledger.settle(key, walName);
+    return { state: "forgotten", reason: `it is of the cluster ${other}, which the stanza there does not know` };
+  }
 
-  const local = await readIfSame(`${pgWalPath}/${walName}`, debt.checksum, options, control);
+  // What another cluster left is never in this one's pg_wal, whatever has its name.
+  const local = other === undefined
+    ? await readIfSame(`${pgWalPath}/${walName}`, debt.checksum, options, control)
+    : undefined;
   if (local !== undefined) {
     const context = { needed: 1, clock: systemClock, signal, warn: () => {}, find: askForStored(options.stanza) };
     const { failures } = await storeWal(local, [target], options, context);
@@ -75,7 +93,9 @@ export async function payDebt(
     if (repository.key === key) continue;
     let from: WalPlace;
     try {
-      from = { ...await targetIn(repository, options, control, signal), stanza: options.stanza };
+      const place = await locate(repository);
+      if (place === undefined) continue;
+      from = { ...place, stanza: options.stanza };
       if (!await holds(from, walName, debt.checksum, signal)) continue;
     } catch (error) {
       failures.push({ key: repository.key, error: toWalferryError(error) });
@@ -109,6 +129,18 @@ async function targetIn(
   const { targets, failures } = await checkRepositories([repository], options.stanza, control, alone);
   if (targets[0] === undefined) throw failures[0]!.error;
   return targets[0];
+}
+
+/** Where the WAL of a cluster is that the stanza belongs to or belonged to; `undefined` when it never did. */
+async function placeOfCluster(
+  repository: Repository,
+  stanza: string,
+  systemId: bigint,
+  signal: AbortSignal,
+): Promise<PushTarget | undefined> {
+  const info = await repository.loadArchiveInfo(stanza, signal);
+  const entry = info.history.findLast((candidate) => candidate.systemId === systemId);
+  return entry && { repository, archiveId: archiveIdOf(entry), passphrase: info.cipherPass };
 }
 
 /** The file in `pg_wal` when it still is the one that was acknowledged. */

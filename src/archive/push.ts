@@ -114,7 +114,7 @@ export async function pushFile(
   // Told to end: that is the reason, not the repositories.
   if (failures.length > 0) context.signal.throwIfAborted();
   if (stored.holders.length < quorum.needed) throw tooFew(failures, quorum, stored.holders.length);
-  const news = quorum.settle(file, stored.holders, failures);
+  const news = quorum.settle(file, checked.systemId, stored.holders, failures);
   undropWal(file.name, options);
   return news;
 }

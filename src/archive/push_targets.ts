@@ -18,6 +18,8 @@ export interface PushTarget {
 export interface CheckedRepositories {
   /** The cluster, where `pg1-path` says where it is. */
   readonly control: ControlData | undefined;
+  /** System identifier of the cluster: its own word, or that of the first good repository; absent when neither says. */
+  readonly systemId: bigint | undefined;
   readonly targets: readonly PushTarget[];
   readonly failures: readonly RepositoryFailure[];
 }
@@ -57,5 +59,5 @@ export async function checkRepositories(
       passphrase: outcome.value.cipherPass,
     });
   }
-  return { control, targets, failures };
+  return { control, systemId: identity?.systemId, targets, failures };
 }

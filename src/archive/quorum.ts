@@ -4,7 +4,7 @@
  */
 import { isDistant } from "../../backends/config.ts";
 import type { Clock } from "../process/clock.ts";
-import type { RepositoryConfig } from "../repository/config.ts";
+import { amongOthers, type RepositoryConfig } from "../repository/config.ts";
 import { DebtLedger } from "../repository/debts.ts";
 import { HealthBoard } from "../repository/health.ts";
 import { describeFailure, type RepositoryFailure } from "../repository/repository_set.ts";
@@ -44,7 +44,10 @@ export class Quorum {
 
   /** Whether a repository is owed something and may be tried now. Also where all must hold a file by now: debts outlive the setting. */
   get isPayable(): boolean {
-    return this.ledger.keys().some((key) => this.#keys.includes(key) && this.health.mayTry(key));
+    const nowMs = this.#clock.nowMs();
+    return this.ledger.keys().some((key) =>
+      this.#keys.includes(key) && this.health.mayTry(key) && this.ledger.hasDue(key, nowMs)
+    );
   }
 
   /**
@@ -60,14 +63,21 @@ export class Quorum {
 
   /**
    * Notes who holds a file, and durably what the others are owed.
+   * @param systemId cluster that wrote it, where that is known
    * @returns what is to be told: who went away and who came back
    */
-  settle(file: WalFile, holders: readonly number[], failures: readonly RepositoryFailure[]): string[] {
+  settle(
+    file: WalFile,
+    systemId: bigint | undefined,
+    holders: readonly number[],
+    failures: readonly RepositoryFailure[],
+  ): string[] {
     if (this.isAll) return [];
     const news: string[] = [];
     for (const key of this.#keys) {
       if (holders.includes(key)) {
-        this.ledger.settle(key, file.name);
+        if (systemId === undefined) this.ledger.settle(key, file.name);
+        else this.ledger.settleOf(systemId, key, file.name);
         if (this.health.answered(key)) news.push(`repo${key} answers again`);
         continue;
       }
@@ -79,6 +89,7 @@ export class Quorum {
       }
       this.ledger.record(key, {
         walName: file.name,
+        systemId,
         checksum: file.checksum,
         sizeBytes: file.sizeBytes,
         sinceMs: this.#clock.nowMs(),
@@ -92,10 +103,11 @@ export class Quorum {
 /** Repositories as they are used where others can stand in for one that fails. */
 export function impatient(
   { repositories, quorum }: Pick<QuorumOptions, "repositories" | "quorum">,
-): RepositoryConfig[] {
-  return repositories.map((config) => {
+): readonly RepositoryConfig[] {
+  if (quorum >= repositories.length) return repositories;
+  return amongOthers(repositories).map((config) => {
     const { storage } = config;
-    if (quorum >= repositories.length || !isDistant(storage)) return config;
+    if (!isDistant(storage)) return config;
     const network = { ...storage.network, retryMs: Math.min(storage.network.retryMs, IMPATIENT_MS) };
     return { ...config, storage: { ...storage, network } };
   });

@@ -1,7 +1,6 @@
 /** Puts what was scanned, copied and learned from the server together to the manifest of each repository. Pure values. */
 import { WalferryError } from "../errors.ts";
-import { compareBytes } from "../format/json.ts";
-import type { Manifest, ManifestFile } from "../format/manifest.ts";
+import type { Manifest, ManifestFiles } from "../format/manifest.ts";
 import type { BackupStop } from "../postgres/backup_functions.ts";
 import type { ControlData } from "../postgres/control_file.ts";
 import { DEFAULT_LEVELS } from "../stream/compress.ts";
@@ -35,28 +34,23 @@ export interface BackupFacts {
  *
  * @param files of the cluster, sorted; those that are not stored yet without a checksum
  */
-export function unfinishedManifest(facts: BackupFacts, participant: Participant, files: ManifestFile[]): Manifest {
+export function unfinishedManifest(facts: BackupFacts, participant: Participant, files: ManifestFiles): Manifest {
   return manifestOf(facts, participant, files, facts.timestampCopyStart, undefined);
 }
 
 /**
  * The complete manifest.
  *
- * @param files of the cluster, in any order: copied now, or in an earlier backup
- * @param extra files that did not come from the cluster: what the server gave at the stop, WAL
+ * @param files of the backup, sorted
  */
 export function completeManifest(
   facts: BackupFacts,
   participant: Participant,
-  files: readonly ManifestFile[],
-  extra: readonly ManifestFile[],
+  files: ManifestFiles,
   timestampStop: number,
   stopped: BackupStop | undefined,
 ): Manifest {
-  // A file of the cluster and one of ours under one name: ours is the one that recovery needs.
-  const ours = new Set(extra.map(({ name }) => name));
-  const all = [...files.filter(({ name }) => !ours.has(name)), ...extra].sort((a, b) => compareBytes(a.name, b.name));
-  const manifest = manifestOf(facts, participant, all, timestampStop, stopped);
+  const manifest = manifestOf(facts, participant, files, timestampStop, stopped);
   validate(manifest);
   return manifest;
 }
@@ -69,7 +63,7 @@ export function copiesArchive(options: BackupOptions, { repository }: Participan
 function manifestOf(
   facts: BackupFacts,
   participant: Participant,
-  files: ManifestFile[],
+  files: ManifestFiles,
   timestampStop: number,
   stopped: BackupStop | undefined,
 ): Manifest {
@@ -124,7 +118,7 @@ function manifestOf(
 export function priorReferences({ prior }: Lineage): string[] {
   if (prior === undefined) return [];
   if (prior.references !== undefined) return prior.references;
-  const labels = new Set(prior.files.flatMap(({ reference }) => (reference === undefined ? [] : [reference])));
+  const labels = new Set(prior.files.values().flatMap(({ reference }) => (reference === undefined ? [] : [reference])));
   return [...[...labels].sort(), prior.label];
 }
 
@@ -136,7 +130,9 @@ function validate(manifest: Manifest): void {
     if (file.checksum === undefined) problems.push(`missing checksum for file '${file.name}'`);
     if (file.repoSizeBytes === 0) problems.push(`repo size must be > 0 for file '${file.name}'`);
   }
-  if (!manifest.files.some(({ name }) => name === "pg_data/global/pg_control")) problems.push("missing pg_control");
+  if (!manifest.files.values().some(({ name }) => name === "pg_data/global/pg_control")) {
+    problems.push("missing pg_control");
+  }
   if (!manifest.paths.some(({ name }) => name === "pg_data")) problems.push("missing path 'pg_data'");
   if (problems.length > 0) {
     throw new WalferryError("Format", `manifest validation failed:\n${problems.slice(0, 20).join("\n")}`);

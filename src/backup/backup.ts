@@ -7,21 +7,22 @@
  * Nothing counts before the last step: until then the directory is an unfinished backup that the next run resumes or removes, and the server
  * leaves backup mode when the session closes.
  */
-import { WalferryError } from "../errors.ts";
 import type { ManifestFile } from "../format/manifest.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { formatSize } from "../report/units.ts";
 import type { RepositoryFailure } from "../repository/repository_set.ts";
 import { completeManifest, copiesArchive, priorReferences } from "./assemble.ts";
 import { copySegments, waitForRange, waitInArchive } from "./archive_range.ts";
-import { type CopiedFile, copyFiles } from "./copier.ts";
+import { copyFiles } from "./copier.ts";
+import { orderJobs } from "./copy_jobs.ts";
 import { completeBackup, storeServerFiles } from "./finish.ts";
 import { chooseLineage, type Lineage } from "./lineage.ts";
 import { list } from "./listed.ts";
 import { ManifestSaver } from "./manifest_saver.ts";
 import type { BackupOptions, BackupType } from "./options.ts";
-import { gatherParticipants, type Participant } from "./participants.ts";
-import { isFromStandby, orderJobs } from "./planner.ts";
+import { gatherParticipants } from "./participants.ts";
+import { isFromStandby } from "./planner.ts";
+import { RunJournals } from "./run_journals.ts";
 import {
   type Archived,
   type BackupRun,
@@ -30,11 +31,15 @@ import {
   type Opened,
   type Started,
   type Stopped,
+  storedIn,
 } from "./stages.ts";
 import { openCluster, type SourceCluster, startOnline, stopOnline } from "./start_stop.ts";
 
 /** The session with the server is used at least this often, so that neither end takes the other for dead. */
 const PING_EVERY_MS = 30_000;
+
+/** While files are copied it is looked so often whether the directories still belong to this backup. */
+const LOOK_EVERY_MS = 1_000;
 
 /** What came of a backup. */
 export interface BackupReport {
@@ -61,14 +66,16 @@ export async function runBackup(run: BackupRun): Promise<BackupReport> {
   const started = await start(run, opened);
   const listed = await list(run, opened, started);
   const saver = new ManifestSaver(opened.participants, listed, options.manifestSaveBytes, context);
+  using journals = RunJournals.begin(opened.participants, listed, options, context);
   try {
-    const copied = await copy(run, opened, listed, saver);
+    await copy(run, opened, listed, saver, journals);
     const stopped = await stop(opened, listed);
     const archived = await archive(run, opened, started, listed, stopped);
     saver.close();
-    return await complete(run, opened, listed, copied, stopped, archived);
+    return await complete(run, opened, listed, stopped, archived, journals);
   } catch (error) {
     // What was done so far need not be done again.
+    await journals.flush();
     if (options.resume) await saver.save();
     throw error;
   }
@@ -133,15 +140,17 @@ async function copy(
   opened: Opened,
   listed: Listed,
   saver: ManifestSaver,
-): Promise<readonly CopiedFile[]> {
+  journals: RunJournals,
+): Promise<void> {
   const { cluster, participants } = opened;
   let lastPingMs = context.clock.monotonicMs();
+  let lastLookMs = lastPingMs;
   // A job fills a bundle in every repository that has some: the smallest size asked for says when it is full.
   const bundleBytes = Math.min(
     ...[...listed.facts.values()].map(({ lineage }) => lineage.bundle?.sizeBytes ?? Infinity),
   );
   const fromStandby = cluster.standby === undefined ? undefined : isFromStandby;
-  const files = await copyFiles(orderJobs(listed.plan.copies, bundleBytes, fromStandby), {
+  await copyFiles(orderJobs(listed.copies, bundleBytes, fromStandby), {
     setup: {
       targets: participants.live.map((participant) => {
         const { repository } = participant;
@@ -164,19 +173,30 @@ async function copy(
     },
     processMax: options.processMax,
     pathOf: (name) => cluster.pathOf(name),
-    onCopied: (copied) => saver.add(copied),
+    onCopied: (copied) => {
+      for (const [key, entry] of copied.entries) listed.stored.get(key)!.store(copied.decision.index, entry);
+      saver.add(copied);
+      journals.add(copied);
+    },
+    onGone: ({ index, targets }) => {
+      for (const key of targets.keys()) listed.stored.get(key)!.drop(index);
+    },
     stillValid: async () => {
+      await journals.flush();
       if (options.resume) await saver.saveWhenDue();
       const nowMs = context.clock.monotonicMs();
-      if (nowMs - lastPingMs < PING_EVERY_MS) return;
-      lastPingMs = nowMs;
-      await cluster.assertSameRoles();
+      if (nowMs - lastPingMs >= PING_EVERY_MS) {
+        lastPingMs = nowMs;
+        await cluster.assertSameRoles();
+      }
+      if (nowMs - lastLookMs < LOOK_EVERY_MS) return [];
+      lastLookMs = nowMs;
+      return await listed.held.lost(participants.live, (participant) => factsOf(listed, participant));
     },
     onProgress,
     onFailure: (failure) => participants.drop([failure]),
   }, context);
   await cluster.assertSameRoles();
-  return files;
 }
 
 async function stop({ cluster, participants }: Opened, listed: Listed): Promise<Stopped> {
@@ -186,6 +206,7 @@ async function stop({ cluster, participants }: Opened, listed: Listed): Promise<
   if (online !== undefined) {
     await participants.each(async (participant) => {
       const facts = factsOf(listed, participant);
+      await listed.held.assertHeld(participant, facts);
       extra.set(participant.repository.key, await storeServerFiles(participant, facts, online, timestampStop));
     });
   }
@@ -218,20 +239,22 @@ async function complete(
   { context }: BackupRun,
   { participants, lineages }: Opened,
   listed: Listed,
-  copied: readonly CopiedFile[],
   stopped: Stopped,
   archived: Archived,
+  journals: RunJournals,
 ): Promise<BackupReport> {
   const reports = new Map<number, Omit<BackupReport, "failures">>();
   await participants.each(async (participant) => {
     const { key } = participant.repository;
     const facts = factsOf(listed, participant);
     const extra = [...(stopped.extra.get(key) ?? []), ...(archived.get(key) ?? [])];
-    const files = [...listed.plan.references.get(key)!, ...entriesOf(copied, participant)];
-    const manifest = completeManifest(facts, participant, files, extra, stopped.timestampStop, stopped.online);
+    const files = storedIn(listed, participant).complete(extra, participant.repository);
+    const manifest = completeManifest(facts, participant, files, stopped.timestampStop, stopped.online);
     context.signal.throwIfAborted();
+    await listed.held.assertHeld(participant, facts);
     await completeBackup(participant, facts, manifest, context);
-    const sizeBytes = manifest.files.reduce((total, file) => total + file.sizeBytes, 0);
+    journals.forget(key);
+    const sizeBytes = manifest.files.values().reduce((total, file) => total + file.sizeBytes, 0);
     const { type } = lineages.get(key)!;
     reports.set(key, { label: manifest.label, type, sizeBytes, files: manifest.files.length });
   });
@@ -247,15 +270,4 @@ async function complete(
     log.info(`${type} backup size = ${formatSize(sizeBytes)}, file total = ${files}`);
   }
   return { ...done[0]!.report, failures: participants.failures };
-}
-
-/** What was copied for one repository. @throws WalferryError `Assert` for a file that it needs and does not have */
-function entriesOf(copied: readonly CopiedFile[], { repository }: Participant): ManifestFile[] {
-  return copied.filter(({ decision }) => decision.targets.has(repository.key)).map(({ decision, entries }) => {
-    const entry = entries.get(repository.key);
-    if (entry === undefined) {
-      throw new WalferryError("Assert", `'${decision.file.name}' was not stored in ${repository.name}`);
-    }
-    return entry;
-  });
 }

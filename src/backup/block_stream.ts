@@ -4,9 +4,9 @@
  */
 import { type BlockMapItem, type BlockShape, renderBlockMap } from "../format/block_map.ts";
 import { ByteReader } from "../stream/byte_reader.ts";
-import { type ByteStream, type Filter, pipeline } from "../stream/byte_stream.ts";
-import { encryptFilter } from "../stream/cipher.ts";
-import { compressFilter } from "../stream/compress.ts";
+import type { ByteStream, Filter } from "../stream/byte_stream.ts";
+import { encryptBytes } from "../stream/cipher.ts";
+import { compressBytes } from "../stream/compress.ts";
 import type { CompressSetting } from "../stream/compress_type.ts";
 import { streamOf } from "../stream/sources.ts";
 import { xxh3 } from "../stream/xxh3.ts";
@@ -92,13 +92,12 @@ export class BlockStream {
   }
 
   async *#closeSuperBlock(): AsyncGenerator<Uint8Array> {
-    const { compress } = this.#storing;
-    const content = streamOf(this.#open!.subarray(0, this.#openBytes));
-    let storedBytes = 0;
-    for await (const chunk of pipeline(content, compressFilter(compress, "raw"), ...this.#encrypt())) {
-      storedBytes += chunk.length;
-      yield chunk;
-    }
+    const { compress, cipherPass } = this.#storing;
+    const content = this.#open!.subarray(0, this.#openBytes);
+    const compressed = await compressBytes(compress, content, "raw");
+    const stored = cipherPass === undefined ? compressed : encryptBytes(cipherPass, compressed, "raw");
+    const storedBytes = stored.length;
+    yield stored;
     for (const at of this.#openAt) {
       this.#items[at] = { ...this.#items[at]!, superBlockBytes: this.#openBytes, storedBytes };
     }
@@ -109,15 +108,10 @@ export class BlockStream {
   }
 
   async *#storeMap(): AsyncGenerator<Uint8Array> {
-    const map = streamOf(renderBlockMap(this.#items, this.#storing.shape));
-    for await (const chunk of pipeline(map, ...this.#encrypt())) {
-      this.#mapBytes += chunk.length;
-      yield chunk;
-    }
-  }
-
-  #encrypt(): Filter[] {
-    const { cipherPass } = this.#storing;
-    return cipherPass === undefined ? [] : [encryptFilter(cipherPass, "raw")];
+    const { shape, cipherPass } = this.#storing;
+    const map = renderBlockMap(this.#items, shape);
+    const stored = cipherPass === undefined ? map : encryptBytes(cipherPass, map, "raw");
+    this.#mapBytes = stored.length;
+    yield* streamOf(stored);
   }
 }

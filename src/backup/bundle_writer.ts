@@ -3,8 +3,9 @@
  * said by the manifest only.
  */
 import type { Storage } from "../../backends/contract.ts";
-import type { ByteStream } from "../stream/byte_stream.ts";
+import { type ByteStream, CHUNK_BYTES } from "../stream/byte_stream.ts";
 import { PushedStream } from "../stream/pushed_stream.ts";
+import { concatenate } from "../stream/sources.ts";
 
 export class BundleWriter {
   readonly #storage: Storage;
@@ -12,6 +13,9 @@ export class BundleWriter {
   readonly #stream = new PushedStream();
   #written: Promise<void> | undefined;
   #sizeBytes = 0;
+  /** Members that the store has not been given yet: so small that it gets several at once. */
+  #pending: Uint8Array[] = [];
+  #pendingBytes = 0;
 
   /** Nothing is written before the first member: a bundle without any does not exist. */
   constructor(storage: Storage, path: string) {
@@ -30,14 +34,27 @@ export class BundleWriter {
    * @returns the offset at which it begins, in bytes
    * @throws what the store threw, now or for an earlier member; what the member threw, and then the bundle is of no use
    */
-  async append(member: ByteStream): Promise<number> {
+  async append(member: ByteStream | Uint8Array): Promise<number> {
     const offsetBytes = this.#sizeBytes;
-    for await (const chunk of member) {
-      this.#written ??= this.#begin();
-      await this.#stream.push(chunk);
-      this.#sizeBytes += chunk.length;
-    }
+    if (member instanceof Uint8Array) await this.#add(member);
+    else for await (const chunk of member) await this.#add(chunk);
     return offsetBytes;
+  }
+
+  async #add(chunk: Uint8Array): Promise<void> {
+    this.#pending.push(chunk);
+    this.#pendingBytes += chunk.length;
+    this.#sizeBytes += chunk.length;
+    if (this.#pendingBytes >= CHUNK_BYTES) await this.#flush();
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#pendingBytes === 0) return;
+    const chunk = concatenate(this.#pending, this.#pendingBytes);
+    this.#pending = [];
+    this.#pendingBytes = 0;
+    this.#written ??= this.#begin();
+    await this.#stream.push(chunk);
   }
 
   #begin(): Promise<void> {
@@ -50,12 +67,15 @@ export class BundleWriter {
 
   /** Makes the bundle durable. @throws what the store threw: no member is there then */
   async finish(): Promise<void> {
+    await this.#flush();
     if (this.#written === undefined) return;
     await Promise.all([this.#stream.end(), this.#written]);
   }
 
   /** Gives the bundle up; nothing is left of it. */
   async abandon(reason: unknown): Promise<void> {
+    this.#pending = [];
+    this.#pendingBytes = 0;
     if (this.#written === undefined) return;
     this.#stream.fail(reason);
     // Whatever the store says: the reason is told by the one who gives up.

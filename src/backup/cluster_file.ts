@@ -32,6 +32,8 @@ export interface ClusterFileSettings {
 export interface ClusterFile extends Disposable {
   /** Its content from the start; each call reads anew, and only one reading goes on at a time. @throws WalferryError `FileRead` */
   content(): ByteStream;
+  /** All of its content at once; for small files. @throws WalferryError `FileRead` */
+  whole(): Uint8Array;
   /** A part of it as it is now, beside the reading that goes on; `undefined` when it is gone. */
   reread(offsetBytes: number, lengthBytes: number): Uint8Array | undefined;
 }
@@ -40,7 +42,7 @@ export interface ClusterFile extends Disposable {
 export function openClusterFile(settings: ClusterFileSettings, request: ClusterFileRequest): ClusterFile | undefined {
   if (request.source === "control") {
     const bytes = readControlBytes(settings.pgPath, settings.pgVersionForce);
-    return { content: () => streamOf(bytes), reread: () => undefined, [Symbol.dispose]() {} };
+    return { content: () => streamOf(bytes), whole: () => bytes, reread: () => undefined, [Symbol.dispose]() {} };
   }
   try {
     return new OrdinaryFile(request.path, request.sizeBytes, settings.bufferBytes);
@@ -73,6 +75,12 @@ class OrdinaryFile implements ClusterFile {
       if (count < buffer.length) return;
       left -= count;
     }
+  }
+
+  whole(): Uint8Array {
+    this.#seek(this.#file, 0);
+    const bytes = new Uint8Array(this.#sizeBytes);
+    return bytes.subarray(0, readFully(this.#file, bytes, this.#path));
   }
 
   /** Reads through a second handle, so that the position of the first stays; `undefined` for a page that is gone. */

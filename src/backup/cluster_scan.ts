@@ -6,10 +6,11 @@
  * under /etc. What a link leads to is listed under the link's name.
  */
 import { WalferryError } from "../errors.ts";
+import { FileTable } from "../format/file_table.ts";
 import { compareBytes } from "../format/json.ts";
 import type {
   ManifestDefaults,
-  ManifestFile,
+  ManifestFiles,
   ManifestLink,
   ManifestPath,
   ManifestTarget,
@@ -41,7 +42,7 @@ export interface ScanRequest {
 
 /** Everything found. Lists are sorted by name in byte order. */
 export interface ClusterScan {
-  readonly files: ManifestFile[];
+  readonly files: ManifestFiles;
   readonly paths: ManifestPath[];
   readonly links: ManifestLink[];
   readonly targets: ManifestTarget[];
@@ -81,7 +82,7 @@ class Scanner {
   readonly #signal: AbortSignal;
   readonly #accounts = new Accounts();
   readonly #exclusions: readonly Exclusion[];
-  readonly #files: ManifestFile[] = [];
+  readonly #files = FileTable.empty();
   readonly #paths: ManifestPath[] = [];
   readonly #links: ManifestLink[] = [];
   readonly #targets: ManifestTarget[] = [];
@@ -105,7 +106,8 @@ class Scanner {
     this.#targets.push({ name: "pg_data", type: "path", path: pgPath });
     this.#paths.push({ name: "pg_data", mode: modeOf(base), ...this.#ownerOf(base) });
     await this.#walk("pg_data", pgPath, 1);
-    for (const list of [this.#files, this.#paths, this.#links, this.#targets] as { name: string }[][]) {
+    this.#files.sort();
+    for (const list of [this.#paths, this.#links, this.#targets] as { name: string }[][]) {
       list.sort((a, b) => compareBytes(a.name, b.name));
     }
     const owner = this.#ownerOf(base);
@@ -274,7 +276,7 @@ class Scanner {
   }
 
   #addFile(name: string, info: Deno.FileInfo): void {
-    this.#files.push({
+    this.#files.add({
       name,
       sizeBytes: info.size,
       repoSizeBytes: info.size,

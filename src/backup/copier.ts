@@ -7,9 +7,9 @@ import type { ManifestFile } from "../format/manifest.ts";
 import { firstBlockOf } from "../postgres/directory_rules.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { isDistant } from "../../backends/config.ts";
-import { LIGHT_AT_ONCE, WorkerPool } from "../process/worker_pool.ts";
+import { LIGHT_AT_ONCE, WorkerPool, workersWorth } from "../process/worker_pool.ts";
 import { formatPercent, formatSize } from "../report/units.ts";
-import { blockMapPlace } from "../repository/block_files.ts";
+import { blockFilePath, blockMapPlace } from "../repository/block_files.ts";
 import type { RepositoryFailure } from "../repository/repository_set.ts";
 import type { BlockDecision } from "./block_plan.ts";
 import type {
@@ -20,8 +20,11 @@ import type {
   CopyResult,
   CopySetup,
   StoredFile,
+  StoredPlace,
 } from "./copy_request.ts";
-import { CONTROL_NAME, type CopyDecision, type CopyJob } from "./planner.ts";
+import { type CopyJob, type CopyJobs } from "./copy_jobs.ts";
+import { storedPath } from "./file_store.ts";
+import { CONTROL_NAME, type CopyDecision } from "./planner.ts";
 
 /** Pause before the attempts behind the first two (`job-retry-interval`), and how many attempts there are in all. */
 const RETRY_PAUSES_MS = [0, 15_000];
@@ -54,12 +57,17 @@ export interface CopyRun {
   readonly processMax: number;
   /** Absolute path of a manifest name. */
   readonly pathOf: (name: string) => string;
-  /** An error here stops the copy: the server changed its role, or the session is gone. Called now and then. */
-  readonly stillValid: () => Promise<void>;
+  /**
+   * An error here stops the copy: the server changed its role, or the session is gone. Gives the repositories that are to be left out from
+   * here on. Called now and then.
+   */
+  readonly stillValid: () => Promise<readonly RepositoryFailure[]>;
   /** Hears how far the copy is. */
   readonly onProgress: (doneBytes: number, totalBytes: number) => void;
   /** Hears of every file that is stored, or found where an earlier backup has it. */
   readonly onCopied: (copied: CopiedFile) => void;
+  /** Hears of every file that the server removed meanwhile. */
+  readonly onGone: (decision: CopyDecision) => void;
   /** Hears of a repository that is left out from here on; throws when it was the last one. */
   readonly onFailure: (failure: RepositoryFailure) => void;
 }
@@ -68,44 +76,38 @@ export interface CopyRun {
  * Copies files with a bounded number of workers.
  *
  * @param jobs in the order in which they are begun
- * @returns what is stored, in no order; files that the server removed meanwhile are not among them
  * @throws WalferryError what reading the cluster threw (after retries), what `onFailure` threw, the signal's reason
  */
-export async function copyFiles(
-  jobs: readonly CopyJob[],
-  run: CopyRun,
-  context: CommandContext,
-): Promise<CopiedFile[]> {
-  return await new Copier(jobs, run, context).run();
+export async function copyFiles(jobs: CopyJobs, run: CopyRun, context: CommandContext): Promise<void> {
+  await new Copier(jobs, run, context).run();
 }
 
 class Copier {
-  readonly #jobs: readonly CopyJob[];
+  readonly #jobs: CopyJobs;
   readonly #run: CopyRun;
   readonly #context: CommandContext;
   readonly #live: Set<number>;
-  readonly #files: CopiedFile[] = [];
   readonly #totalBytes: number;
   /** Whether a repository is reached over a network: small files then wait more than they compute. */
   readonly #isDistant: boolean;
   #finishedBytes = 0;
 
-  constructor(jobs: readonly CopyJob[], run: CopyRun, context: CommandContext) {
+  constructor(jobs: CopyJobs, run: CopyRun, context: CommandContext) {
     this.#jobs = jobs;
     this.#run = run;
     this.#context = context;
     this.#live = new Set(run.setup.targets.map((target) => target.key));
     this.#isDistant = run.setup.targets.some(({ storage }) => isDistant(storage));
-    this.#totalBytes = jobs.reduce((total, job) => total + sizeOf(job.copies), 0);
+    this.#totalBytes = jobs.totalBytes;
   }
 
-  async run(): Promise<CopiedFile[]> {
+  async run(): Promise<void> {
     const { signal, progress } = this.#context;
     await using pool = new WorkerPool<CopyJobRequest, CopyJobResult>(
       "backup-copy",
       this.#run.setup,
       // The one that reads the primary beside a standby is not counted.
-      Math.min(this.#run.processMax, Math.max(1, this.#jobs.length)) + (this.#jobs.some(sparesPrimary) ? 1 : 0),
+      this.#workers() + (this.#jobs.someSparePrimary ? 1 : 0),
       (bytes) => progress.advance(bytes),
     );
     const stop = () => pool.close(signal.reason);
@@ -119,7 +121,13 @@ class Copier {
       progress.stop();
       signal.removeEventListener("abort", stop);
     }
-    return this.#files;
+  }
+
+  /** A distant store is waited for: there every worker helps. */
+  #workers(): number {
+    const { processMax } = this.#run;
+    const worth = this.#isDistant ? processMax : workersWorth(processMax, this.#totalBytes, this.#jobs.files);
+    return Math.min(worth, Math.max(1, this.#jobs.length));
   }
 
   /** A lane for each job that may run at once; the first error stops the other lanes when they have ended what they are at. */
@@ -130,15 +138,19 @@ class Copier {
         if (failed !== undefined) return;
         try {
           await this.#runJob(pool, job);
-          await this.#run.stillValid();
+          for (const { key, error } of await this.#run.stillValid()) {
+            if (this.#live.has(key)) this.#drop(key, error);
+          }
         } catch (error) {
           failed ??= { error };
         }
       }
     };
     const lanes = this.#run.processMax * (this.#isDistant ? LIGHT_AT_ONCE : 1);
-    const queue = this.#jobs.filter((job) => !sparesPrimary(job)).values();
-    const primary = this.#jobs.filter(sparesPrimary);
+    // One queue for all lanes: a lane that ends with an error must not end it for the others.
+    const jobs = this.#jobs.values(false);
+    const queue = { [Symbol.iterator]: () => ({ next: () => jobs.next() }) };
+    const primary = this.#jobs.values(true);
     await Promise.all([lane(primary), ...Array.from({ length: lanes }, () => lane(queue))]);
     if (failed !== undefined) throw (failed as { readonly error: unknown }).error;
   }
@@ -183,7 +195,11 @@ class Copier {
         bundled,
         unchangedChecksum: unchanged?.checksum,
         blocks: blocks && this.#blocksIn(key, blocks),
-        resumed: resumed && { checksum: resumed.entry.checksum!, compare: resumed.compare },
+        resumed: resumed && {
+          checksum: resumed.entry.checksum!,
+          compare: resumed.compare,
+          stored: this.#placeIn(key, resumed.entry),
+        },
       })),
     };
   }
@@ -194,6 +210,22 @@ class Copier {
     const backups = directory.slice(0, directory.lastIndexOf("/"));
     const map = blockMapPlace(prior, `${backups}/${prior.reference}`);
     return { shape, superBlockBytes, prior: { map, sizeBytes: prior.sizeBytes, checksum: prior.checksum! } };
+  }
+
+  /** Where an interrupted run has stored a file. */
+  #placeIn(key: number, entry: ManifestFile): StoredPlace {
+    const target = this.#run.setup.targets.find((one) => one.key === key)!;
+    const { name, bundleId, bundleOffset = 0, repoSizeBytes, repoChecksum, blockMapBytes } = entry;
+    const isInBlocks = blockMapBytes !== undefined;
+    const isMember = bundleId !== undefined;
+    return {
+      path: isMember || isInBlocks ? blockFilePath(target.directory, name, bundleId) : storedPath(target, entry),
+      member: isMember ? { offsetBytes: bundleOffset, lengthBytes: repoSizeBytes } : undefined,
+      framing: isMember ? target.bundleFraming : "normal",
+      blocks: isInBlocks
+        ? { repoChecksum: repoChecksum ?? "", map: blockMapPlace(entry, target.directory) }
+        : undefined,
+    };
   }
 
   /** Whether this result is final; the alternative is another attempt for all repositories, so that all hold the same content. */
@@ -223,6 +255,7 @@ class Copier {
     if (request.source === "control") {
       throw new WalferryError("FileMissing", `unable to open missing file '${request.path}' for read`);
     }
+    this.#run.onGone(copy);
     this.#context.log.detail(`skip file removed by database ${request.path}`, worker);
   }
 
@@ -248,9 +281,7 @@ class Copier {
       const entry = entryOf(copy, result, stored, bundleId);
       if (entry !== undefined) entries.set(stored.key, entry);
     }
-    const copied = { decision: copy, entries };
-    this.#files.push(copied);
-    this.#run.onCopied(copied);
+    this.#run.onCopied({ decision: copy, entries });
     this.#tell(copy, request, result, bundleId, worker);
   }
 
@@ -319,10 +350,6 @@ function entryOf(
       blockMapBytes: stored.mapBytes,
     }),
   };
-}
-
-function sparesPrimary(job: CopyJob): boolean {
-  return job.sparesPrimary === true;
 }
 
 function sizeOf(copies: readonly CopyDecision[]): number {

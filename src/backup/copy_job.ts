@@ -5,12 +5,11 @@
 import type { Storage } from "../../backends/contract.ts";
 import { openStorage } from "../../backends/open.ts";
 import { type SerializedError, serializeError } from "../errors.ts";
-import { SHA1_OF_NOTHING } from "../format/manifest_codec.ts";
 import { PageChecker } from "../postgres/page_checksum.ts";
 import type { Advance } from "../process/worker_pool.ts";
 import { type ByteStream, pipeline } from "../stream/byte_stream.ts";
 import { sha1Hex, Sha1Meter } from "../stream/hash.ts";
-import { collect, drain, streamOf } from "../stream/sources.ts";
+import { drain } from "../stream/sources.ts";
 import { BundleWriter } from "./bundle_writer.ts";
 import { type ClusterFile, openClusterFile } from "./cluster_file.ts";
 import type {
@@ -22,9 +21,9 @@ import type {
   FileTarget,
   StoredFile,
 } from "./copy_request.ts";
-import { asStored, type Content, type Destinations, placesOf, storeAll, storedPath } from "./file_store.ts";
+import { asStored, type Content, type Destinations, placesOf, storeAll, storeWhole } from "./file_store.ts";
 import { WHOLE_BYTES } from "./planner.ts";
-import { readStored } from "./resumed_file.ts";
+import { ResumedFiles } from "./resumed_file.ts";
 
 /** Starts a worker of the job `backup-copy`: opens every repository's store once. */
 export async function start(
@@ -45,9 +44,13 @@ async function copyAll(
   for (const { key, directory } of bundleId === undefined ? [] : setup.targets) {
     bundles.set(key, new BundleWriter(storages.get(key)!, `${directory}/bundle/${bundleId}`));
   }
+  await using before = new AsyncDisposableStack();
+  const resumed = new Map(setup.targets.map(({ key }) => [key, before.use(new ResumedFiles(storages.get(key)!))]));
   const results: CopyResult[] = [];
   try {
-    for (const file of files) results.push(await copyFile({ setup, storages, bundles, bundleId }, file, advance));
+    for (const file of files) {
+      results.push(await copyFile({ setup, storages, bundles, bundleId }, resumed, file, advance));
+    }
   } catch (error) {
     for (const bundle of bundles.values()) await bundle.abandon(error);
     throw error;
@@ -74,8 +77,13 @@ function withoutBundles(result: CopyResult, failures: ReadonlyMap<number, Serial
   return { ...result, stored };
 }
 
-async function copyFile(destinations: Destinations, request: CopyRequest, advance: Advance): Promise<CopyResult> {
-  const { setup, storages } = destinations;
+async function copyFile(
+  destinations: Destinations,
+  resumed: ReadonlyMap<number, ResumedFiles>,
+  request: CopyRequest,
+  advance: Advance,
+): Promise<CopyResult> {
+  const { setup } = destinations;
   using file = openClusterFile(setup, request);
   if (file === undefined) return { status: "missing" };
   const isSmall = request.sizeBytes <= WHOLE_BYTES;
@@ -83,9 +91,16 @@ async function copyFile(destinations: Destinations, request: CopyRequest, advanc
     unchangedChecksum !== undefined || resumed?.compare
   );
   const isBundled = request.targets.some(({ bundled }) => bundled);
-  const whole = isSmall && (isCompared || isBundled) ? await collect(file.content(), WHOLE_BYTES) : undefined;
-  const found = isCompared ? await contentOf(whole ?? file.content()) : whole?.length === 0 ? NOTHING : undefined;
-  const { settled, damaged } = await settle(setup, storages, request, found);
+  // What an interrupted run has stored everywhere, and need not be compared, is not read.
+  const isRead = isCompared || request.targets.some((target) => target.resumed === undefined);
+  const whole = isSmall && isRead ? file.whole() : undefined;
+  const known = whole === undefined ? undefined : { sizeBytes: whole.length, checksum: sha1Hex(whole) };
+  const found = isCompared
+    ? known ?? await contentOf(file.content())
+    : isBundled && whole?.length === 0
+    ? known
+    : undefined;
+  const { settled, damaged } = await settle(setup, resumed, request, found);
   const targets = request.targets.filter(({ key }) => !settled.has(key));
   if (targets.length === 0) {
     advance(request.sizeBytes);
@@ -94,14 +109,17 @@ async function copyFile(destinations: Destinations, request: CopyRequest, advanc
     return { status: "copied", ...content, pages, stored: [...settled.values()] };
   }
   // What was too large for memory is read again. It may have changed in between: this reading says what is stored.
-  const content = () => whole === undefined ? file.content() : streamOf(whole);
-  let copied = await store(destinations, { ...request, targets }, file, content(), advance);
+  const storing = (targets: readonly FileTarget[], advance: Advance) =>
+    whole === undefined
+      ? store(destinations, { ...request, targets }, file, advance)
+      : storeSmall(destinations, { ...request, targets }, file, { bytes: whole, ...known! }, advance);
+  let copied = await storing(targets, advance);
   if (targets.some((target) => isOther(target, copied))) {
     const anew = targets.map((target) => ({
       ...target,
       blocks: target.blocks && { ...target.blocks, prior: undefined },
     }));
-    copied = await store(destinations, { ...request, targets: anew }, file, content(), () => undefined);
+    copied = await storing(anew, () => undefined);
   }
   const stored = copied.stored.map((one): StoredFile => {
     if (one.status === "unchanged" && copied.sizeBytes === 0) return emptyMember(one.key);
@@ -124,9 +142,6 @@ function emptyMember(key: number): StoredFile {
   return { key, status: "stored", sizeBytes: 0, checksum: undefined };
 }
 
-/** A file that the server emptied since it was listed. */
-const NOTHING: Content = { sizeBytes: 0, checksum: SHA1_OF_NOTHING };
-
 /**
  * Finds the repositories that need nothing, since an earlier backup or an interrupted run has this content there, and those that cannot be
  * asked.
@@ -135,7 +150,7 @@ const NOTHING: Content = { sizeBytes: 0, checksum: SHA1_OF_NOTHING };
  */
 async function settle(
   setup: CopySetup,
-  storages: ReadonlyMap<number, Storage>,
+  resumedFiles: ReadonlyMap<number, ResumedFiles>,
   request: CopyRequest,
   found: Content | undefined,
 ): Promise<{ readonly settled: Map<number, StoredFile>; readonly damaged: Map<number, string> }> {
@@ -150,12 +165,18 @@ async function settle(
       settled.set(key, { key, status: "unchanged" });
     } else if (resumed !== undefined && (found === undefined || isThis(resumed.checksum))) {
       const target = setup.targets.find((one) => one.key === key)!;
-      const path = storedPath(target, request);
-      const storage = storages.get(key)!;
+      const { checksum, stored } = resumed;
+      const expected = {
+        checksum,
+        sizeBytes: request.sizeBytes,
+        compressType: target.compress.type,
+        cipherPass: target.cipherPass,
+      };
       try {
-        const bytes = await readStored(storage, path, target.compress.type, target.cipherPass, resumed.checksum);
-        if (bytes === undefined) damaged.set(key, `${storage.location}/${path}`);
-        else settled.set(key, { key, status: "resumed", ...asStored(target, bytes) });
+        const bytes = await resumedFiles.get(key)!.read(stored, expected);
+        if (bytes === undefined) damaged.set(key, resumedFiles.get(key)!.display(stored));
+        // The hash of blocks is told whatever they are made of: they are not the content.
+        else settled.set(key, { key, status: "resumed", ...(stored.blocks ? bytes : asStored(target, bytes)) });
       } catch (error) {
         settled.set(key, { key, status: "failed", error: serializeError(error) });
       }
@@ -164,8 +185,7 @@ async function settle(
   return { settled, damaged };
 }
 
-async function contentOf(bytes: Uint8Array | ByteStream): Promise<Content> {
-  if (bytes instanceof Uint8Array) return { sizeBytes: bytes.length, checksum: sha1Hex(bytes) };
+async function contentOf(bytes: ByteStream): Promise<Content> {
   const meter = new Sha1Meter();
   await drain(meter.through(bytes));
   return { sizeBytes: meter.sizeBytes, checksum: meter.digestHex() };
@@ -173,24 +193,41 @@ async function contentOf(bytes: Uint8Array | ByteStream): Promise<Content> {
 
 type Copied = Extract<CopyResult, { status: "copied" }>;
 
+function checkerOf({ setup }: Destinations, { firstBlock }: CopyRequest, file: ClusterFile): PageChecker | undefined {
+  return firstBlock === undefined ? undefined : new PageChecker({
+    pageBytes: setup.pageBytes,
+    firstBlock,
+    headerCheck: setup.pageHeaderCheck,
+    reread: (offset) => file.reread(offset, setup.pageBytes),
+  });
+}
+
+/** Writes content that is in memory to every repository that needs it. */
+async function storeSmall(
+  destinations: Destinations,
+  request: CopyRequest,
+  file: ClusterFile,
+  { bytes, sizeBytes, checksum }: Content & { readonly bytes: Uint8Array },
+  advance: Advance,
+): Promise<Copied> {
+  const checker = checkerOf(destinations, request, file);
+  checker?.update(bytes);
+  const stored = await storeWhole(bytes, placesOf(destinations, request), request);
+  advance(sizeBytes);
+  return { status: "copied", sizeBytes, checksum, pages: checker?.finish(), stored };
+}
+
 /** Reads the content once and writes it to every repository that needs it. */
 async function store(
   destinations: Destinations,
   request: CopyRequest,
   file: ClusterFile,
-  content: ByteStream,
   advance: Advance,
 ): Promise<Copied> {
-  const { setup } = destinations;
-  const checker = request.firstBlock === undefined ? undefined : new PageChecker({
-    pageBytes: setup.pageBytes,
-    firstBlock: request.firstBlock,
-    headerCheck: setup.pageHeaderCheck,
-    reread: (offset) => file.reread(offset, setup.pageBytes),
-  });
+  const checker = checkerOf(destinations, request, file);
   const plain = new Sha1Meter();
   const failure: { error?: unknown } = {};
-  const read = pipeline(watched(content, checker, advance, failure), plain.through);
+  const read = pipeline(watched(file.content(), checker, advance, failure), plain.through);
   const stored = await storeAll(read, placesOf(destinations, request), request);
   // A source that failed is no fault of the repositories, which all report it.
   if (failure.error !== undefined) throw failure.error;

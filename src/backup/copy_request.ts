@@ -60,8 +60,27 @@ export interface FileTarget {
   /** SHA-1 of the content that an earlier backup there holds: where it is this still, nothing is stored. */
   readonly unchangedChecksum?: string;
   readonly blocks?: BlockTarget;
-  /** SHA-1 of the content that an interrupted run stored: it stays when it is whole and, with `compare`, the cluster's content is the same. */
-  readonly resumed?: { readonly checksum: string; readonly compare: boolean };
+  /** What an interrupted run stored of it: it stays when it is whole and, with `compare`, the cluster's content is the same. */
+  readonly resumed?: ResumedTarget;
+}
+
+/** Stored bytes of an interrupted run. */
+export interface ResumedTarget {
+  /** SHA-1 of the content. */
+  readonly checksum: string;
+  readonly compare: boolean;
+  readonly stored: StoredPlace;
+}
+
+/** Where the bytes of one file are. */
+export interface StoredPlace {
+  /** Path in the repository. */
+  readonly path: string;
+  /** Absent = it is the whole of what lies there. */
+  readonly member?: { readonly offsetBytes: number; readonly lengthBytes: number };
+  readonly framing: Framing;
+  /** They are blocks, and not the file: what is known of them is the SHA-1 of the bytes, and the map at their end. */
+  readonly blocks?: { readonly repoChecksum: string; readonly map: BlockMapPlace };
 }
 
 /** A file that is stored in blocks. */

@@ -2,13 +2,12 @@
  * Whether sizes and times may decide what has changed, or whether contents have to be compared (`delta`, commands-and-behaviour §4.6).
  * Times lie when the clock went back, when a file was put there with an old time, and when the cluster went another way since.
  */
-import type { ManifestFile } from "../format/manifest.ts";
 import { compareBytes } from "../format/json.ts";
-import type { Manifest } from "../format/manifest.ts";
+import type { Manifest, ManifestFile, ManifestFiles } from "../format/manifest.ts";
 
 /** A file of the cluster that is newer than the moment at which copying begins: a reason for `delta` in every repository. */
-export function futureFile(files: readonly ManifestFile[], latestSeconds: number): ManifestFile | undefined {
-  return files.find(({ timestamp }) => timestamp > latestSeconds);
+export function futureFile(files: ManifestFiles, latestSeconds: number): ManifestFile | undefined {
+  return files.values().find(({ timestamp }) => timestamp > latestSeconds);
 }
 
 /** What the comparison with a prior backup needs besides the files. */
@@ -20,7 +19,7 @@ export interface DeltaFacts {
 
 /** Why contents have to be compared with this prior backup, as the original words it; `undefined` when sizes and times will do. */
 export function reasonForDelta(
-  files: readonly ManifestFile[],
+  files: ManifestFiles,
   prior: Manifest,
   { online, walSegment }: DeltaFacts,
 ): string | undefined {
@@ -65,13 +64,13 @@ export function clusterName({ name }: ManifestFile): string {
 
 /** Each file with its entry in a prior backup. Both lists are sorted by name in byte order, so that no index of a million names is built. */
 export function* withPrior(
-  files: readonly ManifestFile[],
-  priorFiles: readonly ManifestFile[],
-): Generator<readonly [file: ManifestFile, before: ManifestFile | undefined]> {
+  files: ManifestFiles,
+  priorFiles: ManifestFiles,
+): Generator<readonly [file: ManifestFile, before: ManifestFile | undefined, priorIndex: number]> {
   let at = 0;
+  let candidate = priorFiles.at(0);
   for (const file of files) {
-    while (at < priorFiles.length && compareBytes(priorFiles[at]!.name, file.name) < 0) at++;
-    const candidate = priorFiles[at];
-    yield [file, candidate?.name === file.name ? candidate : undefined];
+    while (candidate !== undefined && compareBytes(candidate.name, file.name) < 0) candidate = priorFiles.at(++at);
+    yield [file, candidate?.name === file.name ? candidate : undefined, at];
   }
 }

@@ -6,11 +6,11 @@ import type { Storage } from "../../backends/contract.ts";
 import { serializeError } from "../errors.ts";
 import { blockFilePath, readBlockMap } from "../repository/block_files.ts";
 import { type ByteStream, pipeline } from "../stream/byte_stream.ts";
-import { encryptFilter, type Framing } from "../stream/cipher.ts";
-import { compressFilter } from "../stream/compress.ts";
+import { encryptBytes, encryptFilter, type Framing } from "../stream/cipher.ts";
+import { compressBytes, compressFilter } from "../stream/compress.ts";
 import { compressExtension } from "../stream/compress_type.ts";
-import { Sha1Meter } from "../stream/hash.ts";
-import { collect } from "../stream/sources.ts";
+import { ByteMeter, sha1Hex, Sha1Meter } from "../stream/hash.ts";
+import { collect, streamOf } from "../stream/sources.ts";
 import { tee } from "../stream/tee.ts";
 import type { BundleWriter } from "./bundle_writer.ts";
 import { BlockStream } from "./block_stream.ts";
@@ -33,14 +33,17 @@ export interface Destinations {
 }
 
 /** Where a repository keeps a file of this backup. */
-export function storedPath({ directory, compress }: CopyTarget, { name }: CopyRequest): string {
+export function storedPath({ directory, compress }: CopyTarget, { name }: { readonly name: string }): string {
   return `${directory}/${name}${compressExtension(compress.type)}`;
 }
 
 /** The hash of stored bytes is told only where they are not the content itself. */
-export function asStored({ compress, cipherPass }: CopyTarget, { sizeBytes, checksum }: Content) {
-  const isTransformed = compress.type !== "none" || cipherPass !== undefined;
-  return { sizeBytes, checksum: isTransformed ? checksum : undefined };
+export function asStored(target: CopyTarget, { sizeBytes, checksum }: Content) {
+  return { sizeBytes, checksum: isTransformed(target) ? checksum : undefined };
+}
+
+function isTransformed({ compress, cipherPass }: CopyTarget): boolean {
+  return compress.type !== "none" || cipherPass !== undefined;
 }
 
 /** Where one repository stores a file. */
@@ -118,23 +121,52 @@ async function storeGroup(
 /** Writes one repository's copy; a failure is its result, so that the others go on. */
 async function storeOne(compressed: ByteStream, place: Place, request: CopyRequest): Promise<StoredFile> {
   const { target, storage, bundle, framing } = place;
-  const meter = new Sha1Meter();
+  const meter = isTransformed(target) ? new Sha1Meter() : new ByteMeter();
   const encrypt = target.cipherPass === undefined ? [] : [encryptFilter(target.cipherPass, framing)];
   const bytes = pipeline(compressed, ...encrypt, meter.through);
   let bundleOffset: number | undefined;
   try {
     if (bundle !== undefined) bundleOffset = await bundle.append(bytes);
     else {
-      // A small file is handed over in one piece, so that the store can write it with one request. The name becomes durable with its
-      // directory, which is synced once for all files before the manifest is written.
-      const whole = request.sizeBytes <= WHOLE_BYTES ? await collect(bytes, 2 * WHOLE_BYTES) : bytes;
-      await storage.write(storedPath(target, request), whole, { syncDirectory: false });
+      // The name becomes durable with its directory, which is synced once for all files before the manifest is written.
+      await storage.write(storedPath(target, request), bytes, { syncDirectory: false });
     }
   } catch (error) {
     return { key: target.key, status: "failed", error: serializeError(error) };
   }
-  const stored = { sizeBytes: meter.sizeBytes, checksum: meter.digestHex() };
-  return { key: target.key, status: "stored", bundleOffset, ...asStored(target, stored) };
+  const checksum = meter instanceof Sha1Meter ? meter.digestHex() : undefined;
+  return { key: target.key, status: "stored", bundleOffset, sizeBytes: meter.sizeBytes, checksum };
+}
+
+/** {@link storeAll} for content that is in memory. */
+export async function storeWhole(
+  content: Uint8Array,
+  places: readonly Place[],
+  request: CopyRequest,
+): Promise<StoredFile[]> {
+  const stored = await Promise.all(
+    groupByCompression(places).map(async (group) => {
+      const { target, framing, blocks } = group[0]!;
+      if (blocks !== undefined) return [await storeBlocks(streamOf(content), group[0]!, blocks, request)];
+      const compressed = await compressBytes(target.compress, content, framing);
+      return await Promise.all(group.map((place) => storeOneWhole(compressed, place, request)));
+    }),
+  );
+  return stored.flat().sort((a, b) => a.key - b.key);
+}
+
+async function storeOneWhole(compressed: Uint8Array, place: Place, request: CopyRequest): Promise<StoredFile> {
+  const { target, storage, bundle, framing } = place;
+  const { key, cipherPass } = target;
+  try {
+    const bytes = cipherPass === undefined ? compressed : encryptBytes(cipherPass, compressed, framing);
+    const checksum = isTransformed(target) ? sha1Hex(bytes) : undefined;
+    const bundleOffset = await bundle?.append(bytes);
+    if (bundle === undefined) await storage.write(storedPath(target, request), bytes, { syncDirectory: false });
+    return { key, status: "stored", bundleOffset, sizeBytes: bytes.length, checksum };
+  } catch (error) {
+    return { key, status: "failed", error: serializeError(error) };
+  }
 }
 
 /** Writes the blocks that one repository does not have; `unchanged` when it has them all, or there are none. */

@@ -4,7 +4,7 @@
  */
 import { WalferryError } from "../errors.ts";
 import type { BackupInfo } from "../format/backup_info.ts";
-import type { Manifest, ManifestFile } from "../format/manifest.ts";
+import type { Manifest, ManifestFile, ManifestFiles } from "../format/manifest.ts";
 import type { BackupStop } from "../postgres/backup_functions.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { entryOfManifest } from "../repository/backup_catalog.ts";
@@ -13,6 +13,7 @@ import { streamOf } from "../stream/sources.ts";
 import { BACKREST_VERSION } from "../version.ts";
 import type { BackupFacts } from "./assemble.ts";
 import { unfinishedManifest } from "./assemble.ts";
+import type { HeldCopies } from "./held_copies.ts";
 import { linkReferences } from "./hardlinks.ts";
 import type { Participant } from "./participants.ts";
 import { storeFile } from "./stored_file.ts";
@@ -24,13 +25,16 @@ import { storeFile } from "./stored_file.ts";
 export async function beginDirectory(
   participant: Participant,
   facts: BackupFacts,
-  files: ManifestFile[],
+  files: ManifestFiles,
+  held: HeldCopies,
 ): Promise<void> {
   const { repository, info } = participant;
   const { storage } = repository;
   const { stanza } = facts.options;
   const inBackup = (path: string) => repository.backupPath(stanza, facts.label, path);
-  await repository.saveManifestCopy(stanza, unfinishedManifest(facts, participant, files), info.cipherPass);
+  await held.begin(participant, facts, async () => {
+    await repository.saveManifestCopy(stanza, unfinishedManifest(facts, participant, files), info.cipherPass);
+  });
   if (!storage.features.directories || !isWhole(facts)) return;
   // Uncompressed and unencrypted, a backup that holds every file is a usable data directory with these, the empty ones included.
   for (const { name } of facts.scan.paths) await storage.makePath(inBackup(name));
@@ -113,7 +117,9 @@ async function assertSameRepository({ repository, info }: Participant, facts: Ba
     });
   }
   const { prior } = facts.lineage;
-  if (prior !== undefined && !fresh.backups.some(({ label }) => label === prior.label)) {
+  const isThere = prior === undefined || fresh.backups.some(({ label }) => label === prior.label) &&
+      await hasManifest(repository, facts.options.stanza, prior.label);
+  if (!isThere) {
     throw new WalferryError(
       "BackupSetInvalid",
       `backup ${prior.label}, which this one builds on, was removed from ${repository.name} during the backup`,
@@ -123,19 +129,32 @@ async function assertSameRepository({ repository, info }: Participant, facts: Ba
   return fresh;
 }
 
+/** An expire that was not done with it yet takes its line first and its manifest then: this host may have listed it again in between. */
+async function hasManifest(repository: Repository, stanza: string, label: string): Promise<boolean> {
+  for (const name of ["backup.manifest", "backup.manifest.copy"]) {
+    if (await repository.storage.info(repository.backupPath(stanza, label, name)) !== undefined) return true;
+  }
+  return false;
+}
+
 /** Each directory of the backup once, deepest first, then the one that names the backup. */
 async function syncDirectories(repository: Repository, facts: BackupFacts, manifest: Manifest): Promise<void> {
   if (!repository.storage.features.directories) return;
   const directories = new Set<string>();
-  const stored = manifest.files.filter(({ reference }) => isWhole(facts) || reference === undefined)
-    .map(({ name, bundleId }) => (bundleId === undefined ? name : `bundle/${bundleId}`));
-  for (const name of [...stored, ...manifest.paths.map((path) => path.name)]) {
+  const addAbove = (name: string) => {
     for (let path = name; path.includes("/");) {
       path = path.slice(0, path.lastIndexOf("/"));
+      if (directories.has(path)) return;
       directories.add(path);
     }
+  };
+  for (const { name, bundleId, reference } of manifest.files) {
+    if (isWhole(facts) || reference === undefined) addAbove(bundleId === undefined ? name : `bundle/${bundleId}`);
   }
-  for (const { name } of manifest.paths) directories.add(name);
+  for (const { name } of manifest.paths) {
+    addAbove(name);
+    directories.add(name);
+  }
   const { stanza } = facts.options;
   for (const directory of [...directories].sort((a, b) => b.length - a.length)) {
     await repository.storage.syncPath(repository.backupPath(stanza, facts.label, directory));

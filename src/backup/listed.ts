@@ -2,20 +2,20 @@
  * From "the server is in backup mode" to "it is known what is to be stored": the list of the cluster's files, what each repository needs of
  * them, what an interrupted backup left there, and the labels.
  */
-import { compareBytes } from "../format/json.ts";
 import { parseLabel } from "../format/label.ts";
-import type { ManifestFile } from "../format/manifest.ts";
 import { tablespaceDirectory } from "../postgres/version.ts";
 import type { BackupFacts } from "./assemble.ts";
 import { type ClusterScan, scanCluster } from "./cluster_scan.ts";
 import { clusterName, futureFile, reasonForDelta } from "./delta.ts";
 import { beginDirectory } from "./finish.ts";
+import { HeldCopies } from "./held_copies.ts";
 import { chooseLabels, knownLabels } from "./label.ts";
 import type { BackupType } from "./options.ts";
-import type { Participant } from "./participants.ts";
 import { planBackup } from "./planner.ts";
-import { cleanResumed, findResumables, type Resumable } from "./resume.ts";
-import { type BackupRun, factsOf, type Listed, type Opened, type Started } from "./stages.ts";
+import { cleanResumed, findResumables, mayBeFromStandby, type Resumable } from "./resume.ts";
+import { type BackupRun, factsOf, type Listed, type Opened, type Started, storedIn } from "./stages.ts";
+import { StoredFiles } from "./stored_files.ts";
+import { tellOfWal, walKnowledge } from "./wal_knowledge.ts";
 
 /** Makes the list and the plan, and the directories of the new backup. @throws WalferryError what `scanCluster` and `chooseLabels` throw */
 export async function list(run: BackupRun, opened: Opened, started: Started): Promise<Listed> {
@@ -36,10 +36,21 @@ export async function list(run: BackupRun, opened: Opened, started: Started): Pr
   const timestampCopyStart = cluster.primary === undefined
     ? Math.floor(await cluster.nowMs() / 1000)
     : await cluster.nextSecond();
+  // An online copy begins at the first second behind the list, so that a file of that second is of the future already.
+  const latestSeconds = options.online ? timestampCopyStart - 1 : timestampCopyStart;
   const { stanza, resume } = options;
-  const resumables = await findResumables({ participants, lineages, stanza, resume, context });
+  const resumables = await findResumables({
+    participants,
+    lineages,
+    stanza,
+    resume,
+    spoolPath: options.spoolPath,
+    clusterFiles: scan.files,
+    context,
+  });
   const labels = await labelsOf(run, opened, started, resumables);
-  const deltas = chooseDelta(run, opened, started, scan, timestampCopyStart, resumables);
+  const deltas = chooseDelta(run, opened, started, scan, latestSeconds, resumables);
+  const inWal = await walKnowledge(run, opened, started, { files: scan.files, latestSeconds });
   const facts = new Map(participants.live.map(({ repository: { key } }): [number, BackupFacts] => [key, {
     label: labels.get(key)!,
     // The files that are there already were encrypted with the passphrase of the interrupted backup.
@@ -63,18 +74,23 @@ export async function list(run: BackupRun, opened: Opened, started: Started): Pr
         timestampStart: started.timestampStart,
       },
       delta,
+      inWal: inWal.get(key),
       resumed: resumables.get(key)?.files,
-      resumedFromStandby: resumables.get(key)?.manifest.options.backupStandby,
+      resumedFromStandby: resumables.has(key) && mayBeFromStandby(resumables.get(key)!.manifest),
     },
   ]));
-  const listed: Listed = { facts, plan: planBackup(scan.files, settings) };
+  const plan = planBackup(scan.files, settings);
+  tellOfWal(opened, plan, inWal);
+  const { copies, entries } = plan;
+  const stored = new Map([...entries].map(([key, table]) => [key, new StoredFiles(table, copies, key)]));
+  const listed: Listed = { facts, copies, stored, held: new HeldCopies() };
   await participants.each(async (participant) => {
     const own = factsOf(listed, participant);
     // Before the new list: what is in it with a checksum must be what lies there.
     if (resumables.has(participant.repository.key)) {
-      await cleanResumed(participant, own, listed.plan.copies, context);
+      await cleanResumed(participant, own, listed.copies, context);
     }
-    await beginDirectory(participant, own, filesToCome(listed, participant));
+    await beginDirectory(participant, own, storedIn(listed, participant).sofar, listed.held);
   });
   return listed;
 }
@@ -106,11 +122,9 @@ function chooseDelta(
   { participants, lineages }: Opened,
   started: Started,
   scan: ClusterScan,
-  timestampCopyStart: number,
+  latestSeconds: number,
   resumables: ReadonlyMap<number, Resumable>,
 ): Map<number, boolean> {
-  // An online copy begins at the first second behind the list, so that a file of that second is of the future already.
-  const latestSeconds = options.online ? timestampCopyStart - 1 : timestampCopyStart;
   const future = options.delta ? undefined : futureFile(scan.files, latestSeconds);
   if (future !== undefined) {
     context.log.warn(
@@ -138,16 +152,4 @@ function chooseDelta(
     }
     return [key, false];
   }));
-}
-
-/**
- * Entries of all files of the cluster before copying begins, sorted: complete for those that earlier backups hold, or an interrupted one.
- * What has to be compared first is not said to be stored: the next run, interrupted or not, would take the word of this list.
- */
-export function filesToCome({ plan }: Listed, { repository: { key } }: Participant): ManifestFile[] {
-  const copies = plan.copies.filter(({ targets }) => targets.has(key)).map(({ file, targets }) => {
-    const { resumed } = targets.get(key)!;
-    return resumed === undefined || resumed.isUnsure ? file : resumed.entry;
-  });
-  return [...plan.references.get(key) ?? [], ...copies].sort((a, b) => compareBytes(a.name, b.name));
 }

@@ -36,6 +36,8 @@ export interface BackupOptions {
   readonly exclude: readonly string[];
   /** Contents decide what has changed since the prior backup, not sizes and times. */
   readonly delta: boolean;
+  /** `wal-summary`: the server's summaries of its WAL say which relation files changed, where they can. */
+  readonly walSummary: boolean;
   /** An interrupted backup is gone on with, and this one leaves word of what it has stored. */
   readonly resume: boolean;
   /** `manifest-save-threshold`: bytes copied between two saves of the unfinished manifest. */
@@ -47,5 +49,7 @@ export interface BackupOptions {
   readonly expireAuto: boolean;
   readonly dbTimeoutMs: number;
   readonly lockPath: string;
+  /** Where this host keeps the journal of an unfinished backup. */
+  readonly spoolPath: string;
   readonly pgVersionForce?: string;
 }

@@ -2,8 +2,11 @@
  * The decision about every file: is it copied, or does an earlier backup hold it already. Each repository has an earlier backup of its own,
  * so that a file can be copied to one and be referred to in another. Knows no store and reads nothing.
  */
-import type { Manifest, ManifestFile } from "../format/manifest.ts";
+import { WalferryError } from "../errors.ts";
+import { FileTable } from "../format/file_table.ts";
+import type { Manifest, ManifestFile, ManifestFiles } from "../format/manifest.ts";
 import { CONTROL_FILE } from "../postgres/control_file.ts";
+import type { FileInWal } from "../postgres/wal_summaries.ts";
 import type { BundleConfig } from "../repository/config.ts";
 import { hasCheckedPages } from "../postgres/directory_rules.ts";
 import { type BlockDecision, type BlockSettings, blocksOf } from "./block_plan.ts";
@@ -47,25 +50,24 @@ export interface TargetDecision {
 
 /** The file is read, and stored where it is needed. */
 export interface CopyDecision {
+  /** Which of the cluster's files it is, in the order of their names. */
+  readonly index: number;
   readonly file: ManifestFile;
   /** Repositories that need it, by key. */
   readonly targets: ReadonlyMap<number, TargetDecision>;
 }
 
-/** What is to be done. */
+/**
+ * What is to be done. The decision about a file is a few bytes, and is told in full when it is looked at: there may be a million of them.
+ */
 export interface BackupPlan {
-  readonly copies: readonly CopyDecision[];
-  /** Complete entries of files that are not even read, by key of the repository: those of earlier backups, and empty ones beside bundles. */
-  readonly references: ReadonlyMap<number, readonly ManifestFile[]>;
-}
-
-/** What a worker does in one go: a file, or the small files of one bundle. */
-export interface CopyJob {
-  readonly copies: readonly CopyDecision[];
-  /** Number of the bundle, from 1; the same in every repository that bundles. */
-  readonly bundleId?: number;
-  /** It reads the primary in a backup that otherwise reads a standby: one such job at a time, so that the primary has little to do. */
-  readonly sparesPrimary?: boolean;
+  /** Files that are read, in the order of their names. */
+  readonly copies: CopyList;
+  /**
+   * What the manifest of each repository says before copying begins, by key: complete entries of what earlier backups hold, or an interrupted
+   * one, and of empty files beside bundles; of other files what was listed. One by one they are replaced by what is stored.
+   */
+  readonly entries: ReadonlyMap<number, FileTable>;
 }
 
 /** What the decisions for one repository depend on besides the files. */
@@ -76,7 +78,9 @@ export interface PlanSettings {
   readonly prior: Manifest | undefined;
   /** Contents are compared, not times. */
   readonly delta: boolean;
-  /** Entries of files that an interrupted backup has stored, by name. */
+  /** What the WAL since the start of the prior backup says of a file; absent = nothing. */
+  readonly inWal?: (name: string) => FileInWal;
+  /** Entries of files that an interrupted backup has stored, or (with a reference) found as the prior one has them; by name. */
   readonly resumed?: ReadonlyMap<string, ManifestFile>;
   /** That backup read from a standby. */
   readonly resumedFromStandby?: boolean;
@@ -91,45 +95,185 @@ type Decision = { readonly entry: ManifestFile } | Pick<TargetDecision, "unchang
 /**
  * Decides about every file.
  *
- * @param files sorted by name in byte order
+ * @param listed sorted by name in byte order
  * @param settings by key of the repository
  */
-export function planBackup(
-  files: readonly ManifestFile[],
-  settings: ReadonlyMap<number, PlanSettings>,
-): BackupPlan {
-  const targets: (Map<number, TargetDecision> | undefined)[] = files.map(() => undefined);
-  const references = new Map<number, ManifestFile[]>();
+export function planBackup(listed: ManifestFiles, settings: ReadonlyMap<number, PlanSettings>): BackupPlan {
+  const files = FileTable.from(listed);
+  const entries = new Map<number, FileTable>();
+  const targets: PlannedTarget[] = [];
   for (const [key, setting] of settings) {
-    const complete: ManifestFile[] = [];
+    const table = files.withSameNames();
+    const target = new PlannedTarget(key, setting, files.length);
     let index = 0;
-    for (const [file, before] of withPrior(files, setting.prior?.files ?? [])) {
-      const checkPages = setting.checksumPage && hasCheckedPages(file.name);
-      const decision = decide(file, before, checkPages, setting);
-      if ("entry" in decision) complete.push(decision.entry);
+    for (const [file, before, priorIndex] of withPrior(files, setting.prior?.files ?? [])) {
+      const decision = decide(file, before, checksPages(file, setting), setting);
+      if ("entry" in decision) table.set(index, decision.entry);
       else {
-        const bundled = setting.bundle !== undefined && file.sizeBytes <= setting.bundle.limitBytes &&
-          file.name !== CONTROL_NAME;
-        const resumed = resumedOf(file, setting, checkPages);
-        const blocks = blocksFor(file, before, setting);
-        (targets[index] ??= new Map()).set(key, { ...decision, bundled, checkPages, blocks, resumed });
+        const resumed = resumedOf(file, setting, checksPages(file, setting));
+        target.take(index, before === undefined ? undefined : priorIndex, resumed !== undefined);
+        // What has to be compared first is not said to be stored: the next run, interrupted or not, would take the word of this list.
+        table.set(index, resumed === undefined || resumed.isUnsure ? file : resumed.entry);
       }
       index++;
     }
-    references.set(key, complete);
+    entries.set(key, table);
+    targets.push(target);
   }
-  const copies = files.flatMap((file, index): CopyDecision[] => {
-    const own = targets[index];
-    return own === undefined ? [] : [{ file, targets: own }];
-  });
-  return { copies, references };
+  return { copies: new CopyList(files, targets), entries };
+}
+
+const TAKEN = 1;
+/** An interrupted backup has stored it. */
+const RESUMED = 2;
+
+/** Which files one repository needs. */
+class PlannedTarget {
+  readonly key: number;
+  readonly #setting: PlanSettings;
+  /** 0 = not, {@link TAKEN}, {@link RESUMED}. */
+  readonly #taken: Uint8Array;
+  /** Where the file is in the prior manifest: 0 = nowhere, 1 = first. */
+  readonly #before: Uint32Array | undefined;
+
+  constructor(key: number, setting: PlanSettings, files: number) {
+    this.key = key;
+    this.#setting = setting;
+    this.#taken = new Uint8Array(files);
+    this.#before = setting.prior === undefined ? undefined : new Uint32Array(files);
+  }
+
+  take(index: number, priorIndex: number | undefined, isResumed: boolean): void {
+    this.#taken[index] = isResumed ? RESUMED : TAKEN;
+    if (priorIndex !== undefined) this.#before![index] = priorIndex + 1;
+  }
+
+  takes(index: number): boolean {
+    return this.#taken[index] !== 0;
+  }
+
+  /** Where an interrupted backup has stored it; `undefined` where that is of no use. */
+  resumed(index: number, name: string): ManifestFile | undefined {
+    return this.#taken[index] === RESUMED ? this.#setting.resumed?.get(name) : undefined;
+  }
+
+  get someResumed(): boolean {
+    return this.#taken.includes(RESUMED);
+  }
+
+  bundles(name: string, sizeBytes: number): boolean {
+    const { bundle } = this.#setting;
+    return bundle !== undefined && sizeBytes <= bundle.limitBytes && name !== CONTROL_NAME;
+  }
+
+  /** What it needs of a file that it takes. */
+  decisionOn(file: ManifestFile, index: number): TargetDecision {
+    const priorIndex = (this.#before?.[index] ?? 0) - 1;
+    const before = this.#setting.prior?.files.at(priorIndex < 0 ? Infinity : priorIndex);
+    const checkPages = checksPages(file, this.#setting);
+    const decision = decide(file, before, checkPages, this.#setting);
+    if ("entry" in decision) throw new WalferryError("Assert", `'${file.name}' was decided about twice`);
+    return {
+      ...decision,
+      bundled: this.bundles(file.name, file.sizeBytes),
+      checkPages,
+      blocks: blocksFor(file, before, this.#setting),
+      resumed: resumedOf(file, this.#setting, checkPages),
+    };
+  }
+}
+
+/** The files that are read. Each decision is made when it is looked at. */
+export class CopyList implements Iterable<CopyDecision> {
+  readonly #files: FileTable;
+  readonly #targets: readonly PlannedTarget[];
+  /** Of the files that are read, among all. */
+  readonly #indexes: Uint32Array;
+  /** Bytes of all of them. */
+  readonly totalBytes: number;
+
+  constructor(files: FileTable, targets: readonly PlannedTarget[]) {
+    this.#files = files;
+    this.#targets = targets;
+    const indexes = new Uint32Array(files.length);
+    let count = 0;
+    let totalBytes = 0;
+    for (let index = 0; index < files.length; index++) {
+      if (!targets.some((target) => target.takes(index))) continue;
+      indexes[count++] = index;
+      totalBytes += files.sizeAt(index);
+    }
+    this.#indexes = indexes.slice(0, count);
+    this.totalBytes = totalBytes;
+  }
+
+  get length(): number {
+    return this.#indexes.length;
+  }
+
+  at(position: number): CopyDecision | undefined {
+    const index = this.#indexes[position];
+    if (index === undefined) return undefined;
+    const file = this.#files.at(index)!;
+    const taking = this.#targets.filter((target) => target.takes(index));
+    return { index, file, targets: new Map(taking.map((target) => [target.key, target.decisionOn(file, index)])) };
+  }
+
+  *values(): Generator<CopyDecision, undefined, unknown> {
+    for (let position = 0; position < this.length; position++) yield this.at(position)!;
+  }
+
+  [Symbol.iterator](): Generator<CopyDecision, undefined, unknown> {
+    return this.values();
+  }
+
+  /** Tells the index of each file that this repository needs. */
+  eachTakenBy(key: number, tell: (index: number) => void): void {
+    const target = this.#targets.find((one) => one.key === key);
+    for (const index of this.#indexes) if (target?.takes(index)) tell(index);
+  }
+
+  nameAt(position: number): string {
+    return this.#files.nameAt(this.#indexes[position]!);
+  }
+
+  sizeAt(position: number): number {
+    return this.#files.sizeAt(this.#indexes[position]!);
+  }
+
+  timestampAt(position: number): number {
+    return this.#files.timestampAt(this.#indexes[position]!);
+  }
+
+  /** Whether some repository stores it together with others. */
+  isBundledAt(position: number): boolean {
+    const index = this.#indexes[position]!;
+    const name = this.nameAt(position);
+    return this.#targets.some((target) => target.takes(index) && target.bundles(name, this.sizeAt(position)));
+  }
+
+  /** What an interrupted backup has of it in the repositories that need it: `undefined` for those where it has nothing. */
+  resumedAt(position: number): (ManifestFile | undefined)[] {
+    const index = this.#indexes[position]!;
+    const taking = this.#targets.filter((target) => target.takes(index));
+    return taking.map((target) => target.resumed(index, this.nameAt(position)));
+  }
+
+  /** Whether an interrupted backup has stored anything that is used again. */
+  get someResumed(): boolean {
+    return this.#targets.some((target) => target.someResumed);
+  }
+}
+
+function checksPages({ name }: ManifestFile, { checksumPage }: PlanSettings): boolean {
+  return checksumPage && hasCheckedPages(name);
 }
 
 function decide(
   file: ManifestFile,
   before: ManifestFile | undefined,
   checkPages: boolean,
-  { prior, delta, bundle }: PlanSettings,
+  { prior, delta, bundle, resumed, inWal }: PlanSettings,
 ): Decision {
   // Beside bundles nothing is stored of an empty file, and nothing referred to.
   if (bundle !== undefined && file.sizeBytes === 0) {
@@ -142,12 +286,36 @@ function decide(
     return isStored ? { entry: referenceTo(file, before, prior!.label) } : {};
   }
   if (before.checksum === undefined) return {};
+  const wal = inWal?.(file.name);
+  if (wal === "unchanged" && isSound(before)) return { entry: referenceTo(file, before, prior!.label) };
+  if (!delta && wal !== "changed" && isFoundSame(file, before, prior!, resumed?.get(file.name))) {
+    return { entry: referenceTo(file, before, prior!.label) };
+  }
   // Compared whatever its size: the time of such a file stays, so that only its content tells.
   if (!delta && mayLag(file, prior!)) return { unchanged: referenceTo(file, before, prior!.label) };
-  if (!delta && file.timestamp === before.timestamp) return { entry: referenceTo(file, before, prior!.label) };
+  if (!delta && file.timestamp === before.timestamp) {
+    const reference = referenceTo(file, before, prior!.label);
+    return wal === "changed" ? { unchanged: reference } : { entry: reference };
+  }
   // A small file is compared even where its time has changed: PostgreSQL touches files without changing them.
   if (delta || file.sizeBytes <= WHOLE_BYTES) return { unchanged: referenceTo(file, before, prior!.label) };
   return {};
+}
+
+/** An interrupted backup has read this file and found it as the prior one has it; it has not changed since. */
+function isFoundSame(
+  file: ManifestFile,
+  before: ManifestFile,
+  prior: Manifest,
+  found: ManifestFile | undefined,
+): boolean {
+  return found?.reference !== undefined && found.reference === (before.reference ?? prior.label) &&
+    found.checksum === before.checksum && found.sizeBytes === file.sizeBytes && found.timestamp === file.timestamp;
+}
+
+/** The prior backup saw nothing odd in it: a size that changed while it was copied, or bad pages, is a reason to look again. */
+function isSound({ sizeOriginalBytes, checksumPage }: ManifestFile): boolean {
+  return sizeOriginalBytes === undefined && checksumPage !== false;
 }
 
 /** The control file is small, and read by programs that look into a repository. */
@@ -178,7 +346,8 @@ function resumedOf(
   checkPages: boolean,
 ): TargetDecision["resumed"] {
   const stored = resumed?.get(file.name);
-  if (stored === undefined || file.name === CONTROL_NAME || file.sizeBytes === 0) return undefined;
+  if (stored === undefined || stored.reference !== undefined) return undefined;
+  if (file.name === CONTROL_NAME || file.sizeBytes === 0) return undefined;
   const isSame = stored.sizeBytes === file.sizeBytes && (delta || stored.timestamp === file.timestamp);
   const isChecked = (stored.checksumPage !== undefined) === checkPages;
   if (!isSame || !isChecked) return undefined;
@@ -203,75 +372,4 @@ function referenceTo(file: ManifestFile, before: ManifestFile, priorLabel: strin
     // Always the backup that holds the bytes: there is never a chain to follow (repository-format §5.3).
     reference: before.reference ?? priorLabel,
   };
-}
-
-/**
- * The copies as jobs, in the order in which they are begun: one queue for the data directory and one for each tablespace, taken from in turn,
- * so that all disks are busy. In a queue the largest file comes first, so that no long one is left for the end; behind them the bundles, of
- * files that were last changed about the same time, since they will change together again.
- *
- * @param bundleBytes a bundle is full when its files have this size together
- * @param fromStandby which files are read from a standby; absent = there is none. The others make a queue of their own.
- */
-export function orderJobs(
-  copies: readonly CopyDecision[],
-  bundleBytes: number,
-  fromStandby?: (name: string) => boolean,
-): CopyJob[] {
-  const queues = new Map<string, CopyDecision[]>();
-  for (const copy of copies) {
-    const root = fromStandby?.(copy.file.name) === false ? PRIMARY : rootOf(copy.file.name);
-    const queue = queues.get(root);
-    if (queue === undefined) queues.set(root, [copy]);
-    else queue.push(copy);
-  }
-  const sorted = [...queues].map(([root, queue]) => {
-    const small = queue.filter(isBundled).sort((a, b) => a.file.timestamp - b.file.timestamp || byName(a, b));
-    const alone = queue.filter((copy) => !isBundled(copy))
-      .sort((a, b) => b.file.sizeBytes - a.file.sizeBytes || byName(a, b));
-    return { root, jobs: [...alone.map((copy) => [copy]), ...bundlesOf(small, bundleBytes)] };
-  });
-  const jobs: CopyJob[] = [];
-  const longest = sorted.reduce((most, queue) => Math.max(most, queue.jobs.length), 0);
-  let bundleId = 0;
-  for (let turn = 0; turn < longest; turn++) {
-    for (const queue of sorted) {
-      const job = queue.jobs[turn];
-      if (job === undefined) continue;
-      const bundled = isBundled(job[0]!) ? ++bundleId : undefined;
-      jobs.push({ copies: job, bundleId: bundled, sparesPrimary: queue.root === PRIMARY });
-    }
-  }
-  return jobs;
-}
-
-function isBundled({ targets }: CopyDecision): boolean {
-  for (const { bundled } of targets.values()) if (bundled) return true;
-  return false;
-}
-
-function byName(a: CopyDecision, b: CopyDecision): number {
-  return a.file.name < b.file.name ? -1 : 1;
-}
-
-function bundlesOf(copies: readonly CopyDecision[], bundleBytes: number): CopyDecision[][] {
-  const bundles: CopyDecision[][] = [];
-  let sizeBytes = Infinity;
-  for (const copy of copies) {
-    if (sizeBytes >= bundleBytes) {
-      bundles.push([]);
-      sizeBytes = 0;
-    }
-    bundles.at(-1)!.push(copy);
-    sizeBytes += copy.file.sizeBytes;
-  }
-  return bundles;
-}
-
-/** Queue of what a backup from a standby reads from the primary. */
-const PRIMARY = "primary";
-
-/** `pg_data`, or `pg_tblspc/<oid>`. */
-function rootOf(name: string): string {
-  return name.startsWith("pg_tblspc/") ? name.split("/", 2).join("/") : "pg_data";
 }

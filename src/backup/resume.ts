@@ -1,24 +1,31 @@
 /**
- * What an interrupted backup left in a repository: its copy of the manifest says which files were stored whole. They are used again when the
- * new backup is of the same kind; everything else there is removed (commands-and-behaviour §4.7).
+ * What an interrupted backup left in a repository: its copy of the manifest says which files were stored whole, and the journal on this host
+ * what came behind it. They are used again when the new backup is of the same kind; everything else there is removed
+ * (commands-and-behaviour §4.7).
  */
 import { toWalferryError } from "../errors.ts";
 import type { BackupInfo } from "../format/backup_info.ts";
-import type { Manifest, ManifestFile } from "../format/manifest.ts";
+import type { Manifest, ManifestFile, ManifestFiles } from "../format/manifest.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { type BackupDirectory, listBackupDirectories } from "../repository/backup_catalog.ts";
+import { blockFilePath } from "../repository/block_files.ts";
 import type { Repository } from "../repository/repository.ts";
 import { compressExtension } from "../stream/compress_type.ts";
 import { BACKREST_VERSION } from "../version.ts";
 import type { BackupFacts } from "./assemble.ts";
+import { CopiedJournals } from "./copied_journal.ts";
 import type { Lineage } from "./lineage.ts";
 import type { Participant, Participants } from "./participants.ts";
 import type { CopyDecision } from "./planner.ts";
+import { runOf } from "./run_journals.ts";
 
 /** An interrupted backup that the new one goes on with. */
 export interface Resumable {
   readonly manifest: Manifest;
-  /** Entries of files that were stored whole and are still there, by name. */
+  /**
+   * Entries of files that were stored whole and are still there, by name; and (with a reference) of those that were read and found as an earlier
+   * backup has them.
+   */
   readonly files: ReadonlyMap<string, ManifestFile>;
 }
 
@@ -29,8 +36,18 @@ export interface ResumeRequest {
   readonly stanza: string;
   /** `resume`: without it everything begins anew. */
   readonly resume: boolean;
+  /** Where the journals of this host are. */
+  readonly spoolPath: string;
+  /** Files of the cluster as they are now. */
+  readonly clusterFiles: ManifestFiles;
   readonly context: CommandContext;
 }
+
+/**
+ * A bundle stays when the members that are used again make so much of it: the others are dead weight for as long as the backup is kept.
+ * Share of its bytes.
+ */
+const BUNDLE_USE_MIN = 1 / 2;
 
 /** Names in a backup directory that are not files of the cluster. */
 const MANIFEST_COPY = "backup.manifest.copy";
@@ -42,6 +59,7 @@ const MANIFEST_COPY = "backup.manifest.copy";
  */
 export async function findResumables(request: ResumeRequest): Promise<Map<number, Resumable>> {
   const { participants, lineages, stanza, resume, context } = request;
+  const journals = new CopiedJournals(request.spoolPath, stanza);
   const leftovers = new Map<number, BackupDirectory>();
   const complete = new Set<string>();
   await participants.each(async ({ repository, info }) => {
@@ -71,7 +89,10 @@ export async function findResumables(request: ResumeRequest): Promise<Map<number
       tell.warn(
         `resumable backup ${label} of same type exists -- invalid files will be removed then the backup will resume`,
       );
-      resumables.set(repository.key, await resumableOf(repository, stanza, manifest!));
+      const lineage = lineages.get(repository.key)!;
+      const noted = notedIn(journals, repository, manifest!, context);
+      const files = await storedFiles(repository, stanza, manifest!, noted, lineage);
+      resumables.set(repository.key, { manifest: manifest!, files: withoutSparseBundles(files, request.clusterFiles) });
       return;
     }
     const message = `backup '${label}' cannot be resumed: ${reason}`;
@@ -128,9 +149,13 @@ export function obstacle(manifest: Manifest, lineage: Lineage, info: BackupInfo)
   if (manifest.options.compressType !== lineage.compress.type) {
     return `new compression '${lineage.compress.type}' does not match resumable compression '${manifest.options.compressType}'`;
   }
-  const current = info.history.find(({ id }) => id === info.currentId);
-  if (manifest.historyId !== info.currentId || manifest.systemId !== current?.systemId) {
-    return "it is of another cluster";
+  if (isAnonymous(manifest)) {
+    if (info.history.length > 1) return "it does not say of which cluster it is";
+  } else {
+    const current = info.history.find(({ id }) => id === info.currentId);
+    if (manifest.historyId !== info.currentId || manifest.systemId !== current?.systemId) {
+      return "it is of another cluster";
+    }
   }
   // Files of one backup have one passphrase; in a set it is that of the full backup.
   const isOtherKey = lineage.prior === undefined
@@ -139,17 +164,92 @@ export function obstacle(manifest: Manifest, lineage: Lineage, info: BackupInfo)
   return isOtherKey ? "its encryption is another one" : undefined;
 }
 
-async function resumableOf(repository: Repository, stanza: string, manifest: Manifest): Promise<Resumable> {
-  const stored = new Set<string>();
-  for await (const entry of repository.storage.list(repository.backupPath(stanza, manifest.label), { recurse: true })) {
-    if (entry.type === "file") stored.add(entry.name);
+/** The original names the cluster only at the end of a backup: in a stanza that has had one cluster only it is that. */
+function isAnonymous({ historyId, systemId }: Manifest): boolean {
+  return historyId === 0 && systemId === 0n;
+}
+
+/** Whether files were read from a standby, or may have been: the original tells that too only at the end. */
+export function mayBeFromStandby(manifest: Manifest): boolean {
+  return manifest.options.backupStandby ?? isAnonymous(manifest);
+}
+
+/** What the interrupted run noted behind the copy of its manifest, as far as that can be read. */
+function* notedIn(
+  journals: CopiedJournals,
+  repository: Repository,
+  manifest: Manifest,
+  context: CommandContext,
+): Generator<ManifestFile> {
+  try {
+    yield* journals.read(repository.key, runOf(repository, manifest), manifest.defaults.file);
+  } catch (error) {
+    context.log.info(
+      `${repository.name}: the journal of the interrupted backup cannot be read: ${(error as Error).message}`,
+    );
   }
-  const extension = compressExtension(manifest.options.compressType);
-  const files = manifest.files.filter((file) =>
-    file.checksum !== undefined && file.reference === undefined && file.bundleId === undefined &&
-    file.blockMapBytes === undefined && stored.has(`${file.name}${extension}`)
-  );
-  return { manifest, files: new Map(files.map((file) => [file.name, file])) };
+}
+
+/** Entries that can be used again, by name: the journal's word is later than the manifest's. */
+async function storedFiles(
+  repository: Repository,
+  stanza: string,
+  manifest: Manifest,
+  noted: Iterable<ManifestFile>,
+  lineage: Lineage,
+): Promise<Map<string, ManifestFile>> {
+  const storedBytes = new Map<string, number>();
+  for await (const entry of repository.storage.list(repository.backupPath(stanza, manifest.label), { recurse: true })) {
+    if (entry.type === "file") storedBytes.set(entry.name, entry.sizeBytes);
+  }
+  const isUsable = (file: ManifestFile): boolean => {
+    if (file.checksum === undefined) return false;
+    if (file.reference !== undefined) return true;
+    const isMember = file.bundleId !== undefined;
+    const isInBlocks = file.blockMapBytes !== undefined;
+    // The manifest says for all entries at once whether there are any of this kind, and how they are framed.
+    if (isMember && lineage.bundle === undefined || isInBlocks && lineage.block === undefined) return false;
+    if ((isMember || isInBlocks) && lineage.bundleRaw !== manifest.bundleRaw) return false;
+    const bytes = storedBytes.get(storedName(file, lineage));
+    return bytes !== undefined && (!isMember || (file.bundleOffset ?? 0) + file.repoSizeBytes <= bytes);
+  };
+  const files = new Map<string, ManifestFile>();
+  for (const list of [manifest.files, noted]) {
+    for (const file of list) {
+      if (isUsable(file)) files.set(file.name, file);
+      else if (list === noted) files.delete(file.name);
+    }
+  }
+  return files;
+}
+
+/** Name below the backup's directory of what holds the bytes of a file. */
+function storedName({ name, bundleId, blockMapBytes }: ManifestFile, { compress }: Lineage): string {
+  if (bundleId !== undefined) return `bundle/${bundleId}`;
+  return blockMapBytes === undefined
+    ? `${name}${compressExtension(compress.type)}`
+    : blockFilePath(".", name, 0).slice(2);
+}
+
+/** Without the members of bundles most of which has changed or gone since. */
+function withoutSparseBundles(
+  files: ReadonlyMap<string, ManifestFile>,
+  clusterFiles: ManifestFiles,
+): ReadonlyMap<string, ManifestFile> {
+  const wholeBytes = new Map<number, number>();
+  for (const { bundleId, bundleOffset = 0, repoSizeBytes } of files.values()) {
+    if (bundleId === undefined) continue;
+    wholeBytes.set(bundleId, Math.max(wholeBytes.get(bundleId) ?? 0, bundleOffset + repoSizeBytes));
+  }
+  const usedBytes = new Map<number, number>();
+  for (const { name, sizeBytes, timestamp } of clusterFiles) {
+    const file = files.get(name);
+    if (file?.bundleId === undefined || file.sizeBytes !== sizeBytes || file.timestamp !== timestamp) continue;
+    usedBytes.set(file.bundleId, (usedBytes.get(file.bundleId) ?? 0) + file.repoSizeBytes);
+  }
+  const isSparse = ({ bundleId }: ManifestFile) =>
+    bundleId !== undefined && (usedBytes.get(bundleId) ?? 0) < wholeBytes.get(bundleId)! * BUNDLE_USE_MIN;
+  return new Map([...files].filter(([, file]) => !isSparse(file)));
 }
 
 /** Removes an unfinished backup that is of no use. */
@@ -168,24 +268,26 @@ async function removeLeftover(
 }
 
 /**
- * Removes from the directory of a resumed backup what the new one does not use: the rest of files that have changed since, bundles, links,
- * and what a write left when it was cut short.
+ * Removes from the directory of a resumed backup what the new one does not use: the rest of files that have changed since, bundles without
+ * members, links, and what a write left when it was cut short.
  *
  * @param copies what the new backup copies; those that use a stored file say so
  */
 export async function cleanResumed(
   { repository }: Participant,
   { label, lineage, scan, options: { stanza } }: BackupFacts,
-  copies: readonly CopyDecision[],
+  copies: Iterable<CopyDecision>,
   context: CommandContext,
 ): Promise<void> {
   const { storage, key } = repository;
-  const extension = compressExtension(lineage.compress.type);
   const kept = new Set([MANIFEST_COPY]);
-  for (const { file, targets } of copies) {
-    if (targets.get(key)?.resumed !== undefined) kept.add(`${file.name}${extension}`);
-  }
   const paths = new Set(scan.paths.map(({ name }) => name));
+  for (const { targets } of copies) {
+    const entry = targets.get(key)?.resumed?.entry;
+    if (entry === undefined) continue;
+    kept.add(storedName(entry, lineage));
+    if (entry.bundleId !== undefined) paths.add("bundle");
+  }
   const directory = repository.backupPath(stanza, label);
   const gone: string[] = [];
   const trees: string[] = [];

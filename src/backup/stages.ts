@@ -4,11 +4,13 @@ import type { BackupStop } from "../postgres/backup_functions.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import type { RepositorySet } from "../repository/repository_set.ts";
 import type { BackupFacts } from "./assemble.ts";
+import type { HeldCopies } from "./held_copies.ts";
 import type { Lineage } from "./lineage.ts";
 import type { BackupOptions } from "./options.ts";
 import type { Participant, Participants } from "./participants.ts";
-import type { BackupPlan } from "./planner.ts";
+import type { CopyList } from "./planner.ts";
 import type { OnlineStart, SourceCluster } from "./start_stop.ts";
+import type { StoredFiles } from "./stored_files.ts";
 
 /** What a backup works on. */
 export interface BackupRun {
@@ -40,7 +42,14 @@ export interface Started {
 export interface Listed {
   /** By key of the repository. */
   readonly facts: ReadonlyMap<number, BackupFacts>;
-  readonly plan: BackupPlan;
+  readonly copies: CopyList;
+  /** By key of the repository. */
+  readonly stored: ReadonlyMap<number, StoredFiles>;
+  readonly held: HeldCopies;
+}
+
+export function storedIn({ stored }: Listed, { repository }: Participant): StoredFiles {
+  return stored.get(repository.key)!;
 }
 
 export function factsOf({ facts }: Listed, { repository }: Participant): BackupFacts {

@@ -114,7 +114,10 @@ export async function dispatch(
     case "stanza-create":
       return await (await import("../commands/stanza_create.ts")).stanzaCreate(typed.stanzaOptions(config), context);
     case "stanza-delete":
-      return await (await import("../commands/stanza_delete.ts")).stanzaDelete(typed.stanzaOptions(config), context);
+      return await (await import("../commands/stanza_delete.ts")).stanzaDelete(
+        typed.stanzaDeleteOptions(config),
+        context,
+      );
     case "stanza-upgrade":
       return await (await import("../commands/stanza_upgrade.ts")).stanzaUpgrade(typed.stanzaOptions(config), context);
     case "start":

@@ -130,7 +130,8 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "log-path": "directory of log files.",
   "log-subprocess": "log files for pgBackRest's child processes.",
   "log-timestamp": "time on console lines.",
-  "manifest-save-threshold": "bytes copied between two saves of the list by which an aborted backup is resumed.",
+  "manifest-save-threshold":
+    "bytes copied between two saves of the list by which any host resumes an aborted backup; it is saved each minute too.",
   "metrics-max-age":
     "metrics with listen: how old what is known of the repositories may be; 0 = they are read for every request.",
   "max-rate": "bytes per second that go to and come from each repository, all threads together. Default: no limit.",
@@ -240,11 +241,13 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "repo-s3-kms-key-id": "key of the key management service with which the store encrypts.",
   "repo-s3-key-type":
     "where keys come from: shared = the options key and key-secret, auto = role of the instance or container, web-id = web identity token (EKS), pod-id = EKS pod identity, process = a program that prints them.",
+  "deep":
+    "verify: decrypt and decompress also what has a hash of its stored form: proves the content of files anew. WAL is always read down to its content.",
   "quick": "verify: lists, info files and manifests only; the content of files and WAL is not read.",
   "repair":
     "verify: put right what is found, from the copy beside it or from the other repositories; what is damaged is kept under walferry/<stanza>/damaged.",
   "gaps":
-    "info, metrics, report: list the WAL to tell gaps and between which moments can be recovered. Without the option only in repositories of type posix: in a store a request for each 256 segments is made.",
+    "info, report: list the WAL to tell gaps and between which moments can be recovered. Without the option only in repositories of type posix: in a store a request for each 256 segments is made.",
   "timeline":
     "info: draw backups and the WAL that carries a recovery over time, as wide as the terminal (80 columns without one), instead of the list.",
   "since-last":
@@ -301,9 +304,12 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "sck-block": "blocking sockets.",
   "sck-keep-alive": "keep-alive on sockets.",
   "set": "the backup, by label.",
-  "spool-path": "directory of the asynchronous queue; restore empties the stanza's part of it.",
+  "spool-path":
+    "directory of the asynchronous queue, of which restore empties the stanza's part, and of what this host knows of a stanza.",
   "stanza": "name of the stanza.",
   "start-fast": "begin a backup with an immediate checkpoint.",
+  "wal-summary":
+    "diff and incr: ask the server's WAL summaries (release 17 and later, summarize_wal=on) which tables and indexes changed since the prior backup; those that did not are not read, with --delta neither. What summaries cannot prove is decided as without them.",
   "stop-auto": "does nothing since PostgreSQL 9.6.",
   "tablespace-map": "restore: where a tablespace goes, name or oid=path; repeat it for several.",
   "tablespace-map-all": "restore: directory below which all tablespaces go.",

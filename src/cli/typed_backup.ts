@@ -4,7 +4,7 @@ import type { DrillOptions, DrillType } from "../drill/options.ts";
 import { WalferryError } from "../errors.ts";
 import type { StartStopOptions } from "../process/options.ts";
 import type { RepositoryConfig } from "../repository/config.ts";
-import type { CheckOptions, ExpireOptions, StanzaOptions } from "../repository/options.ts";
+import type { CheckOptions, ExpireOptions, StanzaDeleteOptions, StanzaOptions } from "../repository/options.ts";
 import type { RestoreOptions, RestoreType } from "../restore/options.ts";
 import type { Configuration } from "./configuration.ts";
 import {
@@ -45,6 +45,7 @@ export function backupOptions(config: Configuration): BackupOptions {
     pageHeaderCheck: config.boolean("page-header-check"),
     exclude: config.list("exclude"),
     delta: config.boolean("delta"),
+    walSummary: config.boolean("wal-summary"),
     resume: config.boolean("resume"),
     manifestSaveBytes: config.number("manifest-save-threshold"),
     annotations: config.hash("annotation"),
@@ -52,6 +53,7 @@ export function backupOptions(config: Configuration): BackupOptions {
     bufferBytes: config.number("buffer-size"),
     dbTimeoutMs: config.number("db-timeout"),
     lockPath: config.string("lock-path"),
+    spoolPath: config.string("spool-path"),
     pgVersionForce: config.optionalString("pg-version-force"),
   };
 }
@@ -190,16 +192,25 @@ export function checkOptions(config: Configuration): CheckOptions {
   };
 }
 
-/** Options of stanza-create, stanza-upgrade and stanza-delete. */
-export function stanzaOptions(config: Configuration): StanzaOptions {
-  if (
-    config.command === "stanza-delete" && !config.isSet("repo") &&
-    config.indexes("repo").some((key, _at, all) => all.length > 1 || key !== 1)
-  ) {
+/** Options of stanza-delete. */
+export function stanzaDeleteOptions(config: Configuration): StanzaDeleteOptions {
+  const keys = config.indexes("repo");
+  if (!config.isSet("repo") && keys.some((key, _at, all) => all.length > 1 || key !== 1)) {
     throw new WalferryError("OptionRequired", "stanza-delete command requires option: repo", {
       hint: "several repositories are configured: name the one whose stanza is to be deleted.",
     });
   }
+  const options = stanzaOptions(config);
+  const isChosen = (key: number) => options.repositories.some((chosen) => chosen.key === key);
+  return {
+    ...options,
+    others: repositoriesFor(config, ["all", "backup", "wal"]).filter(({ key }) => !isChosen(key)),
+    spoolPath: config.string("spool-path"),
+  };
+}
+
+/** Options of stanza-create and stanza-upgrade. */
+export function stanzaOptions(config: Configuration): StanzaOptions {
   return {
     stanza: stanzaOf(config),
     clusters: clusters(config),

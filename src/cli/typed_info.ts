@@ -37,7 +37,7 @@ function sightOf(gaps: boolean | undefined): NonNullable<InfoOptions["sight"]> {
   return gaps ? "all" : "none";
 }
 
-/** One stanza of metrics, or of the report. Metrics are asked for each minute: there the WAL is listed on request only. */
+/** One stanza of metrics, or of the report. Metrics are asked for each minute: WAL is not listed for them. */
 export function metricsScope(config: Configuration): MetricsScope {
   return {
     info: {
@@ -45,7 +45,7 @@ export function metricsScope(config: Configuration): MetricsScope {
       repositories: repositories(config),
       output: "text",
       detailLevel: "full",
-      sight: config.command === "metrics" && !config.isSet("gaps") ? "none" : sightOf(config.optionalBoolean("gaps")),
+      sight: config.command === "report" ? sightOf(config.optionalBoolean("gaps")) : "none",
       lockPath: config.string("lock-path"),
       spoolPath: config.string("spool-path"),
     },
@@ -76,6 +76,7 @@ export function verifyOptions(config: Configuration, invokedName: string): Verif
     repository: chosen,
     set: config.optionalString("set"),
     mode: verifyMode(config),
+    depth: config.boolean("deep") ? "content" : "stored",
     repair: config.boolean("repair") ? { from: others(), lockPath: config.string("lock-path") } : undefined,
     output: config.isSet("output") || !dropIn ? config.string("output") as VerifyOptions["output"] : "none",
     verbose: config.boolean("verbose"),

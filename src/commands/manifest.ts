@@ -1,6 +1,6 @@
 /** `manifest` */
 import { WalferryError } from "../errors.ts";
-import type { Manifest } from "../format/manifest.ts";
+import type { Manifest, ManifestFile } from "../format/manifest.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { renderManifestJson, renderManifestText } from "../repository/manifest_report.ts";
 import type { ManifestOptions } from "../repository/options.ts";
@@ -11,7 +11,7 @@ import { outputGathered } from "./output_gathered.ts";
 export async function manifest(options: ManifestOptions, context: CommandContext): Promise<number> {
   const found = await findManifest(options, context);
   const { filter, reference } = options;
-  const isShown = (file: Manifest["files"][number]) =>
+  const isShown = (file: ManifestFile) =>
     (filter === undefined || filter.test(file.name)) &&
     (reference === undefined || (file.reference ?? found.label) === reference);
   const render = options.output === "json" ? renderManifestJson : renderManifestText;

@@ -45,9 +45,9 @@ async function copyWal(
     atOnce: processMax,
     dryRun,
     signal,
-    onCopied: (name, checksum) => {
+    onCopied: (name, systemId, checksum) => {
       log.detail(`${dryRun ? "would copy" : "copied"} WAL file '${name}' from ${source.name} to ${target.name}`);
-      if (checksum !== undefined) ledger.settleContent(target.key, name, checksum);
+      if (checksum !== undefined) ledger.settleContent(systemId, target.key, name, checksum);
     },
   });
   log.info(

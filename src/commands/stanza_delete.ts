@@ -3,8 +3,9 @@ import { WalferryError } from "../errors.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { acquireAllLocks } from "../process/lock_wish.ts";
 import { isStopped, stopFilePath } from "../process/stop_file.ts";
-import type { StanzaOptions } from "../repository/options.ts";
-import { RepositorySet } from "../repository/repository_set.ts";
+import { forgetRepository, forgetStanza, hasStanza } from "../repository/host_state.ts";
+import type { StanzaDeleteOptions } from "../repository/options.ts";
+import { describeFailure, RepositorySet } from "../repository/repository_set.ts";
 import { deleteStanza } from "../repository/stanza.ts";
 import { isThere } from "../process/local_file.ts";
 
@@ -12,7 +13,7 @@ import { isThere } from "../process/local_file.ts";
  * Removes a stanza from a repository, once its commands are stopped and its server is.
  * @throws WalferryError `FileMissing` without a stop file, `PgRunning`
  */
-export async function stanzaDelete(options: StanzaOptions, context: CommandContext): Promise<number> {
+export async function stanzaDelete(options: StanzaDeleteOptions, context: CommandContext): Promise<number> {
   using _lock = await acquireAllLocks(
     options.lockPath,
     options.stanza,
@@ -39,6 +40,23 @@ export async function stanzaDelete(options: StanzaOptions, context: CommandConte
     await deleteStanza(repository, options.stanza);
     context.log.info(`stanza '${options.stanza}' deleted from ${repository.name}`);
   }
+  // Last of all but the stop file: while a repository could not be deleted it is still owed what it is owed, and nobody pushes meanwhile.
+  await forget(options, context);
   Deno.removeSync(stopFilePath(options.lockPath, options.stanza));
   return 0;
+}
+
+/** Forgets what this host knows of the stanza, as far as no other repository holds it still. */
+async function forget(
+  { stanza, spoolPath, repositories, others }: StanzaDeleteOptions,
+  { log, signal }: CommandContext,
+): Promise<void> {
+  for (const { key } of repositories) forgetRepository(spoolPath, stanza, key);
+  await using set = await RepositorySet.open(others);
+  for (const outcome of await set.ask((repository) => hasStanza(repository, stanza, signal))) {
+    if (outcome.ok && !outcome.value) continue;
+    if (!outcome.ok) log.warn(`what is known of the stanza on this host is kept: ${describeFailure(outcome.failure)}`);
+    return;
+  }
+  forgetStanza(spoolPath, stanza);
 }

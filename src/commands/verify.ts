@@ -1,12 +1,14 @@
 /** `verify` */
-import { WalferryError } from "../errors.ts";
+import { toWalferryError, WalferryError } from "../errors.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { acquireLocks } from "../process/locks.ts";
 import { assertNotStopped } from "../process/stop_file.ts";
 import { Repository } from "../repository/repository.ts";
 import { RepositorySet } from "../repository/repository_set.ts";
+import { saveVerification } from "../repository/verification_results.ts";
 import type { VerifyOptions } from "../verify/options.ts";
 import { repair } from "../verify/repair.ts";
+import { outcomeOf } from "../verify/repair_outcome.ts";
 import { isSound, type VerifyReport } from "../verify/report.ts";
 import { renderReportJson } from "../verify/report_json.ts";
 import { renderReportText } from "../verify/report_text.ts";
@@ -19,9 +21,12 @@ import { verifyRepository } from "../verify/verify.ts";
  * of the store
  */
 export async function verify(options: VerifyOptions, context: CommandContext): Promise<number> {
+  const startMs = context.clock.nowMs();
   await using repository = await Repository.open(options.repository);
   const report = await verifyRepository(repository, options, context);
-  if (options.repair !== undefined && !isSound(report)) await repairFrom(options.repair, repository, report, context);
+  if (options.repair !== undefined) await repairFrom(options, repository, report, context);
+  // A look at one backup says nothing about the repository.
+  if (options.set === undefined) await keepResult(repository, report, startMs, context);
   const text = renderReportText(report, options.verbose);
   // As pgBackRest: the log has it too, for those who run this without a terminal.
   context.log.info(text.trimEnd());
@@ -39,13 +44,49 @@ export async function verify(options: VerifyOptions, context: CommandContext): P
 
 /** @throws WalferryError `LockAcquire`, `Stop` */
 async function repairFrom(
-  { from, lockPath }: NonNullable<VerifyOptions["repair"]>,
+  { repair: asked, processMax, set }: VerifyOptions,
   repository: Repository,
   report: VerifyReport,
   context: CommandContext,
 ): Promise<void> {
+  const { from, lockPath } = asked!;
   assertNotStopped(lockPath, report.stanza);
   using _lock = acquireLocks(lockPath, report.stanza, "backup", [repository.key], context.execId);
   await using others = await RepositorySet.open(from);
-  await repair({ repository, others: others.repositories, stanza: report.stanza, report, context });
+  await repair({
+    repository,
+    others: others.repositories,
+    stanza: report.stanza,
+    atOnce: processMax,
+    isWhole: set === undefined,
+    report,
+    context,
+  });
+  try {
+    report.outcome = await outcomeOf(repository, report, context);
+  } catch (error) {
+    context.signal.throwIfAborted();
+    context.log.warn(`${repository.name}: what can be recovered is not known: ${toWalferryError(error).message}`);
+  }
+}
+
+/** That a store lets nobody write is no reason to keep the result from who asked. */
+async function keepResult(
+  repository: Repository,
+  { stanza, mode, findings }: VerifyReport,
+  startMs: number,
+  { clock, log }: CommandContext,
+): Promise<void> {
+  const nowMs = clock.nowMs();
+  try {
+    await saveVerification(repository, stanza, {
+      mode: mode.kind,
+      time: Math.floor(nowMs / 1000),
+      durationSeconds: Math.max(0, Math.round((nowMs - startMs) / 1000)),
+      damages: findings.damages,
+      repaired: findings.repairs,
+    });
+  } catch (error) {
+    log.warn(`${repository.name}: unable to remember the result for info: ${toWalferryError(error).message}`);
+  }
 }

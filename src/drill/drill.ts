@@ -84,7 +84,7 @@ class Drill {
     const chosen = await chooseSet(this.#set.repositories, this.#restoreOptions(options.set, undefined), log);
     const manifest = await chosen.repository.loadManifest(options.stanza, chosen.entry.label, chosen.info.cipherPass);
     this.#manifest = manifest;
-    const sizeBytes = manifest.files.reduce((sum, file) => sum + file.sizeBytes, 0);
+    const sizeBytes = manifest.files.values().reduce((sum, file) => sum + file.sizeBytes, 0);
     this.#report.backup = {
       label: manifest.label,
       repositoryKey: chosen.repository.key,

@@ -68,58 +68,97 @@ export function parseInfoFile(text: string): { lines: InfoLine[]; backrestVersio
  * is not what was written.
  */
 export function visitInfoFile(text: string, visit: (line: InfoLine) => void): string {
-  const checksum = new InfoChecksum();
-  let refused: { readonly reason: unknown } | undefined;
-  let section: string | undefined;
-  let format: JsonValue | undefined;
-  let backrestVersion: JsonValue | undefined;
-  let expected: JsonValue | undefined;
-  let number = 0;
-  for (let from = 0; from < text.length;) {
-    const end = text.indexOf("\n", from);
-    const line = text.slice(from, end === -1 ? text.length : end);
-    from = end === -1 ? text.length : end + 1;
-    number += 1;
-    if (line === "") continue;
-    if (line.length > LINE_MAX) {
-      throw new WalferryError("Format", `line ${number} is longer than ${LINE_MAX} characters`);
+  const reader = new InfoFileReader(visit);
+  reader.push(text);
+  return reader.end();
+}
+
+/** Reads an info file whose text comes in pieces: {@link visitInfoFile} for what is too long to be one string. */
+export class InfoFileReader {
+  readonly #visit: (line: InfoLine) => void;
+  readonly #checksum = new InfoChecksum();
+  #refused: { readonly reason: unknown } | undefined;
+  #section: string | undefined;
+  #format: JsonValue | undefined;
+  #backrestVersion: JsonValue | undefined;
+  #expected: JsonValue | undefined;
+  #number = 0;
+  /** The line that the last piece ended in. */
+  #begun = "";
+
+  /** @param visit as that of {@link visitInfoFile} */
+  constructor(visit: (line: InfoLine) => void) {
+    this.#visit = visit;
+  }
+
+  /** Takes the next piece, which may end anywhere in a line. @throws WalferryError as {@link visitInfoFile} */
+  push(piece: string): void {
+    let from = 0;
+    for (let end = piece.indexOf("\n"); end !== -1; end = piece.indexOf("\n", from)) {
+      const line = this.#begun + piece.slice(from, end);
+      this.#begun = "";
+      from = end + 1;
+      this.#line(line);
     }
+    this.#begun += piece.slice(from);
+    this.#assertShort(this.#begun, this.#number + 1);
+  }
+
+  /** There is no more. @returns and throws what {@link visitInfoFile} does */
+  end(): string {
+    if (this.#begun !== "") this.#line(this.#begun);
+    const actual = this.#checksum.digestHex();
+    const expected = this.#expected;
+    if (typeof expected !== "string") {
+      throw new WalferryError("Checksum", `invalid checksum, actual '${actual}' but no checksum found`);
+    }
+    if (expected !== actual) {
+      throw new WalferryError("Checksum", `invalid checksum, actual '${actual}' but expected '${printable(expected)}'`);
+    }
+    if (this.#format === undefined) throw new WalferryError("Format", "backrest-format is missing");
+    if (typeof this.#backrestVersion !== "string") throw new WalferryError("Format", "backrest-version is missing");
+    if (this.#refused !== undefined) throw this.#refused.reason;
+    return this.#backrestVersion;
+  }
+
+  #line(line: string): void {
+    const number = ++this.#number;
+    if (line === "") return;
+    this.#assertShort(line, number);
     if (line.startsWith("[") && line.endsWith("]")) {
-      section = line.slice(1, -1);
-      if (section === "") throw new WalferryError("Format", `section has no name at line ${number}`);
-      continue;
+      this.#section = line.slice(1, -1);
+      if (this.#section === "") throw new WalferryError("Format", `section has no name at line ${number}`);
+      return;
     }
+    const section = this.#section;
     if (section === undefined) {
       throw new WalferryError("Format", `key/value found outside of section at line ${number}: ${printable(line)}`);
     }
     const { key, valueText, value } = splitLine(line, number);
-    checksum.add(section, key, valueText);
-    if (section !== "backrest") {
-      try {
-        if (refused === undefined) visit({ section, key, value, line: number });
-      } catch (error) {
-        // In a damaged file this is only a symptom: the checksum tells first.
-        refused = { reason: error };
-      }
-    } else if (key === "backrest-format") {
+    this.#checksum.add(section, key, valueText);
+    if (section !== "backrest") this.#offer({ section, key, value, line: number });
+    else if (key === "backrest-format") {
       if (value !== BACKREST_FORMAT) {
         throw new WalferryError("Format", `expected format ${BACKREST_FORMAT} but found ${printable(valueText)}`);
       }
-      format = value;
-    } else if (key === "backrest-version") backrestVersion = value;
-    else if (key === "backrest-checksum") expected = value;
+      this.#format = value;
+    } else if (key === "backrest-version") this.#backrestVersion = value;
+    else if (key === "backrest-checksum") this.#expected = value;
   }
-  const actual = checksum.digestHex();
-  if (typeof expected !== "string") {
-    throw new WalferryError("Checksum", `invalid checksum, actual '${actual}' but no checksum found`);
+
+  #offer(line: InfoLine): void {
+    try {
+      if (this.#refused === undefined) this.#visit(line);
+    } catch (error) {
+      // In a damaged file this is only a symptom: the checksum tells first.
+      this.#refused = { reason: error };
+    }
   }
-  if (expected !== actual) {
-    throw new WalferryError("Checksum", `invalid checksum, actual '${actual}' but expected '${printable(expected)}'`);
+
+  #assertShort(line: string, number: number): void {
+    if (line.length <= LINE_MAX) return;
+    throw new WalferryError("Format", `line ${number} is longer than ${LINE_MAX} characters`);
   }
-  if (format === undefined) throw new WalferryError("Format", "backrest-format is missing");
-  if (typeof backrestVersion !== "string") throw new WalferryError("Format", "backrest-version is missing");
-  if (refused !== undefined) throw refused.reason;
-  return backrestVersion;
 }
 
 /** A key may hold `=`: the value begins behind the first `=` after which the rest is JSON (§2.1). */

@@ -44,6 +44,14 @@ export interface ManifestFile {
   readonly group: OwnerName;
 }
 
+/** Files sorted by name in byte order: an array, or for very many a {@link FileTable}, which makes each entry when it is looked at. */
+export interface ManifestFiles extends Iterable<ManifestFile> {
+  readonly length: number;
+  at(index: number): ManifestFile | undefined;
+  /** One after the other, never all at once. */
+  values(): IteratorObject<ManifestFile, undefined, unknown>;
+}
+
 export interface ManifestPath {
   readonly name: string;
   readonly mode: number;
@@ -99,7 +107,10 @@ export interface ManifestHeader {
   bundle: boolean;
   bundleRaw: boolean;
   blockIncremental: boolean;
-  /** History id, version text (`15`, `9.6`), system identifier, catalog and control version of the cluster. */
+  /**
+   * History id, version text (`15`, `9.6`), system identifier, catalog and control version of the cluster. The original says id and system
+   * only at the end: in its unfinished manifests both are 0, and the option `backupStandby` is absent.
+   */
   historyId: number;
   pgVersion: string;
   systemId: bigint;
@@ -130,8 +141,7 @@ export interface ManifestOptions {
 export interface Manifest extends ManifestHeader {
   targets: ManifestTarget[];
   databases: ManifestDatabase[];
-  /** Sorted by name in byte order. */
-  files: ManifestFile[];
+  files: ManifestFiles;
   links: ManifestLink[];
   paths: ManifestPath[];
   /** Owner and modes that most entries share; entries equal to them are written without. */

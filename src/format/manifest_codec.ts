@@ -1,10 +1,11 @@
 /**
- * Text of a `backup.manifest` to values and back (repository-format §5). Both directions go line by line; writing gives pieces, so that
- * a manifest of a million files is never one string twice.
+ * Text of a `backup.manifest` to values and back (repository-format §5). Both directions go line by line; writing gives pieces, and
+ * reading takes them, so that a manifest of a million files is never one string.
  */
 import { WalferryError } from "../errors.ts";
 import { historyId } from "./archive_info.ts";
-import { type InfoLine, renderInfoFile, sortedByKey, visitInfoFile } from "./info_file.ts";
+import { FileTable, type UnownedFile } from "./file_table.ts";
+import { InfoFileReader, type InfoLine, renderInfoFile, sortedByKey } from "./info_file.ts";
 import { InfoValues } from "./info_values.ts";
 import { compareBytes, type JsonValue, renderJson, renderString } from "./json.ts";
 import { isBackupLabel } from "./label.ts";
@@ -39,16 +40,42 @@ export function isManifestName(name: string): boolean {
 
 /** @throws WalferryError `Format`, `JsonFormat` or `Checksum` */
 export function parseManifest(text: string): Manifest {
-  const sections = new Map<string, InfoLine[]>();
-  const files: ParsedFile[] = [];
-  const backrestVersion = visitInfoFile(text, (line) => {
-    const list = sections.get(line.section);
+  const reader = new ManifestReader();
+  reader.push(text);
+  return reader.end();
+}
+
+/** Reads a manifest whose text comes in pieces: {@link parseManifest} for one of a million files. */
+export class ManifestReader {
+  readonly #sections = new Map<string, InfoLine[]>();
+  readonly #files = FileTable.empty();
+  readonly #reader = new InfoFileReader((line) => this.#take(line));
+
+  /** Takes the next piece, which may end anywhere. @throws WalferryError as {@link parseManifest} */
+  push(piece: string): void {
+    this.#reader.push(piece);
+  }
+
+  /** There is no more. @throws WalferryError as {@link parseManifest} */
+  end(): Manifest {
+    return manifestOf(this.#reader.end(), this.#sections, this.#files);
+  }
+
+  #take(line: InfoLine): void {
     // Of these there may be millions: their lines are not kept.
-    if (line.section === "target:file") files.push(parseFile(line));
-    else if (list === undefined) sections.set(line.section, [line]);
+    if (line.section === "target:file") return this.#files.add(parseFile(line));
+    const list = this.#sections.get(line.section);
+    if (list === undefined) this.#sections.set(line.section, [line]);
     else list.push(line);
-  });
-  const section = (name: string): InfoLine[] => sections.get(name) ?? [];
+  }
+}
+
+function manifestOf(
+  backrestVersion: string,
+  sections: ReadonlyMap<string, readonly InfoLine[]>,
+  files: FileTable,
+): Manifest {
+  const section = (name: string): readonly InfoLine[] => sections.get(name) ?? [];
   const values = (name: string): InfoValues => InfoValues.ofSection(section(name), name);
 
   const backup = values("backup");
@@ -67,6 +94,11 @@ export function parseManifest(text: string): Manifest {
     if (!isBackupLabel(text)) throw new WalferryError("Format", `'${text.slice(0, 60)}' is not a backup label`);
   }
 
+  // Owners that are those of most are left out in the lines, and said behind all of them.
+  files.settle(fileDefault);
+  files.sort();
+  const twice = files.duplicate();
+  if (twice !== undefined) refuseDuplicate(twice);
   const manifest: Manifest = {
     backrestVersion,
     label,
@@ -83,7 +115,7 @@ export function parseManifest(text: string): Manifest {
     bundle: backup.optionalBoolean("backup-bundle") ?? false,
     bundleRaw: backup.optionalBoolean("backup-bundle-raw") ?? false,
     blockIncremental: backup.optionalBoolean("backup-block-incr") ?? false,
-    historyId: historyId(String(db.integer("db-id"))),
+    historyId: historyIdOrNone(db.integer("db-id")),
     pgVersion: db.string("db-version"),
     systemId: db.bigint("db-system-id"),
     catalogVersion: db.integer("db-catalog-version"),
@@ -93,25 +125,26 @@ export function parseManifest(text: string): Manifest {
     cipherPass: values("cipher").optionalString("cipher-pass"),
     targets: section("backup:target").map(parseTarget),
     databases: section("db").map(parseDatabase),
-    files: files.map((file) => withDefaults(file, fileDefault)),
+    files,
     links: section("target:link").map((line) => parseLink(line, linkDefault)),
     paths: section("target:path").map((line) => parsePath(line, pathDefault)),
     defaults: { file: fileDefault, path: pathDefault, link: { user: linkDefault.user, group: linkDefault.group } },
   };
-  for (
-    const list of [manifest.files, manifest.links, manifest.paths, manifest.targets] as Array<Array<{ name: string }>>
-  ) {
-    refuseDuplicates(list.sort((a, b) => compareBytes(a.name, b.name)));
+  for (const list of [manifest.links, manifest.paths, manifest.targets] as Array<Array<{ name: string }>>) {
+    list.sort((a, b) => compareBytes(a.name, b.name));
+    const double = list.find(({ name }, index) => index > 0 && name === list[index - 1]!.name);
+    if (double !== undefined) refuseDuplicate(double.name);
   }
   return manifest;
 }
 
-function refuseDuplicates(sorted: ReadonlyArray<{ readonly name: string }>): void {
-  for (let index = 1; index < sorted.length; index++) {
-    if (sorted[index]!.name === sorted[index - 1]!.name) {
-      throw new WalferryError("Format", `'${sorted[index]!.name}' stands twice in the manifest`);
-    }
-  }
+/** 0 in a manifest that the original has not finished: it names the cluster at the end. */
+function historyIdOrNone(id: number): number {
+  return id === 0 ? 0 : historyId(String(id));
+}
+
+function refuseDuplicate(name: string): never {
+  throw new WalferryError("Format", `'${name}' stands twice in the manifest`);
 }
 
 function checkedName(line: InfoLine): string {
@@ -231,22 +264,7 @@ function parsePath(line: InfoLine, defaults: OwnerDefaults): ManifestPath {
   };
 }
 
-/** A file whose owner and mode may stand in the defaults, which come behind all files. */
-type ParsedFile = Omit<ManifestFile, "mode" | "user" | "group"> & {
-  mode?: number;
-  user?: OwnerName;
-  group?: OwnerName;
-};
-
-function withDefaults(file: ParsedFile, defaults: OwnerDefaults): ManifestFile {
-  // Filled in place: copying a million entries would hold them twice.
-  file.mode ??= defaults.mode;
-  file.user ??= defaults.user;
-  file.group ??= defaults.group;
-  return file as ManifestFile;
-}
-
-function parseFile(line: InfoLine): ParsedFile {
+function parseFile(line: InfoLine): UnownedFile {
   const name = checkedName(line);
   const values = InfoValues.ofLine(line);
   const sizeBytes = values.optionalInteger("size");
@@ -378,7 +396,7 @@ function lines(entries: ReadonlyArray<readonly [string, JsonValue | undefined]>)
 }
 
 function* byName<T extends { readonly name: string }>(
-  entries: readonly T[],
+  entries: Iterable<T>,
   render: (entry: T) => string,
 ): Generator<readonly [string, string]> {
   for (const entry of entries) yield [entry.name, render(entry)];

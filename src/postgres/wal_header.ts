@@ -17,11 +17,15 @@ export const WAL_HEADER_BYTES = 40;
 /** `XLP_LONG_HEADER` in `xlp_info`. */
 const LONG_HEADER = 0x0002;
 
+/** `WalSegMinSize` and `WalSegMaxSize` of PostgreSQL; a power of two between them. */
+const SEGMENT_BYTES_MIN = 1024 ** 2;
+const SEGMENT_BYTES_MAX = 1024 ** 3;
+
 /**
  * Reads the header of a segment from its first bytes.
  *
  * @param versionForce `pg-version-force`: taken as the version whatever the magic says.
- * @throws WalferryError `Format` (too short, no long header), `VersionNotSupported` (unknown magic)
+ * @throws WalferryError `Format` (too short, no long header, a segment size that cannot be), `VersionNotSupported` (unknown magic)
  */
 export function readWalHeader(bytes: Uint8Array, versionForce?: string): WalHeader {
   if (bytes.length < WAL_HEADER_BYTES) {
@@ -41,10 +45,17 @@ export function readWalHeader(bytes: Uint8Array, versionForce?: string): WalHead
   if ((view.getUint16(2, true) & LONG_HEADER) === 0) {
     throw new WalferryError("Format", "first page header in WAL file is expected to be in long format");
   }
+  const segmentBytes = view.getUint32(32, true);
+  // Everything that is counted in segments is divided by it.
+  if (
+    segmentBytes < SEGMENT_BYTES_MIN || segmentBytes > SEGMENT_BYTES_MAX || !Number.isInteger(Math.log2(segmentBytes))
+  ) {
+    throw new WalferryError("Format", `WAL segment size of ${segmentBytes} bytes is none that a server has`);
+  }
   return {
     pgVersion,
     systemId: view.getBigUint64(24, true),
-    segmentBytes: view.getUint32(32, true),
+    segmentBytes,
     startLsn: view.getBigUint64(8, true),
   };
 }

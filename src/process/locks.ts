@@ -219,7 +219,7 @@ export function readLockFile(path: string): LockState {
 function parseContent(text: string): { pid?: number; progress?: LockProgress } {
   let content: { pid?: unknown; sz?: unknown; szCplt?: unknown };
   try {
-    content = JSON.parse(text.split("\n", 1)[0] ?? "");
+    content = JSON.parse(text.split("\n", 1)[0] ?? "") ?? {};
   } catch (error) {
     if (error instanceof SyntaxError) return {};
     throw error;

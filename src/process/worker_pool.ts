@@ -30,6 +30,18 @@ export type FromWorker =
 /** Light jobs that one worker runs at once. */
 export const LIGHT_AT_ONCE = 8;
 
+/** Starting a worker takes as long as this many bytes, or this many files, take another one that runs already. */
+const BYTES_PER_WORKER = 16 * 1024 * 1024;
+const FILES_PER_WORKER = 500;
+
+/**
+ * Workers that are worth starting for files on this host: at least one.
+ * @param max as many as are allowed
+ */
+export function workersWorth(max: number, sizeBytes: number, files: number): number {
+  return Math.min(max, Math.max(1, Math.ceil(sizeBytes / BYTES_PER_WORKER), Math.ceil(files / FILES_PER_WORKER)));
+}
+
 interface QueuedJob<Request, Result> {
   readonly id: number;
   readonly light: boolean;

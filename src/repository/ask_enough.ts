@@ -67,7 +67,7 @@ export async function askEnough<T>(
   for (const repository of repositories) {
     if (outcomes.has(repository)) continue;
     const error = new WalferryError("Service", `no answer within ${seconds} s, while the others answered`);
-    outcomes.set(repository, { ok: false, repository, failure: { key: repository.key, error } });
+    outcomes.set(repository, { ok: false, repository, failure: { key: repository.key, error }, isLate: true });
   }
   late.abort(new WalferryError("Service", "not waited for any longer"));
   return repositories.map((repository) => outcomes.get(repository)!);

@@ -139,10 +139,19 @@ async function adoptable(
 
 /** The line of `backup.info` for a manifest (repository-format §2.6). */
 export function entryOfManifest(manifest: Manifest): BackupInfoEntry {
-  const sum = (of: (file: Manifest["files"][number]) => number, onlyOwn: boolean) =>
-    manifest.files.reduce((total, file) => (onlyOwn && file.reference !== undefined ? total : total + of(file)), 0);
-  const references = new Set(manifest.files.flatMap(({ reference }) => (reference === undefined ? [] : [reference])));
-  const errors = manifest.files.some(({ checksumPage }) => checksumPage === false);
+  const whole = { size: 0, repo: 0, map: 0 };
+  const own = { size: 0, repo: 0, map: 0 };
+  const references = new Set<string>();
+  let errors = false;
+  for (const { sizeBytes, repoSizeBytes, blockMapBytes = 0, reference, checksumPage } of manifest.files) {
+    for (const sum of reference === undefined ? [whole, own] : [whole]) {
+      sum.size += sizeBytes;
+      sum.repo += repoSizeBytes;
+      sum.map += blockMapBytes;
+    }
+    if (reference !== undefined) references.add(reference);
+    if (checksumPage === false) errors = true;
+  }
   return {
     label: manifest.label,
     type: manifest.type,
@@ -152,12 +161,12 @@ export function entryOfManifest(manifest: Manifest): BackupInfoEntry {
     archiveStart: manifest.archiveStart,
     archiveStop: manifest.archiveStop,
     error: errors,
-    repoSizeBytes: sum((file) => file.repoSizeBytes, false),
-    repoSizeDeltaBytes: sum((file) => file.repoSizeBytes, true),
-    repoSizeMapBytes: manifest.blockIncremental ? sum((file) => file.blockMapBytes ?? 0, false) : undefined,
-    repoSizeMapDeltaBytes: manifest.blockIncremental ? sum((file) => file.blockMapBytes ?? 0, true) : undefined,
-    sizeBytes: sum((file) => file.sizeBytes, false),
-    sizeDeltaBytes: sum((file) => file.sizeBytes, true),
+    repoSizeBytes: whole.repo,
+    repoSizeDeltaBytes: own.repo,
+    repoSizeMapBytes: manifest.blockIncremental ? whole.map : undefined,
+    repoSizeMapDeltaBytes: manifest.blockIncremental ? own.map : undefined,
+    sizeBytes: whole.size,
+    sizeDeltaBytes: own.size,
     lsnStart: manifest.lsnStart,
     lsnStop: manifest.lsnStop,
     prior: manifest.prior,

@@ -57,7 +57,7 @@ export function blockMapPlace(file: ManifestFile, directory: string): BlockMapPl
  * @throws WalferryError `FileMissing`, `Format`, `Crypto`; the store's own
  */
 export async function readBlockMap(
-  storage: Storage,
+  storage: Pick<Storage, "read" | "location">,
   { path, offsetBytes, lengthBytes, shape }: BlockMapPlace,
   cipherPass: string | undefined,
   sizeBytes: number,

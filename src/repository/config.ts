@@ -77,3 +77,16 @@ export interface RepositoryConfig {
   /** Absent = files are stored whole. Only together with bundles. */
   readonly block?: BlockConfig;
 }
+
+/** So long a file system may take for one call where others are asked beside it, in milliseconds: the default of `io-timeout`. */
+const FILE_CALL_MS = 60_000;
+
+/** Several repositories for one thread: a file system that does not answer must not hold up what the others are asked. */
+export function amongOthers(configs: readonly RepositoryConfig[]): readonly RepositoryConfig[] {
+  if (configs.length < 2) return configs;
+  return configs.map((config) => {
+    const { storage } = config;
+    if (storage.type !== "posix" && storage.type !== "cifs") return config;
+    return { ...config, storage: { ...storage, callLimitMs: FILE_CALL_MS } };
+  });
+}

@@ -1,13 +1,19 @@
 /**
  * WAL that PostgreSQL was told is archived while a repository did not hold it yet: `<spool-path>/walferry/<stanza>/debt/repoN/<WAL file>`.
- * A debt is on disk, synced, before PostgreSQL hears of the file, and goes away only behind a durable copy.
+ * A debt is on disk, synced, before PostgreSQL hears of the file, and goes away only behind a durable copy. Names of WAL files come back with
+ * the next cluster, so a debt says whose file it is about.
  */
 import { isWalferryError, WalferryError } from "../errors.ts";
-import { SpoolDirectory } from "./spool_files.ts";
+import { parseRecord, SpoolDirectory } from "./spool_files.ts";
+
+/** What nobody has at the moment is looked for again after so many milliseconds. */
+export const SEEK_AGAIN = 300_000;
 
 /** One WAL file that one repository is owed. */
 export interface Debt {
   readonly walName: string;
+  /** Cluster that wrote it; absent in debts of versions that did not note it. */
+  readonly systemId?: bigint;
   /** SHA-1 of the plain content. */
   readonly checksum: string;
   /** Plain content. */
@@ -16,6 +22,19 @@ export interface Debt {
   readonly sinceMs: number;
   /** Why the repository did not take it. */
   readonly reason: string;
+  /** Nobody could pay it: before this time it is not worth another look, milliseconds since the epoch. */
+  readonly notBeforeMs?: number;
+}
+
+/** Whether a debt is (or may be) about a file of this cluster. */
+export function isOfCluster({ systemId }: Debt, cluster: bigint): boolean {
+  return systemId === undefined || systemId === cluster;
+}
+
+/** A clock that was set back ends the wait. */
+function leftMsOf({ notBeforeMs = 0 }: Debt, nowMs: number): number {
+  const leftMs = notBeforeMs - nowMs;
+  return leftMs > SEEK_AGAIN ? 0 : Math.max(0, leftMs);
 }
 
 /** What one repository is owed in all. */
@@ -43,7 +62,7 @@ export class DebtLedger {
   /** Records a debt durably. @throws WalferryError `FileWrite` */
   record(key: number, debt: Debt): void {
     try {
-      this.#of(key).write(debt.walName, JSON.stringify(debt));
+      this.#of(key).write(debt.walName, render(debt));
     } catch (error) {
       throw new WalferryError(
         "FileWrite",
@@ -57,14 +76,41 @@ export class DebtLedger {
     }
   }
 
-  /** The repository holds the file durably. Absent is no error. */
+  /** The repository holds the file durably, or nobody will ever ask it for it. Absent is no error. */
   settle(key: number, walName: string): void {
     this.#of(key).remove(walName);
   }
 
-  /** As {@link settle}, when it is this content that is owed: another cluster's file may have the same name. @throws WalferryError */
-  settleContent(key: number, walName: string, checksum: string): void {
-    if (this.#getIfReadable(key, walName)?.checksum === checksum) this.settle(key, walName);
+  /** As {@link settle}, when the file is this cluster's: the one before may have left a debt of the same name. @throws WalferryError */
+  settleOf(systemId: bigint, key: number, walName: string): void {
+    const debt = this.#getIfReadable(key, walName);
+    if (debt === undefined || isOfCluster(debt, systemId)) this.settle(key, walName);
+  }
+
+  /** As {@link settleOf}, when it is this content that is owed. @throws WalferryError */
+  settleContent(systemId: bigint, key: number, walName: string, checksum: string): void {
+    const debt = this.#getIfReadable(key, walName);
+    if (debt?.checksum === checksum && isOfCluster(debt, systemId)) this.settle(key, walName);
+  }
+
+  /** Nobody could pay it now: it is left alone for a while, by every process. @throws WalferryError `FileWrite` */
+  postpone(key: number, walName: string, nowMs: number): void {
+    const debt = this.#getIfReadable(key, walName);
+    if (debt !== undefined) this.record(key, { ...debt, notBeforeMs: nowMs + SEEK_AGAIN });
+  }
+
+  /** How long a debt that nobody could pay is left alone, in milliseconds; 0 = it may be paid. */
+  postponedMs(key: number, walName: string, nowMs: number): number {
+    const debt = this.#getIfReadable(key, walName);
+    return debt === undefined ? 0 : leftMsOf(debt, nowMs);
+  }
+
+  /** Whether a repository is owed something that may be paid now. One that cannot be read says nothing of what would pay it. */
+  hasDue(key: number, nowMs: number): boolean {
+    return this.names(key).some((name) => {
+      const debt = this.#getIfReadable(key, name);
+      return debt !== undefined && leftMsOf(debt, nowMs) === 0;
+    });
   }
 
   /** Where a debt is noted. */
@@ -72,11 +118,11 @@ export class DebtLedger {
     return `${this.#of(key).path}/${walName}`;
   }
 
-  /** Whether a repository is owed a file. An account that may not look there has noted nothing there. */
-  owes(key: number, walName: string): boolean {
+  /** Whether a repository is owed a file of a cluster. An account that may not look there has noted nothing there. */
+  owes(systemId: bigint, key: number, walName: string): boolean {
     try {
-      Deno.lstatSync(this.pathOf(key, walName));
-      return true;
+      const debt = parse(Deno.readTextFileSync(this.pathOf(key, walName)));
+      return debt === undefined || isOfCluster(debt, systemId);
     } catch (error) {
       const { NotFound, NotADirectory, PermissionDenied } = Deno.errors;
       if (error instanceof NotFound || error instanceof NotADirectory || error instanceof PermissionDenied) {
@@ -135,17 +181,24 @@ export class DebtLedger {
   }
 }
 
+function render({ systemId, ...rest }: Debt): string {
+  // Larger than the numbers of JSON.
+  return JSON.stringify(systemId === undefined ? rest : { ...rest, systemId: String(systemId) });
+}
+
 function parse(text: string): Debt | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-  if (typeof value !== "object" || value === null) return undefined;
-  const { walName, checksum, sizeBytes, sinceMs, reason } = value as Record<string, unknown>;
+  const { walName, checksum, sizeBytes, sinceMs, reason, systemId, notBeforeMs } = parseRecord(text) ?? {};
   if (typeof walName !== "string" || typeof checksum !== "string" || typeof reason !== "string") return undefined;
   if (typeof sizeBytes !== "number" || typeof sinceMs !== "number") return undefined;
-  return { walName, checksum, sizeBytes, sinceMs, reason };
+  const isNumber = typeof systemId === "string" && /^\d{1,20}$/.test(systemId);
+  if (systemId !== undefined && !isNumber) return undefined;
+  return {
+    walName,
+    checksum,
+    sizeBytes,
+    sinceMs,
+    reason,
+    ...(isNumber ? { systemId: BigInt(systemId) } : {}),
+    ...(typeof notBeforeMs === "number" ? { notBeforeMs } : {}),
+  };
 }

@@ -3,7 +3,7 @@
  * `last-good`; and the drills before it, a line of JSON for each, in `history`. Monitoring and the report ask for it; nothing else depends
  * on it.
  */
-import { SpoolDirectory } from "./spool_files.ts";
+import { parseRecord, SpoolDirectory } from "./spool_files.ts";
 
 /** Drills that are remembered: a year of weekly ones and more. */
 const HISTORY_MAX = 100;
@@ -53,15 +53,7 @@ export class DrillRecords {
 
 /** A file that somebody else wrote is no record. */
 function parse(text: string): DrillRecord | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-  if (typeof value !== "object" || value === null) return undefined;
-  const { isGood, atMs, label, restoreMs, recoverMs } = value as Record<string, unknown>;
+  const { isGood, atMs, label, restoreMs, recoverMs } = parseRecord(text) ?? {};
   if (typeof isGood !== "boolean" || typeof atMs !== "number") return undefined;
   return {
     isGood,

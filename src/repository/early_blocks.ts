@@ -9,7 +9,7 @@ const FIRST_FINAL = [2, 46] as const;
 
 /** The backup of such a version in which blocks of this one may be. */
 export function earlyBlocks(manifest: Manifest, info: BackupInfo): BackupInfoEntry | undefined {
-  if (!manifest.files.some(({ blockMapBytes }) => blockMapBytes !== undefined)) return undefined;
+  if (!manifest.files.values().some(({ blockMapBytes }) => blockMapBytes !== undefined)) return undefined;
   const needed = new Set([...(manifest.references ?? []), manifest.label]);
   return info.backups.find(({ label, backrestVersion, repoSizeMapBytes }) =>
     needed.has(label) && repoSizeMapBytes !== undefined && isEarly(backrestVersion)

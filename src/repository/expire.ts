@@ -1,6 +1,7 @@
 /**
- * Doing what `retention.ts` decides, in an order in which a crash never leaves a backup that looks usable and is not: a backup's manifest
- * goes first, then its line in `backup.info`, then its files; WAL goes last.
+ * Doing what `retention.ts` decides, in an order in which a crash never leaves a backup that looks usable and is not: a backup's line in
+ * `backup.info` goes first, then its manifest, then its files; WAL goes last. A crash before its manifest goes leaves a backup that is whole and
+ * not listed: the next run lists it again, and expires it again.
  */
 import { toWalferryError, WalferryError } from "../errors.ts";
 import { type ArchiveInfo, currentHistoryEntry } from "../format/archive_info.ts";
@@ -28,6 +29,7 @@ import {
   type WalRange,
 } from "./retention.ts";
 import { loadMatchingInfos } from "./stanza.ts";
+import { removeUnfinishedWrites } from "./unfinished_writes.ts";
 import { archiveIdOf } from "./wal_archive.ts";
 
 /**
@@ -103,6 +105,9 @@ class RepositoryExpiry {
     const retention = this.#retention(backupInfo);
     const timeMet = await this.#expireBackups(backupInfo, retention);
     await this.#removeDirectories(backupInfo);
+    if (!this.#options.dryRun) {
+      await removeUnfinishedWrites(this.#repository, this.#options.stanza, this.#context);
+    }
     await this.#expireHistory(backupInfo, retention);
     await this.#expireArchive(archiveInfo, backupInfo, retention, timeMet);
   }
@@ -216,13 +221,16 @@ class RepositoryExpiry {
     info.backups = info.backups.filter(({ label }) => !expiry.labels.includes(label));
     info.backrestVersion = BACKREST_VERSION;
     if (this.#options.dryRun) return;
-    // Newest first, so that a backup never outlives one that it needs. From here on the backup counts as gone.
+    // From here on nobody is led to it. With the manifest first, what is listed would look damaged behind a crash.
+    await this.#repository.saveBackupInfo(this.#options.stanza, info);
+    // Newest first, so that a backup never outlives one that it needs.
     for (const label of [...expiry.labels].reverse()) {
       const directory = this.#repository.backupPath(this.#options.stanza, label);
       await this.#repository.storage.remove(`${directory}/backup.manifest`);
       await this.#repository.storage.remove(`${directory}/backup.manifest.copy`);
+      // Durably before the first of its files: with a manifest it would be taken for complete.
+      await this.#repository.storage.syncPath(directory);
     }
-    await this.#repository.saveBackupInfo(this.#options.stanza, info);
   }
 
   /** Directories without a line in `backup.info`: expired just now, or left behind by a crash. The newest one may be running. */

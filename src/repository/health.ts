@@ -3,7 +3,7 @@
  * failed is left alone for a growing time, then tried by one caller; so a dead store costs one time-out now and then, not one per segment.
  */
 import type { Clock } from "../process/clock.ts";
-import { stateRoot } from "./spool_files.ts";
+import { parseRecord, stateRoot } from "./spool_files.ts";
 
 /** Pauses after a failure in milliseconds: first, growth, longest. */
 const PAUSE_FIRST = 2000;
@@ -125,12 +125,7 @@ function pauseAfter(failures: number): number {
 
 /** A file that tells nothing (half of one is never seen) knows nothing. */
 function parse(text: string): Outage | undefined {
-  try {
-    const { failures, sinceMs, nextTryMs, reason } = JSON.parse(text) as Partial<Outage>;
-    if (typeof failures !== "number" || typeof sinceMs !== "number" || typeof nextTryMs !== "number") return undefined;
-    return { failures, sinceMs, nextTryMs, reason: typeof reason === "string" ? reason : "" };
-  } catch (error) {
-    if (error instanceof SyntaxError || error instanceof TypeError) return undefined;
-    throw error;
-  }
+  const { failures, sinceMs, nextTryMs, reason } = parseRecord(text) ?? {};
+  if (typeof failures !== "number" || typeof sinceMs !== "number" || typeof nextTryMs !== "number") return undefined;
+  return { failures, sinceMs, nextTryMs, reason: typeof reason === "string" ? reason : "" };
 }

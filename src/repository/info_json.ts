@@ -89,8 +89,8 @@ function backupObject({ entry, repositoryKey, manifest }: BackupRow): JsonObject
 
 /** Files with page checksum errors, named as PostgreSQL names them: relative to the data directory. */
 export function damagedFiles(manifest: Manifest): string[] {
-  return manifest.files.filter(({ checksumPage }) => checksumPage === false)
-    .map(({ name }) => name.replace(/^pg_data\//, ""));
+  return manifest.files.values().filter(({ checksumPage }) => checksumPage === false)
+    .map(({ name }) => name.replace(/^pg_data\//, "")).toArray();
 }
 
 /** What `--set` adds. */

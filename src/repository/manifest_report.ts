@@ -81,6 +81,6 @@ function renderFile(file: ManifestFile): string {
 /** Backups whose files this one needs; older manifests do not list them. */
 function otherReferences(manifest: Manifest): string[] {
   const listed = manifest.references ??
-    manifest.files.flatMap(({ reference }) => (reference === undefined ? [] : [reference]));
+    manifest.files.values().flatMap(({ reference }) => (reference === undefined ? [] : [reference]));
   return [...new Set(listed)].filter((label) => label !== manifest.label).sort();
 }

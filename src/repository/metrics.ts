@@ -5,6 +5,7 @@
 import { isWalSegmentName, timelineOf } from "../format/wal_name.ts";
 import type { ArchiveLag } from "../postgres/archive_lag.ts";
 import type { Labels, MetricFamily, Sample } from "../report/open_metrics.ts";
+import type { VerificationResult } from "./verification_results.ts";
 import { BACKREST_VERSION, WALFERRY_VERSION } from "../version.ts";
 import type { DrillRecord } from "./drill_record.ts";
 import { type BackupRow, INFO_STATUS, type RepositoryInfo, type StanzaInfo } from "./info_data.ts";
@@ -37,6 +38,7 @@ export function metricFamilies(sights: readonly StanzaSight[], nowMs: number): M
     ...repositoryFamilies(sights),
     ...backupFamilies(sights, nowMs),
     ...walFamilies(sights),
+    ...verificationFamilies(sights, nowMs),
     ...drillFamilies(sights),
   ];
 }
@@ -284,6 +286,41 @@ function walFamilies(sights: readonly StanzaSight[]): MetricFamily[] {
       name: "walferry_wal_archived_last_timeline",
       help: "Timeline of the newest archived WAL segment.",
       samples: ends.map(({ labels, max }) => ({ labels, value: timelineOf(max) })),
+    },
+  ];
+}
+
+function verificationFamilies(sights: readonly StanzaSight[], nowMs: number): MetricFamily[] {
+  const all = repositoriesOf(sights).flatMap(({ repository, labels }) =>
+    (repository.outlook?.verified ?? []).map((result) => ({ result, labels: { ...labels, mode: result.mode } }))
+  );
+  const each = (value: (result: VerificationResult) => number): Sample[] =>
+    all.map(({ result, labels }) => ({ labels, value: value(result) }));
+  return [
+    {
+      name: "walferry_verify_last_timestamp_seconds",
+      help: "End of the last verification of the mode (full, since-last, sample, quick).",
+      samples: each(({ time }) => time),
+    },
+    {
+      name: "walferry_verify_last_age_seconds",
+      help: "Time since then.",
+      samples: each(({ time }) => Math.max(0, Math.round(nowMs / 1000) - time)),
+    },
+    {
+      name: "walferry_verify_last_duration_seconds",
+      help: "How long it took.",
+      samples: each(({ durationSeconds }) => durationSeconds),
+    },
+    {
+      name: "walferry_verify_last_damages",
+      help: "Things that were missing or damaged when it ended; 0 = all is well.",
+      samples: each(({ damages }) => damages),
+    },
+    {
+      name: "walferry_verify_last_repaired",
+      help: "Things that it repaired.",
+      samples: each(({ repaired }) => repaired),
     },
   ];
 }

@@ -14,6 +14,12 @@ export interface StanzaOptions {
   readonly pgVersionForce?: string;
 }
 
+export interface StanzaDeleteOptions extends StanzaOptions {
+  /** Repositories that are configured too, and may hold the stanza still. */
+  readonly others: readonly RepositoryConfig[];
+  readonly spoolPath: string;
+}
+
 export interface CheckOptions {
   readonly stanza: string;
   readonly clusters: readonly ClusterConfig[];

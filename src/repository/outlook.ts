@@ -5,14 +5,14 @@ import type { BackupInfo } from "../format/backup_info.ts";
 import { readKnownLosses } from "./archive_state.ts";
 import type { InfoOptions } from "./options.ts";
 import type { Repository } from "./repository.ts";
-import { readRecord, type VerifiedOutcome } from "./verified_record.ts";
+import { readVerifications, type VerificationResult } from "./verification_results.ts";
 import { lookAtWal, type WalCoverage } from "./wal_sight.ts";
 
 export interface Outlook {
   /** Absent when the WAL was not looked at. */
   readonly wal?: readonly WalCoverage[];
-  /** The last run of `verify --since-last`. */
-  readonly verified?: VerifiedOutcome;
+  /** The last verification of each mode. */
+  readonly verified: readonly VerificationResult[];
   /** What could not be found out, and why. The backups are there all the same. */
   readonly unknown: readonly string[];
 }
@@ -48,6 +48,9 @@ export async function outlookOf(
       () => lookAtWal({ repository, stanza, ...infos, losses, nowMs, signal }),
     )
     : undefined;
-  const record = await attempt("the last verification is not known", () => readRecord(repository, stanza, signal));
-  return { wal, verified: record?.last, unknown };
+  const verified = await attempt(
+    "the last verification is not known",
+    () => readVerifications(repository, stanza, signal),
+  );
+  return { wal, verified: verified?.results ?? [], unknown: [...unknown, ...verified?.unknown ?? []] };
 }

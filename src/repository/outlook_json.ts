@@ -70,7 +70,14 @@ function outlookLists({ key, outlook, backups }: RepositoryInfo): Record<
       ...unknown,
       ...wal.flatMap(({ badHistories }) => badHistories.map((name) => `timeline history ${name} cannot be used`)),
     ].map((reason) => ({ ...repository, reason })),
-    verified: verified === undefined ? [] : [{ ...repository, damage: verified.damages, time: verified.time }],
+    verified: verified.map(({ mode, time, durationSeconds, damages, repaired }) => ({
+      ...repository,
+      damage: damages,
+      duration: durationSeconds,
+      mode,
+      repaired,
+      time,
+    })),
   };
 }
 

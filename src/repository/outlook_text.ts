@@ -1,6 +1,7 @@
 /** The lines that `info` and `check` have for what pgBackRest does not tell: one for each thing, none where there is nothing to tell. */
 import { formatLocalTime, formatSize, formatUtcOffset } from "../report/units.ts";
 import type { RepositoryInfo } from "./info_data.ts";
+import { standingResults } from "./verification_results.ts";
 import type { GapReason, RecoverableRange, WalGap } from "./wal_coverage.ts";
 
 /** More lines than this of one kind and one repository are counted, not shown: `--output=json` has them all. */
@@ -13,16 +14,16 @@ const WHY: Readonly<Record<GapReason, readonly [one: string, several: string]>> 
   missing: ["is missing", "are missing"],
 };
 
-/** The last verification, and what could not be found out. */
+/** The last verifications that say something, and what could not be found out. */
 export function verificationLines({ key, outlook }: RepositoryInfo): string[] {
   if (outlook === undefined) return [];
   const { verified, unknown } = outlook;
-  const result = verified === undefined ? [] : [
-    `repo${key}: verified ${timeWithOffset(verified.time * 1000)}: ${
-      verified.damages === 0 ? "ok" : `${verified.damages} missing or damaged`
-    }`,
-  ];
-  return [...result, ...unknown.map((text) => `repo${key}: ${text.split("\n", 1)[0]}`)];
+  const results = standingResults(verified).map(({ mode, time, damages }) =>
+    `repo${key}: verified (${mode}) ${timeWithOffset(time * 1000)}: ${
+      damages === 0 ? "ok" : `${damages} missing or damaged`
+    }`
+  );
+  return [...results, ...unknown.map((text) => `repo${key}: ${text.split("\n", 1)[0]}`)];
 }
 
 /** Between which moments one cluster of the stanza can be recovered, and what WAL is missing. */
@@ -45,7 +46,8 @@ export function gapLines(gaps: readonly WalGap[]): string[] {
   return [...gaps.slice(0, LINES_MAX).map(gapLine), ...(more > 0 ? [`${more} more gaps in the WAL`] : [])];
 }
 
-function rangeLine({ fromMs, toMs, label, timeline, last }: RecoverableRange): string {
+/** Between which moments, in words. */
+export function rangeLine({ fromMs, toMs, label, timeline, last }: RecoverableRange): string {
   return `recoverable on timeline ${timeline}: ${timeWithOffset(fromMs)} (${label}) to ${
     timeWithOffset(toMs)
   } (WAL ${last})`;

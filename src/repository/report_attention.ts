@@ -5,6 +5,7 @@ import { INFO_STATUS, type RepositoryInfo } from "./info_data.ts";
 import { byStop } from "./info_json.ts";
 import { gapLines } from "./outlook_text.ts";
 import type { ReportedStanza } from "./report_data.ts";
+import { standingResults } from "./verification_results.ts";
 
 /** WAL that waits shorter than this is on its way, milliseconds. */
 const LAG_PATIENCE_MS = 5 * 60_000;
@@ -25,17 +26,17 @@ export function attentionsOf(stanza: ReportedStanza, nowMs: number): Attention[]
     if (!isWell(repository)) bad.push(`${name}: ${statusText(repository)}`);
     const newest = [...repository.backups].sort(byStop).at(-1)?.entry;
     if (newest?.error === true) bad.push(`${name}: backup ${newest.label} met pages with a wrong checksum`);
-    const { wal = [], verified, unknown = [] } = repository.outlook ?? {};
+    const { wal = [], verified = [], unknown = [] } = repository.outlook ?? {};
     for (const { gaps, badHistories } of wal) {
       bad.push(...gapLines(gaps.filter(({ reason }) => reason !== "arriving")).map((line) => `${name}: ${line}`));
       warn.push(...badHistories.map((file) => `${name}: timeline history ${file} cannot be used`));
     }
-    if (verified !== undefined && verified.damages > 0) {
-      bad.push(
-        `${name}: the verification of ${
-          formatLocalTime(verified.time * 1000)
-        } found ${verified.damages} missing or damaged`,
-      );
+    for (const { mode, time, damages } of standingResults(verified)) {
+      if (damages > 0) {
+        bad.push(
+          `${name}: the verification (${mode}) of ${formatLocalTime(time * 1000)} found ${damages} missing or damaged`,
+        );
+      }
     }
     warn.push(...unknown.map((line) => `${name}: ${line}`));
   }

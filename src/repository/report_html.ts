@@ -9,6 +9,8 @@ import { repositoryCharts } from "./report_charts.ts";
 import type { ReportedStanza, RepositorySight } from "./report_data.ts";
 import { backupTables, drillTable, walTables } from "./report_tables.ts";
 import { timelineSvg } from "./report_timeline.ts";
+import { verificationTable } from "./report_verifications.ts";
+import { standingResults } from "./verification_results.ts";
 
 interface Judged {
   readonly stanza: ReportedStanza;
@@ -93,6 +95,7 @@ ${runningNote(stanza)}
 ${timelineSvg(stanza, nowMs)}
 ${charts === "" ? "" : `<h3>Sizes and durations</h3><div class="cards">${charts}</div>`}
 <h3>Recovery</h3>${walTables(stanza) || '<p class="soft">There is no WAL behind a backup, or it was not looked at.</p>'}
+<h3>Verifications</h3>${verificationTable(info)}
 <h3>Drills</h3>${drillTable(stanza)}
 <h3>Backups</h3>${backupTables(stanza, nowMs)}
 </section>`;
@@ -112,28 +115,30 @@ function runningNote({ info: { backupLock, restoreLock } }: ReportedStanza): str
 function card(stanza: ReportedStanza, sight: RepositorySight, nowMs: number): string {
   const { info } = sight;
   const [from, to] = recoveryEnds(sight);
-  const verified = info.outlook?.verified;
   const facts: Fact[] = [
     ...(info.role === "wal" ? [] : [["Last backup", lastBackup(info, nowMs)] as const]),
     ["Recovery", to === "" ? from : `${from} to ${to}`],
     ["Backups", `${info.backups.length}, ${formatSize(storedBytes(info))} stored`],
     ["Owed", debtOf(stanza, info.key)],
-    [
-      "Verified",
-      verified === undefined
-        ? "never, as far as is known"
-        : `${formatAge(nowMs - verified.time * 1000)} ago: ${
-          verified.damages === 0
-            ? '<span class="good">ok</span>'
-            : `<span class="bad">${verified.damages} missing or damaged</span>`
-        }`,
-    ],
+    ["Verified", verifiedText(info, nowMs)],
     ["Encryption", info.cipher],
     ...(info.role === "all" ? [] : [["Holds", info.role === "wal" ? "WAL only" : "backups only"] as const]),
   ];
   return `<article class="card" aria-label="repository ${info.key} of ${
     escapeHtml(stanza.info.name)
   }"><div class="head"><h3>repo${info.key}</h3>${repositoryBadge(info)}</div>${htmlFacts(facts)}</article>`;
+}
+
+/** The most thorough verification that still stands, and worse ones beside it. */
+function verifiedText({ outlook }: RepositoryInfo, nowMs: number): string {
+  if (outlook === undefined) return "not known";
+  const standing = standingResults(outlook.verified);
+  if (standing.length === 0) return outlook.unknown.length === 0 ? "never" : "not known";
+  return standing.filter(({ damages }, at) => at === 0 || damages > 0).map(({ mode, time, damages }) =>
+    `${formatAge(nowMs - time * 1000)} ago (${mode}): ${
+      damages === 0 ? '<span class="good">ok</span>' : `<span class="bad">${damages} missing or damaged</span>`
+    }`
+  ).join("<br>");
 }
 
 function repositoryBadge(info: RepositoryInfo): string {

@@ -8,17 +8,18 @@ import { isWalferryError, toWalferryError, WalferryError } from "../errors.ts";
 import { type ArchiveInfo, parseArchiveInfo, renderArchiveInfo } from "../format/archive_info.ts";
 import { type BackupInfo, parseBackupInfo, renderBackupInfo } from "../format/backup_info.ts";
 import type { Manifest } from "../format/manifest.ts";
-import { parseManifest, renderManifest } from "../format/manifest_codec.ts";
+import { renderManifest } from "../format/manifest_codec.ts";
 import { type ByteStream, type Filter, pipeline } from "../stream/byte_stream.ts";
 import { decryptFilter, encryptFilter } from "../stream/cipher.ts";
 import { compressFilter } from "../stream/compress.ts";
 import { collect, streamOf } from "../stream/sources.ts";
 import type { RepositoryConfig } from "./config.ts";
+import { decodeText, readManifest } from "./info_bytes.ts";
+
+export { decodeText } from "./info_bytes.ts";
 
 /** Largest `archive.info` or `backup.info` that is read, in bytes: a hundred thousand backups. */
 export const INFO_BYTES_MAX = 128 * 1024 * 1024;
-/** Largest manifest that is read, in bytes: some two million files. V8 holds no longer string. */
-export const MANIFEST_BYTES_MAX = 500 * 1024 * 1024;
 /** Level of the manifests kept in `backup.history` (repository-format §1.2). */
 export const HISTORY_LEVEL = 9;
 const ARCHIVE_INFO_HINT = "archive.info cannot be opened but is required to push/get WAL segments.\n" +
@@ -122,8 +123,7 @@ export class Repository implements AsyncDisposable {
     return await this.#load(
       this.archivePath(stanza, "archive.info"),
       (path) => this.#readInfo(path, signal),
-      INFO_BYTES_MAX,
-      parseArchiveInfo,
+      async (content) => parseArchiveInfo(decodeText(await collect(content, INFO_BYTES_MAX))),
       "info file",
       ARCHIVE_INFO_HINT,
       signal,
@@ -140,8 +140,7 @@ export class Repository implements AsyncDisposable {
     return await this.#load(
       this.backupPath(stanza, "backup.info"),
       (path) => this.#readInfo(path),
-      INFO_BYTES_MAX,
-      parseBackupInfo,
+      async (content) => parseBackupInfo(decodeText(await collect(content, INFO_BYTES_MAX))),
       "info file",
       BACKUP_INFO_HINT,
     );
@@ -159,14 +158,10 @@ export class Repository implements AsyncDisposable {
    */
   async loadManifest(stanza: string, label: string, passphrase: string | undefined): Promise<Manifest> {
     const path = this.backupPath(stanza, label, "backup.manifest");
-    const manifest = await this.#load(
-      path,
-      (candidate) => this.readWith(candidate, passphrase),
-      MANIFEST_BYTES_MAX,
-      parseManifest,
-      "backup manifest file",
-    );
-    if (manifest.label !== label) {
+    // The manifest of another backup in its place is no better than a damaged one: the copy is asked.
+    const decode = async (content: ByteStream): Promise<Manifest> => {
+      const manifest = await readManifest(content);
+      if (manifest.label === label) return manifest;
       throw new WalferryError(
         "Format",
         `requested backup '${label}' and manifest label '${manifest.label}' do not match`,
@@ -174,8 +169,13 @@ export class Repository implements AsyncDisposable {
           hint: "this indicates some sort of corruption (at the very least paths have been renamed)",
         },
       );
-    }
-    return manifest;
+    };
+    return await this.#load(
+      path,
+      (candidate) => this.readWith(candidate, passphrase),
+      decode,
+      "backup manifest file",
+    );
   }
 
   /** Writes `backup.manifest.copy`: from here on the directory is an unfinished backup. */
@@ -219,8 +219,7 @@ export class Repository implements AsyncDisposable {
   async #load<T>(
     path: string,
     read: (path: string) => Promise<ByteStream | undefined>,
-    maxBytes: number,
-    parse: (text: string) => T,
+    decode: (content: ByteStream) => Promise<T>,
     what: string,
     hint?: string,
     signal?: AbortSignal,
@@ -232,7 +231,7 @@ export class Repository implements AsyncDisposable {
         if (stream === undefined) {
           throw new WalferryError("FileMissing", `unable to open missing file '${this.display(candidate)}' for read`);
         }
-        return parse(decodeText(await collect(stream, maxBytes)));
+        return await decode(stream);
       } catch (error) {
         signal?.throwIfAborted();
         failures.push(toWalferryError(error));
@@ -267,22 +266,4 @@ export function encryption(passphrase: string | undefined): Filter[] {
 async function* textStream(pieces: Iterable<string>): AsyncGenerator<Uint8Array> {
   const encoder = new TextEncoder();
   for (const piece of pieces) yield encoder.encode(piece);
-}
-
-/**
- * Bytes of an info file or manifest as text.
- * @throws WalferryError `Format` for bytes that are not UTF-8, such as encrypted content read without a passphrase
- */
-export function decodeText(bytes: Uint8Array): string {
-  const start = new TextDecoder("latin1").decode(bytes.subarray(0, 8));
-  if (start === "Salted__") {
-    throw new WalferryError("Format", "key/value found outside of section at line 1: Salted__", {
-      hint: "the file is encrypted: is repoN-cipher-type configured for this repository?",
-    });
-  }
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch (error) {
-    throw new WalferryError("Format", "content is not UTF-8 text", { cause: error });
-  }
 }

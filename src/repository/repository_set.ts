@@ -34,6 +34,8 @@ export type Outcome<T> = { readonly ok: true; readonly repository: Repository; r
   readonly ok: false;
   readonly repository: Repository;
   readonly failure: RepositoryFailure;
+  /** It was not waited for: nothing is known to be wrong with it. */
+  readonly isLate?: boolean;
 };
 
 /** Opened repositories in key order; disposing closes all. */

@@ -74,17 +74,40 @@ export class SpoolDirectory {
     }
   }
 
+  /** Removes what a crash left of writing a file, for the one who alone writes it. @throws Deno's own errors */
+  removeUnfinished(name: string): void {
+    for (const temporary of this.#entries()) {
+      if (temporary.startsWith(`${name}.`) && temporary.endsWith(TEMPORARY)) {
+        Deno.removeSync(`${this.path}/${temporary}`);
+      }
+    }
+  }
+
   /** Names of the files, in order. @throws WalferryError `PathOpen` */
   names(): string[] {
+    return this.#entries().filter((name) => !name.endsWith(TEMPORARY)).sort();
+  }
+
+  #entries(): string[] {
     try {
-      return [...Deno.readDirSync(this.path)].map(({ name }) => name).filter((name) => !name.endsWith(TEMPORARY))
-        .sort();
+      return [...Deno.readDirSync(this.path)].map(({ name }) => name);
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return [];
       throw new WalferryError("PathOpen", `unable to list path '${this.path}': ${(error as Error).message}`, {
         cause: error,
       });
     }
+  }
+}
+
+/** The members of a record in JSON; `undefined` when the text is none, because somebody else wrote it. */
+export function parseRecord(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? value as Record<string, unknown> : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
   }
 }
 

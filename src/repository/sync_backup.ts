@@ -26,6 +26,8 @@ export interface SyncBackupOptions {
   readonly toInfo: BackupInfo;
   /** Id of the backup's cluster in the target. */
   readonly historyId: number;
+  /** Passphrase of the files of backups there that refer to this one already; absent: what it builds on decides. */
+  readonly filePassphrase?: string;
   /** Files on their way at once. */
   readonly atOnce: number;
   readonly signal: AbortSignal;
@@ -44,14 +46,17 @@ interface StoredObject {
   readonly files: ManifestFile[];
 }
 
+/** A manifest in the making. */
+type SyncedManifest = Manifest & { files: ManifestFile[] };
+
 /** @throws WalferryError `FeatureNotSupported`, `BackupSetInvalid` when the backup it builds on does not fit, `Checksum` for damage */
 export async function syncBackup(options: SyncBackupOptions): Promise<SyncedBackup> {
   const { from, to, stanza, label, fromInfo, toInfo, historyId, atOnce, signal } = options;
   const source = await from.loadManifest(stanza, label, fromInfo.cipherPass);
   const prior = source.prior === undefined ? undefined : await to.loadManifest(stanza, source.prior, toInfo.cipherPass);
   assertFits(source, prior, to);
-  const cipherPass = passFor(source, prior, to);
-  const manifest: Manifest = { ...source, historyId, cipherPass, files: source.files.map((file) => ({ ...file })) };
+  const cipherPass = options.filePassphrase ?? passFor(source, prior, to);
+  const manifest: SyncedManifest = { ...source, historyId, cipherPass, files: [...source.files] };
   referTo(manifest, prior, await manifestsOf(options, source));
   if (source.blockIncremental && source.cipherPass !== cipherPass) {
     throw new WalferryError(
@@ -80,7 +85,11 @@ export async function syncBackup(options: SyncBackupOptions): Promise<SyncedBack
     );
   }
   await to.completeManifest(stanza, manifest, nowInfo.cipherPass);
-  nowInfo.backups = [...nowInfo.backups.filter((entry) => entry.label !== label), entryOfManifest(manifest)]
+  const entry = entryOfManifest(manifest);
+  // Where it was listed already, notes were made there.
+  const known = nowInfo.backups.find((one) => one.label === label);
+  if (known !== undefined) entry.annotations = known.annotations;
+  nowInfo.backups = [...nowInfo.backups.filter((one) => one.label !== label), entry]
     .sort((a, b) => (a.label < b.label ? -1 : 1));
   await to.saveBackupInfo(stanza, nowInfo);
   toInfo.backups = nowInfo.backups;
@@ -113,18 +122,20 @@ async function manifestsOf(
   { to, stanza, toInfo }: SyncBackupOptions,
   source: Manifest,
 ): Promise<ReadonlyMap<string, ReadonlyMap<string, ManifestFile>>> {
-  const labels = new Set(source.files.flatMap(({ reference }) => reference ?? []));
+  const labels = new Set(
+    source.files.values().flatMap(({ reference }) => (reference === undefined ? [] : [reference])),
+  );
   const manifests = new Map<string, ReadonlyMap<string, ManifestFile>>();
   for (const label of labels) {
     const manifest = await to.loadManifest(stanza, label, toInfo.cipherPass);
-    manifests.set(label, new Map(manifest.files.map((file) => [file.name, file])));
+    manifests.set(label, new Map(manifest.files.values().map((file) => [file.name, file])));
   }
   return manifests;
 }
 
 /** What is in an earlier backup lies in the target as that backup's own manifest says there. */
 function referTo(
-  manifest: Manifest,
+  manifest: SyncedManifest,
   prior: Manifest | undefined,
   manifests: ReadonlyMap<string, ReadonlyMap<string, ManifestFile>>,
 ): void {
@@ -152,7 +163,7 @@ async function assertSameBlocks({ from, to, stanza, fromInfo, toInfo }: SyncBack
     if (label === source.label) continue;
     const here = await from.loadManifest(stanza, label, fromInfo.cipherPass);
     const there = await to.loadManifest(stanza, label, toInfo.cipherPass);
-    const copies = new Map(there.files.map((file) => [file.name, file]));
+    const copies = new Map(there.files.values().map((file) => [file.name, file]));
     for (const file of here.files) {
       if (file.blockMapBytes === undefined || file.reference !== undefined) continue;
       const copy = copies.get(file.name);
@@ -169,7 +180,7 @@ async function assertSameBlocks({ from, to, stanza, fromInfo, toInfo }: SyncBack
 }
 
 /** What the backup itself stores. Empty files inside bundles are stored nowhere. */
-function storedObjects(manifest: Manifest): StoredObject[] {
+function storedObjects(manifest: SyncedManifest): StoredObject[] {
   const objects = new Map<string, StoredObject>();
   for (const file of manifest.files) {
     if (file.reference !== undefined) continue;

@@ -23,9 +23,11 @@ export interface SyncWalOptions {
   /** Files on their way at once. */
   readonly atOnce: number;
   readonly dryRun: boolean;
+  /** Whether a WAL file is copied where it is missing. Default: every one. */
+  readonly isWanted?: (name: string) => boolean;
   readonly signal: AbortSignal;
-  /** Hears of each file that was (or would be) copied; of one that was, the SHA-1 of its content. */
-  readonly onCopied: (name: string, checksum: string | undefined) => void;
+  /** Hears of each file that was (or would be) copied, and whose it is; of one that was, the SHA-1 of its content. */
+  readonly onCopied: (name: string, systemId: bigint, checksum: string | undefined) => void;
 }
 
 /** Compares every archive id of clusters that both repositories know; oldest first. @throws WalferryError what keeps either from answering */
@@ -43,11 +45,14 @@ export async function syncWal(options: SyncWalOptions): Promise<SyncedWal> {
     const source = { repository: from, stanza, archiveId: archiveIdOf(entry), passphrase: fromInfo.cipherPass };
     const target = { repository: to, stanza, archiveId: archiveIdOf(other), passphrase: toInfo.cipherPass };
     for (const directory of await walDirectories(source, signal)) {
-      const missing = await compare(source, target, directory, conflicts, signal);
+      const { isWanted = () => true } = options;
+      const missing = (await compare(source, target, directory, conflicts, signal)).filter(({ name }) =>
+        isWanted(name)
+      );
       await inLanes(missing, options.atOnce, async (file) => {
         signal.throwIfAborted();
         const checksum = options.dryRun ? undefined : await file.copy(signal);
-        options.onCopied(file.name, checksum);
+        options.onCopied(file.name, entry.systemId, checksum);
         copied++;
         copiedBytes += file.sizeBytes;
       });

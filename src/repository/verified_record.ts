@@ -1,6 +1,6 @@
 /**
  * What was read and found sound before, for `--since-last`. It lies beside the repository format, under `walferry/<stanza>/`, and holds names
- * and numbers only. Losing it costs one full verification, nothing else.
+ * and numbers only. Losing it costs one full verification, nothing else. What a run came to is in verification_results.ts.
  */
 import { toWalferryError, WalferryError } from "../errors.ts";
 import { type JsonObject, type JsonValue, parseJson, renderJson } from "../format/json.ts";
@@ -20,30 +20,14 @@ export interface VerifiedWal {
   readonly runs: readonly SegmentRun[];
 }
 
-/** What the last run that remembers came to. */
-export interface VerifiedOutcome {
-  /** Its end, seconds since the epoch. */
-  readonly time: number;
-  /** Things that were missing or damaged. */
-  readonly damages: number;
-}
-
 export class VerifiedRecord {
   /** By label, the time at which the backup stopped: another backup of that label would be another one. */
   readonly backups: Map<string, number>;
   readonly wal: Map<string, VerifiedWal>;
 
-  /** Absent in records that older versions wrote. */
-  readonly last?: VerifiedOutcome;
-
-  constructor(
-    backups: Map<string, number> = new Map(),
-    wal: Map<string, VerifiedWal> = new Map(),
-    last?: VerifiedOutcome,
-  ) {
+  constructor(backups: Map<string, number> = new Map(), wal: Map<string, VerifiedWal> = new Map()) {
     this.backups = backups;
     this.wal = wal;
-    this.last = last;
   }
 
   hasSegment(archiveId: string, name: string): boolean {
@@ -59,10 +43,12 @@ export class VerifiedRecord {
 export async function loadRecord(
   repository: Repository,
   stanza: string,
-  { log }: CommandContext,
+  { log, signal }: CommandContext,
 ): Promise<VerifiedRecord> {
   try {
-    return await readRecord(repository, stanza) ?? new VerifiedRecord();
+    const stream = await repository.storage.read(recordPath(stanza), { signal });
+    if (stream === undefined) return new VerifiedRecord();
+    return parseRecord(decodeText(await collect(stream, RECORD_BYTES_MAX)));
   } catch (thrown) {
     const error = toWalferryError(thrown);
     if (error.kind !== "Format" && error.kind !== "JsonFormat") throw error;
@@ -71,23 +57,11 @@ export async function loadRecord(
   }
 }
 
-/** The record, `undefined` where there is none. @throws WalferryError `Format`, `JsonFormat`; of the store */
-export async function readRecord(
-  repository: Repository,
-  stanza: string,
-  signal?: AbortSignal,
-): Promise<VerifiedRecord | undefined> {
-  const stream = await repository.storage.read(recordPath(stanza), { signal });
-  if (stream === undefined) return undefined;
-  return parseRecord(parseJson(decodeText(await collect(stream, RECORD_BYTES_MAX)).trimEnd()));
-}
-
 /** @throws WalferryError of the store */
 export async function saveRecord(repository: Repository, stanza: string, record: VerifiedRecord): Promise<void> {
   const text = renderJson({
     backup: Object.fromEntries(record.backups),
     format: FORMAT,
-    ...(record.last === undefined ? {} : { last: { damage: record.last.damages, time: record.last.time } }),
     wal: Object.fromEntries(
       [...record.wal].map(([id, { segmentBytes, runs }]) => [id, {
         run: runs.map(({ timeline, first, last }) => [timeline, first, last]),
@@ -102,8 +76,9 @@ function recordPath(stanza: string): string {
   return `walferry/${stanza}/verified.json`;
 }
 
-function parseRecord(value: JsonValue): VerifiedRecord {
-  const root = objectOf(value);
+/** @throws WalferryError `Format`, `JsonFormat` */
+export function parseRecord(text: string): VerifiedRecord {
+  const root = objectOf(parseJson(text.trimEnd()));
   if (root["format"] !== FORMAT) throw new WalferryError("Format", "the record is of another format");
   const backups = Object.entries(objectOf(root["backup"])).map(([label, time]) => [label, numberOf(time)] as const);
   const wal = Object.entries(objectOf(root["wal"])).map(([id, one]) => {
@@ -115,10 +90,7 @@ function parseRecord(value: JsonValue): VerifiedRecord {
     });
     return [id, { segmentBytes: numberOf(size), runs }] as const;
   });
-  const { last } = root;
-  if (last === undefined) return new VerifiedRecord(new Map(backups), new Map(wal));
-  const { damage, time } = objectOf(last);
-  return new VerifiedRecord(new Map(backups), new Map(wal), { damages: numberOf(damage), time: numberOf(time) });
+  return new VerifiedRecord(new Map(backups), new Map(wal));
 }
 
 function objectOf(value: JsonValue | undefined): JsonObject {

@@ -34,6 +34,8 @@ export interface WalPlace {
   readonly archiveInfo: ArchiveInfo;
   readonly backupInfo: BackupInfo;
   readonly losses: KnownLosses;
+  /** Whether a segment that is listed is of use. Default: every one. */
+  readonly isUsable?: (archiveId: string, segment: string) => boolean;
   readonly nowMs: number;
   readonly signal?: AbortSignal;
 }
@@ -56,7 +58,7 @@ export async function missingForBackups(place: WalPlace): Promise<WalGap[]> {
 }
 
 async function coverageOf(
-  { repository, stanza, archiveInfo, backupInfo, losses, nowMs, signal }: WalPlace,
+  { repository, stanza, archiveInfo, backupInfo, losses, isUsable = () => true, nowMs, signal }: WalPlace,
   entry: ArchiveHistoryEntry,
   wanted: "all" | "of backups",
 ): Promise<WalCoverage> {
@@ -66,7 +68,8 @@ async function coverageOf(
   const { cipherPass } = archiveInfo;
   const segmentBytes = await findSegmentBytes(repository, root, directories, cipherPass, signal);
   const isWanted = wanted === "all" ? () => true : aroundBackups(backupInfo, entry.id);
-  const spans = await spansOf(repository, root, directories.filter(isWanted), segmentBytes, signal);
+  const isCounted = (name: string) => isPossibleSegment(name, segmentBytes) && isUsable(archiveId, name);
+  const spans = await spansOf(repository, root, directories.filter(isWanted), segmentBytes, isCounted, signal);
   const forks = new Map<number, readonly TimelineFork[]>();
   const badHistories: string[] = [];
   for (const { name } of wanted === "all" ? histories : []) {
@@ -117,13 +120,14 @@ async function spansOf(
   root: string,
   directories: readonly string[],
   segmentBytes: number,
+  isCounted: (name: string) => boolean,
   signal: AbortSignal | undefined,
 ): Promise<SegmentSpan[]> {
   const builder = new SpanBuilder(segmentBytes);
   for (const directory of directories) {
     const { segments } = await listWalDirectory(repository, root, directory, signal);
     for (const { name, partial, storedTime } of segments) {
-      if (!partial && isPossibleSegment(name, segmentBytes)) builder.add(name, storedTime);
+      if (!partial && isCounted(name)) builder.add(name, storedTime);
     }
   }
   return builder.spans;

@@ -1,10 +1,6 @@
 /** Which parts of a repository are read for the blocks of a file: each super block once, neighbours in one request. */
 import type { BlockMapItem } from "../format/block_map.ts";
-
-/**
- * Bytes that are read and thrown away rather than asking again: what a store sends in the time that one more request takes to be answered.
- */
-const GAP_BYTES = 256 * 1024;
+import { GAP_BYTES } from "./near_reads.ts";
 
 export interface PlannedBlock {
   /** Its number inside the super block. */

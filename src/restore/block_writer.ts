@@ -3,22 +3,26 @@
  * their backups have them, and written in their places.
  */
 import { createHash } from "node:crypto";
-import type { Storage } from "../../backends/contract.ts";
 import { WalferryError } from "../errors.ts";
 import type { BlockMapItem, BlockShape } from "../format/block_map.ts";
 import type { Advance } from "../process/worker_pool.ts";
 import { blockFilePath, readBlockMap } from "../repository/block_files.ts";
 import { ByteReader } from "../stream/byte_reader.ts";
-import { pipeline } from "../stream/byte_stream.ts";
-import { decryptFilter } from "../stream/cipher.ts";
-import { decompressFilter } from "../stream/compress.ts";
+import { type ByteStream, pipeline } from "../stream/byte_stream.ts";
+import { decryptBytes, decryptFilter } from "../stream/cipher.ts";
+import { decompressBytes, decompressFilter } from "../stream/compress.ts";
 import type { CompressType } from "../stream/compress_type.ts";
 import { Sha1Meter } from "../stream/hash.ts";
 import { PartReader } from "../stream/part_reader.ts";
-import { drain, readFileStream } from "../stream/sources.ts";
+import { collect, drain, readFileStream } from "../stream/sources.ts";
 import { planBlockReads, type PlannedRead, type PlannedSuperBlock } from "./block_plan.ts";
 import { attempt } from "./local_files.ts";
+import type { Readable } from "./near_reads.ts";
 import { writeAll } from "./write_all.ts";
+import { writeSparsely } from "./zero_runs.ts";
+
+/** Super blocks up to this size are taken apart in memory. Bytes. */
+const WHOLE_BYTES = 2 * 1024 * 1024;
 
 /** What is known of a block incremental file beside the place of its map. */
 export interface BlockSource {
@@ -44,7 +48,7 @@ export interface BlockWriting {
   readonly blocks: BlockSource;
   /** Checksums of the blocks that the file has already; absent = it is empty. */
   readonly existing: readonly Uint8Array[] | undefined;
-  readonly storage: Storage;
+  readonly storage: Readable;
   readonly advance: Advance;
 }
 
@@ -54,12 +58,12 @@ export interface BlockWriting {
  * @throws WalferryError `FileMissing`, `Format`, `Crypto` for what is stored; `FileWrite`; the store's own
  */
 export async function writeBlocks(writing: BlockWriting): Promise<string> {
-  const { file, path, sizeBytes, source, blocks, existing = [], storage, advance } = writing;
+  const { path, sizeBytes, source, blocks, existing = [], storage, advance, file } = writing;
   const { shape } = blocks;
   const place = { path: source.path, offsetBytes: source.offsetBytes!, lengthBytes: source.lengthBytes!, shape };
   const items = await readBlockMap(storage, place, source.cipherPass, sizeBytes);
   const reads = planBlockReads(items, (item, fileBlock) => !isThere(item, existing[fileBlock]));
-  const output = new BlockOutput(file, path, shape.blockBytes, sizeBytes);
+  const output = new BlockOutput(writing);
   const bytesOf = (fileBlock: number) => Math.min(shape.blockBytes, sizeBytes - fileBlock * shape.blockBytes);
   // What is there already counts at once, so that the end is everything.
   items.forEach((item, fileBlock) => isThere(item, existing[fileBlock]) && advance(bytesOf(fileBlock)));
@@ -93,14 +97,55 @@ async function fetchBlocks(read: PlannedRead, writing: BlockWriting, output: Blo
 }
 
 async function writeSuperBlock(
-  { storedBytes, superBlockBytes, blocks: needed }: PlannedSuperBlock,
+  superBlock: PlannedSuperBlock,
   parts: PartReader,
-  { source, blocks, advance }: BlockWriting,
+  writing: BlockWriting,
+  output: BlockOutput,
+): Promise<void> {
+  const { storedBytes, superBlockBytes } = superBlock;
+  const stored = parts.part(storedBytes);
+  if (superBlockBytes > WHOLE_BYTES || storedBytes > 2 * WHOLE_BYTES) {
+    return await writeStreamed(superBlock, contentOf(stored, writing.source), writing, output);
+  }
+  writeWhole(
+    superBlock,
+    await wholeContentOf(await collect(stored, storedBytes), superBlockBytes, writing.source),
+    writing,
+    output,
+  );
+}
+
+/** Blocks that follow each other in the super block and in the file are written together. */
+function writeWhole(
+  { superBlockBytes, blocks: needed }: PlannedSuperBlock,
+  content: Uint8Array,
+  { blocks, advance }: BlockWriting,
+  output: BlockOutput,
+): void {
+  const { blockBytes } = blocks.shape;
+  for (let first = 0; first < needed.length;) {
+    const { block, fileBlock } = needed[first]!;
+    let count = 1;
+    for (let next = needed[first + 1]; next !== undefined; next = needed[first + count]) {
+      if (next.block !== block + count || next.fileBlock !== fileBlock + count) break;
+      count += 1;
+    }
+    const end = Math.min((block + count) * blockBytes, superBlockBytes);
+    if (content.length < end) throw endsEarly(blocks.name);
+    const bytes = content.subarray(block * blockBytes, end);
+    output.write(bytes, fileBlock, count);
+    advance(bytes.length);
+    first += count;
+  }
+}
+
+async function writeStreamed(
+  { superBlockBytes, blocks: needed }: PlannedSuperBlock,
+  content: ByteStream,
+  { blocks, advance }: BlockWriting,
   output: BlockOutput,
 ): Promise<void> {
   const { blockBytes } = blocks.shape;
-  const decrypt = source.cipherPass === undefined ? [] : [decryptFilter(source.cipherPass, "raw")];
-  const content = pipeline(parts.part(storedBytes), ...decrypt, decompressFilter(source.compressType, "raw"));
   const reader = new ByteReader(content);
   try {
     let at = 0;
@@ -109,7 +154,7 @@ async function writeSuperBlock(
       const sizeBytes = Math.min(blockBytes, superBlockBytes - block * blockBytes);
       const bytes = await takeBlock(reader, sizeBytes, blocks.name);
       at += 1;
-      output.write(bytes, fileBlock);
+      output.write(bytes, fileBlock, 1);
       advance(bytes.length);
     }
   } finally {
@@ -117,10 +162,29 @@ async function writeSuperBlock(
   }
 }
 
+function contentOf(stored: ByteStream, { cipherPass, compressType }: BlockWriting["source"]): ByteStream {
+  const decrypt = cipherPass === undefined ? [] : [decryptFilter(cipherPass, "raw")];
+  return pipeline(stored, ...decrypt, decompressFilter(compressType, "raw"));
+}
+
+/** The same in one go. */
+async function wholeContentOf(
+  stored: Uint8Array,
+  sizeBytes: number,
+  { cipherPass, compressType }: BlockWriting["source"],
+): Promise<Uint8Array> {
+  const compressed = cipherPass === undefined ? stored : decryptBytes(cipherPass, stored, "raw");
+  return await decompressBytes(compressType, compressed, sizeBytes, "raw");
+}
+
 async function takeBlock(reader: ByteReader, sizeBytes: number, name: string): Promise<Uint8Array> {
   const bytes = await reader.take(sizeBytes);
   if (bytes.length === sizeBytes) return bytes;
-  throw new WalferryError("Format", `a super block of '${name}' ends within its blocks`);
+  throw endsEarly(name);
+}
+
+function endsEarly(name: string): WalferryError {
+  return new WalferryError("Format", `a super block of '${name}' ends within its blocks`);
 }
 
 /** The local file. What is written front to back is hashed on the way. */
@@ -129,26 +193,31 @@ class BlockOutput {
   readonly #path: string;
   readonly #blockBytes: number;
   readonly #sizeBytes: number;
+  /** Zeros need not be written where nothing was before. */
+  readonly #write: typeof writeSparsely | typeof writeAll;
   readonly #hash = createHash("sha1");
   #hashedBytes = 0;
   #cursor = 0;
 
-  constructor(file: Deno.FsFile, path: string, blockBytes: number, sizeBytes: number) {
+  constructor({ file, path, blocks, sizeBytes, existing }: BlockWriting) {
     this.#file = file;
     this.#path = path;
-    this.#blockBytes = blockBytes;
+    this.#blockBytes = blocks.shape.blockBytes;
     this.#sizeBytes = sizeBytes;
+    this.#write = existing === undefined ? writeSparsely : writeAll;
   }
 
-  write(bytes: Uint8Array, fileBlock: number): void {
+  /** Writes some blocks, of which only the last of the file may be short. */
+  write(bytes: Uint8Array, fileBlock: number, count: number): void {
     const offset = fileBlock * this.#blockBytes;
-    if (bytes.length !== Math.min(this.#blockBytes, this.#sizeBytes - offset)) {
-      throw new WalferryError("Format", `block ${fileBlock} of '${this.#path}' has ${bytes.length} bytes`);
+    if (bytes.length !== Math.min(count * this.#blockBytes, this.#sizeBytes - offset)) {
+      const which = count === 1 ? `block ${fileBlock}` : `blocks ${fileBlock}-${fileBlock + count - 1}`;
+      throw new WalferryError("Format", `${which} of '${this.#path}': ${bytes.length} bytes`);
     }
     if (offset !== this.#cursor) {
       attempt("FileWrite", `unable to seek in '${this.#path}'`, () => this.#file.seekSync(offset, Deno.SeekMode.Start));
     }
-    writeAll(this.#file, bytes, this.#path);
+    this.#write(this.#file, bytes, this.#path);
     this.#cursor = offset + bytes.length;
     if (offset !== this.#hashedBytes) return;
     this.#hash.update(bytes);

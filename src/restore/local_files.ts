@@ -28,11 +28,15 @@ export function syncDirectory(path: string): void {
   });
 }
 
-/** Writes a small file whole and durable. @throws WalferryError `FileWrite` */
-export function writeDurably(path: string, content: Uint8Array, mode: number): void {
+/** Writes a file whole and durable. @param content its text, in pieces @throws WalferryError `FileWrite` */
+export function writeDurably(path: string, content: Iterable<string>, mode: number): void {
   attempt("FileWrite", `unable to write '${path}'`, () => {
     using file = Deno.openSync(path, { write: true, create: true, truncate: true, mode });
-    for (let at = 0; at < content.length;) at += file.writeSync(content.subarray(at));
+    const encoder = new TextEncoder();
+    for (const piece of content) {
+      const bytes = encoder.encode(piece);
+      for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
+    }
     file.syncSync();
   });
 }

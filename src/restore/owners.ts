@@ -22,12 +22,14 @@ export class Owners {
   }
 
   /** Says once what cannot be kept. */
-  warnAbout(entries: Iterable<OwnedEntry>, log: Log): void {
+  warnAbout(lists: readonly Iterable<OwnedEntry>[], log: Log): void {
     const users = new Set<OwnerName>();
     const groups = new Set<OwnerName>();
-    for (const { user, group } of entries) {
-      users.add(user);
-      groups.add(group);
+    for (const entries of lists) {
+      for (const { user, group } of entries) {
+        users.add(user);
+        groups.add(group);
+      }
     }
     const me = currentUserName(this.#accounts);
     const myGroup = this.#accounts.groupName(Deno.gid() ?? 0);

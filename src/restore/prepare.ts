@@ -3,6 +3,7 @@
  * §5.6). Links are never followed: what is outside of the targets is not touched.
  */
 import { WalferryError } from "../errors.ts";
+import { FileTable } from "../format/file_table.ts";
 import type { Manifest, ManifestPath, OwnerName } from "../format/manifest.ts";
 import { CONTROL_FILE } from "../postgres/control_file.ts";
 import type { Log } from "../report/log.ts";
@@ -90,26 +91,31 @@ export function removeControlFile({ layout, log }: Preparation): void {
 
 /** Everything that a target should hold, by absolute path. */
 interface Expected {
-  readonly files: Set<string>;
+  /** Of these there may be millions: they are looked up by their names in the manifest. */
+  readonly files: FileTable;
+  /** Files that the manifest does not know, and linked ones, which may lie in the directory of another target. */
+  readonly others: ReadonlySet<string>;
   readonly paths: Map<string, ManifestPath>;
   readonly links: Map<string, string>;
 }
 
 function expectedOf({ manifest, layout, options }: Preparation): Expected {
-  const files = new Set<string>();
-  for (const { name } of manifest.files) {
-    const path = layout.pathOf(name);
-    if (path !== undefined) files.add(path);
-  }
-  files.add(`${layout.basePath}/${PROGRESS_FILE}`);
-  if (options.type === "preserve") { for (const name of PRESERVED_FILES) files.add(`${layout.basePath}/${name}`); }
+  const ours = [PROGRESS_FILE, ...(options.type === "preserve" ? PRESERVED_FILES : [])];
   const paths = new Map<string, ManifestPath>();
   for (const entry of manifest.paths) {
     const path = layout.pathOf(entry.name);
     if (path !== undefined) paths.set(path, entry);
   }
   const links = new Map(layout.links.map((link) => [layout.linkPath(link), link.destination]));
-  return { files, paths, links };
+  return {
+    files: FileTable.from(manifest.files),
+    others: new Set([
+      ...ours.map((name) => `${layout.basePath}/${name}`),
+      ...layout.targets.filter(({ kind }) => kind === "linked file").map(({ path }) => path),
+    ]),
+    paths,
+    links,
+  };
 }
 
 /** Removes what is not in the backup, in every target, and mends mode and owner of what stays. */
@@ -121,12 +127,18 @@ export function cleanTargets(preparation: Preparation): void {
     const root = rootOf(target, manifest);
     if (lstat(root) === undefined) continue;
     log.info(`remove invalid files/links/paths from '${root}'`);
-    cleanDirectory(root, expected, preparation);
+    cleanDirectory(root, `${target.name}${root.slice(target.path.length)}`, expected, preparation);
   }
 }
 
-function cleanDirectory(directory: string, expected: Expected, preparation: Preparation): void {
-  const { log, owners } = preparation;
+/** @param manifestName of the directory */
+function cleanDirectory(
+  directory: string,
+  manifestName: string,
+  expected: Expected,
+  preparation: Preparation,
+): void {
+  const { log, owners, layout } = preparation;
   for (const name of namesIn(directory)) {
     const path = `${directory}/${name}`;
     const found = lstat(path);
@@ -134,11 +146,15 @@ function cleanDirectory(directory: string, expected: Expected, preparation: Prep
     const wantedPath = expected.paths.get(path);
     if (found.isDirectory && wantedPath !== undefined && !expected.links.has(path)) {
       owners.apply(path, wantedPath, wantedPath.mode);
-      cleanDirectory(path, expected, preparation);
+      cleanDirectory(path, `${manifestName}/${name}`, expected, preparation);
       continue;
     }
     if (found.isSymlink && expected.links.get(path) === Deno.readLinkSync(path)) continue;
-    if (found.isFile && expected.files.has(path)) continue;
+    const fileName = `${manifestName}/${name}`;
+    // A name below another target stands for a file that lies there.
+    const isExpected = expected.others.has(path) ||
+      (layout.pathOf(fileName) === path && expected.files.indexOf(fileName) !== -1);
+    if (found.isFile && isExpected) continue;
     log.detail(`remove invalid ${found.isDirectory ? "path" : found.isSymlink ? "link" : "file"} '${path}'`);
     attempt("PathRemove", `unable to remove '${path}'`, () => Deno.removeSync(path, { recursive: found.isDirectory }));
   }
@@ -160,7 +176,7 @@ export function makePathsAndLinks(preparation: Preparation): void {
   }
   // A link that becomes a plain directory may have no entry of its own for the directory.
   for (const link of manifest.links) {
-    const isDirectory = manifest.files.some(({ name }) => name.startsWith(`${link.name}/`));
+    const isDirectory = manifest.files.values().some(({ name }) => name.startsWith(`${link.name}/`));
     if (isDirectory && !entries.some(({ name }) => name === link.name) && !link.name.startsWith("pg_data/pg_tblspc/")) {
       entries.push({ name: link.name, ...manifest.defaults.path });
     }

@@ -148,7 +148,7 @@ function placeNewLink(
     });
   }
   const path = manifest.paths.find((entry) => entry.name === name);
-  const file = manifest.files.find((entry) => entry.name === name);
+  const file = manifest.files.values().find((entry) => entry.name === name);
   const entry = path ?? file;
   if (entry === undefined) {
     throw new WalferryError("LinkMap", `unable to map invalid link '${shown}'`, {

@@ -58,7 +58,7 @@ export async function runRestore(given: RestoreOptions, set: RepositorySet, cont
   const isZeroed = zeroedFiles(manifest, options);
   const settings = recoverySettings(options);
   const owners = new Owners(base);
-  owners.warnAbout([...manifest.files, ...manifest.paths, ...manifest.links], log);
+  owners.warnAbout([manifest.files, manifest.paths, manifest.links], log);
   const preparation: Preparation = { manifest, layout, options, replace, owners, log };
   checkTargets(preparation);
 
@@ -67,11 +67,7 @@ export async function runRestore(given: RestoreOptions, set: RepositorySet, cont
   removeControlFile(preparation);
   if (replace) cleanTargets(preparation);
   makePathsAndLinks(preparation);
-  writeDurably(
-    `${base}/${PROGRESS_FILE}`,
-    new TextEncoder().encode([...renderManifest({ ...manifest, cipherPass: undefined })].join("")),
-    0o600,
-  );
+  writeDurably(`${base}/${PROGRESS_FILE}`, renderManifest({ ...manifest, cipherPass: undefined }), 0o600);
 
   const work: RestoreWork = {
     manifest,
@@ -156,7 +152,7 @@ function writeRecovery(
   const write = (name: string, text: string) => {
     const path = `${layout.basePath}/${name}`;
     const mode = manifest.defaults.file.mode & 0o666;
-    writeDurably(path, new TextEncoder().encode(text), mode);
+    writeDurably(path, [text], mode);
     owners.apply(path, manifest.defaults.file, mode);
   };
   const autoConf = `${layout.basePath}/postgresql.auto.conf`;

@@ -1,25 +1,43 @@
 /**
- * The worker's side of restoring: one file is read from a repository, decrypted, decompressed, verified and written in place. The main side
- * is writer.ts.
+ * The worker's side of restoring: files are read from a repository, decrypted, decompressed, verified and written in place. What is near to
+ * each other in a repository is read together (near_reads.ts). The main side is writer.ts.
  */
 import type { Storage } from "../../backends/contract.ts";
 import { openStorage } from "../../backends/open.ts";
-import { WalferryError } from "../errors.ts";
+import { serializeError, WalferryError } from "../errors.ts";
 import type { Advance } from "../process/worker_pool.ts";
 import { type ByteStream, pipeline } from "../stream/byte_stream.ts";
-import { decryptFilter } from "../stream/cipher.ts";
-import { decompressFilter } from "../stream/compress.ts";
-import { Sha1Meter } from "../stream/hash.ts";
+import { decryptBytes, decryptFilter } from "../stream/cipher.ts";
+import { decompressBytes, decompressFilter } from "../stream/compress.ts";
+import { sha1Hex, Sha1Meter } from "../stream/hash.ts";
+import { collect } from "../stream/sources.ts";
 import { writeBlocks } from "./block_writer.ts";
 import { examine, type Existing } from "./existing_file.ts";
 import { attempt, lstat } from "./local_files.ts";
-import { writeAll } from "./write_all.ts";
-import type { StoredSource, WriteRequest, WriteResult, WriteSetup } from "./write_request.ts";
+import { NearReads, type Readable } from "./near_reads.ts";
+import type {
+  StoredSource,
+  WriteJobRequest,
+  WriteJobResult,
+  WriteRequest,
+  WriteResult,
+  WriteSetup,
+} from "./write_request.ts";
+import { writeSparsely } from "./zero_runs.ts";
+
+/** Files up to this size are restored from memory. Bytes. */
+const WHOLE_BYTES = 1024 * 1024;
+
+/** What the stored form of such a file may have at most. Bytes. */
+const WHOLE_STORED_BYTES = 2 * WHOLE_BYTES;
+
+/** Files that are made durable together: the first of them takes most of the others along in the file system's journal. */
+const SYNCED_TOGETHER = 32;
 
 /** Opens the stores on their first use and restores files. */
 export async function start(
   setup: WriteSetup,
-): Promise<(request: WriteRequest, advance: Advance) => Promise<WriteResult>> {
+): Promise<(request: WriteJobRequest, advance: Advance) => Promise<WriteJobResult>> {
   const stores = new Map<number, Promise<Storage>>();
   const storeOf = (key: number): Promise<Storage> => {
     let store = stores.get(key);
@@ -29,63 +47,186 @@ export async function start(
     }
     return store;
   };
-  return await Promise.resolve(async (request: WriteRequest, advance: Advance) => {
-    const existing = request.delta ? await examine(request) : undefined;
-    const kept = existing?.isRight ?? false;
-    if (!kept) await write(request, existing, storeOf, advance);
-    finishFile(request);
-    if (kept) advance(request.sizeBytes);
-    return { status: kept ? "kept" : request.source === undefined && request.sizeBytes > 0 ? "zeroed" : "written" };
-  });
+  return await Promise.resolve(({ files }: WriteJobRequest, advance: Advance) =>
+    new WriteJob(files, storeOf, advance).run()
+  );
 }
 
-async function write(
-  request: WriteRequest,
-  existing: Existing | undefined,
-  storeOf: (key: number) => Promise<Storage>,
-  advance: Advance,
-): Promise<void> {
-  const { path, source, sizeBytes } = request;
-  removeUnlessFile(path);
-  const blocks = existing?.blockChecksums;
-  using file = attempt(
-    "FileOpen",
-    `unable to open file '${path}' for write`,
-    () =>
-      Deno.openSync(path, { write: true, create: true, truncate: blocks === undefined, mode: request.mode & 0o600 }),
-  );
-  if (source === undefined || sizeBytes === 0) {
-    attempt("FileWrite", `unable to write '${path}'`, () => file.truncateSync(sizeBytes));
-    advance(sizeBytes);
-  } else {
-    const storage = await storeOf(source.key);
-    const actual = source.blocks === undefined
-      ? await writeWhole(file, request, await contentOf(source, storage), advance)
-      : await writeBlocks({ file, path, sizeBytes, source, blocks: source.blocks, existing: blocks, storage, advance });
-    if (actual !== request.checksum) {
-      throw new WalferryError(
-        "Checksum",
-        `error restoring '${path}': actual checksum '${actual}' does not match expected checksum '${request.checksum}'`,
-      );
+/** A file that is written, but not yet durable. */
+interface Unsynced {
+  readonly at: number;
+  readonly file: Deno.FsFile;
+}
+
+class WriteJob {
+  readonly #files: readonly WriteRequest[];
+  readonly #storeOf: (key: number) => Promise<Storage>;
+  readonly #advance: Advance;
+  readonly #results: (WriteResult | undefined)[];
+  readonly #reads = new Map<number, NearReads>();
+  #unsynced: Unsynced[] = [];
+
+  constructor(files: readonly WriteRequest[], storeOf: (key: number) => Promise<Storage>, advance: Advance) {
+    this.#files = files;
+    this.#storeOf = storeOf;
+    this.#advance = advance;
+    this.#results = files.map(() => undefined);
+  }
+
+  /** A file that fails is told in its result, and the others go on. */
+  async run(): Promise<WriteJobResult> {
+    const existing = this.#files.map((request, at) => this.#examine(request, at));
+    for (const [at, request] of this.#files.entries()) {
+      if (this.#results[at] !== undefined) continue;
+      try {
+        const file = await this.#write(request, existing[at]);
+        this.#results[at] = { status: request.source === undefined && request.sizeBytes > 0 ? "zeroed" : "written" };
+        this.#unsynced.push({ at, file });
+      } catch (error) {
+        this.#fail(at, error);
+      }
+      if (this.#unsynced.length >= SYNCED_TOGETHER) this.#sync();
+    }
+    this.#sync();
+    return { files: this.#results as WriteResult[] };
+  }
+
+  #fail(at: number, error: unknown): void {
+    this.#results[at] = { status: "failed", error: serializeError(error) };
+  }
+
+  /** All local files are looked at first, so that only what is needed is read from the repository. */
+  #examine(request: WriteRequest, at: number): Existing | undefined {
+    if (!request.delta) return undefined;
+    try {
+      const existing = examine(request);
+      if (!existing.isRight) return existing;
+      finishFile(request, existing.found);
+      this.#advance(request.sizeBytes);
+      this.#results[at] = { status: "kept" };
+    } catch (error) {
+      this.#fail(at, error);
+    }
+    return undefined;
+  }
+
+  async #readsOf(key: number): Promise<NearReads> {
+    const known = this.#reads.get(key);
+    if (known !== undefined) return known;
+    const storage = await this.#storeOf(key);
+    const needed = this.#files.filter(({ source }, at) => source?.key === key && this.#results[at] === undefined);
+    const reads = new NearReads(storage, needed.map(({ source }) => source!));
+    this.#reads.set(key, reads);
+    return reads;
+  }
+
+  /** @returns the file, still open: its content is right and it is not durable yet */
+  async #write(request: WriteRequest, existing: Existing | undefined): Promise<Deno.FsFile> {
+    const { path, source, sizeBytes } = request;
+    removeUnlessFile(path);
+    const blocks = existing?.blockChecksums;
+    const file = attempt(
+      "FileOpen",
+      `unable to open file '${path}' for write`,
+      () =>
+        Deno.openSync(path, { write: true, create: true, truncate: blocks === undefined, mode: request.mode & 0o600 }),
+    );
+    try {
+      if (source === undefined || sizeBytes === 0) {
+        attempt("FileWrite", `unable to write '${path}'`, () => file.truncateSync(sizeBytes));
+        this.#advance(sizeBytes);
+      } else {
+        const reads = await this.#readsOf(source.key);
+        assertChecksum(request, await this.#writeContent(file, request, source, reads, blocks));
+      }
+      finishFile(request, undefined);
+      return file;
+    } catch (error) {
+      file.close();
+      throw error;
     }
   }
-  attempt("FileSync", `unable to sync file '${path}'`, () => file.syncSync());
+
+  /** Gives the SHA-1 of what was written. */
+  async #writeContent(
+    file: Deno.FsFile,
+    request: WriteRequest,
+    source: StoredSource,
+    reads: NearReads,
+    existing: readonly Uint8Array[] | undefined,
+  ): Promise<string> {
+    const { path, sizeBytes } = request;
+    const advance = this.#advance;
+    if (source.blocks !== undefined) {
+      return await writeBlocks({
+        file,
+        path,
+        sizeBytes,
+        source,
+        blocks: source.blocks,
+        existing,
+        storage: reads,
+        advance,
+      });
+    }
+    if (sizeBytes > WHOLE_BYTES || (source.lengthBytes ?? 0) > WHOLE_STORED_BYTES) {
+      return await writeStream(file, request, await contentOf(source, reads), advance);
+    }
+    const content = await wholeContentOf(source, reads, sizeBytes);
+    // What is not right is not written.
+    const checksum = sha1Hex(content);
+    assertChecksum(request, checksum);
+    writeContent(file, content, path, sizeBytes);
+    advance(sizeBytes);
+    return checksum;
+  }
+
+  #sync(): void {
+    for (const { at, file } of this.#unsynced) {
+      try {
+        attempt("FileSync", `unable to sync file '${this.#files[at]!.path}'`, () => file.syncSync());
+      } catch (error) {
+        this.#fail(at, error);
+      } finally {
+        file.close();
+      }
+    }
+    this.#unsynced = [];
+  }
+}
+
+function assertChecksum({ path, checksum }: WriteRequest, actual: string): void {
+  if (actual === checksum) return;
+  throw new WalferryError(
+    "Checksum",
+    `error restoring '${path}': actual checksum '${actual}' does not match expected checksum '${checksum}'`,
+  );
 }
 
 /** Gives the SHA-1 of what was written. */
-async function writeWhole(
+async function writeStream(
   file: Deno.FsFile,
   { path, sizeBytes }: WriteRequest,
   content: ByteStream,
   advance: Advance,
 ): Promise<string> {
   const meter = new Sha1Meter();
+  let isLastWritten = true;
   for await (const chunk of meter.through(content)) {
-    writeAll(file, chunk, path);
+    isLastWritten = writeSparsely(file, chunk, path);
     advance(chunk.length);
     if (meter.sizeBytes > sizeBytes) break;
   }
+  if (!isLastWritten) truncate(file, path, sizeBytes);
   return meter.digestHex();
+}
+
+function writeContent(file: Deno.FsFile, content: Uint8Array, path: string, sizeBytes: number): void {
+  if (!writeSparsely(file, content, path)) truncate(file, path, sizeBytes);
+}
+
+function truncate(file: Deno.FsFile, path: string, sizeBytes: number): void {
+  attempt("FileWrite", `unable to write '${path}'`, () => file.truncateSync(sizeBytes));
 }
 
 /** A link or a special file must not be written through. */
@@ -96,19 +237,41 @@ function removeUnlessFile(path: string): void {
   }
 }
 
-async function contentOf(source: StoredSource, store: Storage): Promise<ByteStream> {
-  const stored = await store.read(source.path, { offsetBytes: source.offsetBytes, lengthBytes: source.lengthBytes });
-  if (stored === undefined) {
-    throw new WalferryError("FileMissing", `unable to open missing file '${store.location}/${source.path}' for read`);
-  }
-  const decrypt = source.cipherPass === undefined ? [] : [decryptFilter(source.cipherPass, source.framing)];
-  return pipeline(stored, ...decrypt, decompressFilter(source.compressType, source.framing));
+async function contentOf(source: StoredSource, reads: Readable): Promise<ByteStream> {
+  const { path, offsetBytes, lengthBytes, cipherPass, compressType, framing } = source;
+  const stored = await reads.read(path, { offsetBytes, lengthBytes });
+  if (stored === undefined) throw missing(source, reads);
+  const decrypt = cipherPass === undefined ? [] : [decryptFilter(cipherPass, framing)];
+  return pipeline(stored, ...decrypt, decompressFilter(compressType, framing));
 }
 
-function finishFile({ path, owner, mode, timestamp }: WriteRequest): void {
-  if (owner !== undefined) {
+/** The same for content that is so small that steps at once are quicker than streams. */
+async function wholeContentOf(source: StoredSource, reads: NearReads, sizeBytes: number): Promise<Uint8Array> {
+  const { path, offsetBytes, lengthBytes, cipherPass, compressType, framing } = source;
+  let stored = await reads.bytes(path, { offsetBytes, lengthBytes });
+  if (stored === "elsewhere") {
+    const stream = await reads.read(path, { offsetBytes, lengthBytes });
+    stored = stream && await collect(stream, WHOLE_STORED_BYTES);
+  }
+  if (stored === undefined) throw missing(source, reads);
+  const plain = cipherPass === undefined ? stored : decryptBytes(cipherPass, stored, framing);
+  return await decompressBytes(compressType, plain, sizeBytes, framing);
+}
+
+function missing({ path }: StoredSource, { location }: Readable): WalferryError {
+  return new WalferryError("FileMissing", `unable to open missing file '${location}/${path}' for read`);
+}
+
+/** @param found what is known of the file; what is as it must be is not set again */
+function finishFile({ path, owner, mode, timestamp }: WriteRequest, found: Deno.FileInfo | undefined): void {
+  const isOwned = owner === undefined || (found?.uid === owner.uid && found.gid === owner.gid);
+  if (!isOwned) {
     attempt("FileOwner", `unable to set ownership for '${path}'`, () => Deno.chownSync(path, owner.uid, owner.gid));
   }
-  attempt("FileMode", `unable to set mode for '${path}'`, () => Deno.chmodSync(path, mode));
-  attempt("FileWrite", `unable to set time of '${path}'`, () => Deno.utimeSync(path, timestamp, timestamp));
+  if (!isOwned || ((found?.mode ?? -1) & 0o7777) !== mode) {
+    attempt("FileMode", `unable to set mode for '${path}'`, () => Deno.chmodSync(path, mode));
+  }
+  if (found?.mtime?.getTime() !== timestamp * 1000) {
+    attempt("FileWrite", `unable to set time of '${path}'`, () => Deno.utimeSync(path, timestamp, timestamp));
+  }
 }

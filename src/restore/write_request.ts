@@ -1,5 +1,6 @@
 /** What passes between a restore and its workers: plain values that cross a thread boundary. */
 import type { StorageConfig } from "../../backends/config.ts";
+import type { SerializedError } from "../errors.ts";
 import type { Framing } from "../stream/cipher.ts";
 import type { CompressType } from "../stream/compress_type.ts";
 import type { BlockSource } from "./block_writer.ts";
@@ -17,6 +18,8 @@ export interface StoredSource {
   /** Only inside bundles. */
   readonly offsetBytes?: number;
   readonly lengthBytes?: number;
+  /** Only inside bundles: all stored bytes of the file, of which what is above may be a part. */
+  readonly extent?: { readonly offsetBytes: number; readonly lengthBytes: number };
   readonly compressType: CompressType;
   readonly framing: Framing;
   readonly cipherPass: string | undefined;
@@ -42,7 +45,17 @@ export interface WriteRequest {
   readonly trustBefore: number | undefined;
 }
 
-/** `kept`: what was there is right. */
-export interface WriteResult {
-  readonly status: "written" | "kept" | "zeroed";
+/** Files that one worker restores, one behind the other. */
+export interface WriteJobRequest {
+  readonly files: readonly WriteRequest[];
+}
+
+/** What became of a file. `kept`: what was there is right. */
+export type WriteResult =
+  | { readonly status: "written" | "kept" | "zeroed" }
+  | { readonly status: "failed"; readonly error: SerializedError };
+
+/** What became of each file, in the order of the request. */
+export interface WriteJobResult {
+  readonly files: readonly WriteResult[];
 }

@@ -3,19 +3,29 @@
  * one that holds the same backup (behaviour spec §5.6, design of repository sets).
  */
 import { isDistant } from "../../backends/config.ts";
-import { toWalferryError, WalferryError } from "../errors.ts";
+import { deserializeError, serializeError, WalferryError } from "../errors.ts";
+import { FileTable } from "../format/file_table.ts";
 import type { Manifest, ManifestFile } from "../format/manifest.ts";
 import { CONTROL_FILE } from "../postgres/control_file.ts";
 import type { CommandContext } from "../process/command_context.ts";
-import { type JobResult, LIGHT_AT_ONCE, WorkerPool } from "../process/worker_pool.ts";
+import { inLanes } from "../process/lanes.ts";
+import { LIGHT_AT_ONCE, WorkerPool, workersWorth } from "../process/worker_pool.ts";
 import { formatPercent, formatSize } from "../report/units.ts";
 import { blockMapPlace } from "../repository/block_files.ts";
 import type { Repository } from "../repository/repository.ts";
 import { compressExtension } from "../stream/compress_type.ts";
+import { batchesOf, LIGHT_BYTES } from "./batches.ts";
 import type { RestoreOptions } from "./options.ts";
 import type { Owners } from "./owners.ts";
 import type { Layout } from "./remap.ts";
-import type { StoredSource, WriteRequest, WriteResult, WriteSetup } from "./write_request.ts";
+import type {
+  StoredSource,
+  WriteJobRequest,
+  WriteJobResult,
+  WriteRequest,
+  WriteResult,
+  WriteSetup,
+} from "./write_request.ts";
 
 /** Name under which the control file is restored until everything else is. */
 export const CONTROL_FILE_PENDING = `${CONTROL_FILE}.pgbackrest.tmp`;
@@ -49,8 +59,7 @@ export interface RestoreWork {
   readonly context: CommandContext;
 }
 
-/** Files up to this size are read several at once from distant stores. Bytes. */
-const LIGHT_BYTES = 1024 * 1024;
+type WriteStatus = Exclude<WriteResult["status"], "failed">;
 
 /** Bytes and number of the files that were restored. */
 export interface RestoreTotals {
@@ -61,75 +70,107 @@ export interface RestoreTotals {
 /** Restores every file but those skipped. @throws WalferryError of the first file that no repository could deliver */
 export async function writeFiles(work: RestoreWork): Promise<RestoreTotals> {
   const { manifest, context } = work;
-  const files = manifest.files.filter(({ name }) => !work.isSkipped(name)).sort(inOrder);
-  const totalBytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  const files = FileTable.from(manifest.files);
+  const order = writeOrder(files, work.isSkipped);
+  const totalBytes = order.reduce((sum, index) => sum + files.sizeAt(index), 0);
   const setup: WriteSetup = { stores: work.repositories.map(({ key, config }) => ({ key, storage: config.storage })) };
+  const distant = work.repositories.some(({ config }) => isDistant(config.storage));
   context.progress.start("restore", totalBytes);
-  await using pool = new WorkerPool<WriteRequest, WriteResult>(
+  await using pool = new WorkerPool<WriteJobRequest, WriteJobResult>(
     "restore-write",
     setup,
-    work.options.processMax,
+    distant ? work.options.processMax : workersWorth(work.options.processMax, totalBytes, order.length),
     (bytes) => context.progress.advance(bytes),
   );
   const abort = () => pool.close(context.signal.reason);
   context.signal.addEventListener("abort", abort, { once: true });
   let doneBytes = 0;
+  const done = (file: ManifestFile, status: WriteStatus, worker: number) => {
+    doneBytes += file.sizeBytes;
+    logFile(file, status, worker, doneBytes, totalBytes, work);
+  };
   try {
-    const iterator = files[Symbol.iterator]();
-    let failed: { readonly error: unknown } | undefined;
-    const lane = async () => {
-      for (let next = iterator.next(); !next.done && failed === undefined; next = iterator.next()) {
-        try {
-          const result = await restoreFile(next.value, work, pool);
-          doneBytes += next.value.sizeBytes;
-          logFile(next.value, result, doneBytes, totalBytes, work);
-        } catch (error) {
-          failed ??= { error };
-        }
-      }
-    };
-    const distant = work.repositories.some(({ config }) => isDistant(config.storage));
     const lanes = work.options.processMax * (distant ? LIGHT_AT_ONCE : 1);
-    await Promise.all(Array.from({ length: lanes }, lane));
-    if (failed !== undefined) throw failed.error;
+    const inOrder = order.values().map((index) => files.at(index)!);
+    await inLanes(batchesOf(inOrder, distant), lanes, (batch) => restoreBatch(batch, work, pool, done));
   } finally {
     context.signal.removeEventListener("abort", abort);
     context.progress.stop();
   }
-  return { sizeBytes: totalBytes, files: files.length };
+  return { sizeBytes: totalBytes, files: order.length };
 }
 
-/** Bundles together and in their own order, so that a store reads them forward; what is alone, largest first. */
-function inOrder(a: ManifestFile, b: ManifestFile): number {
-  const bundle = (a.bundleId ?? 0) - (b.bundleId ?? 0);
-  if (bundle !== 0) return bundle;
-  if (a.bundleId !== undefined) {
-    return (a.reference ?? "").localeCompare(b.reference ?? "") || a.bundleOffset! - b.bundleOffset!;
-  }
-  return b.sizeBytes - a.sizeBytes || (a.name < b.name ? -1 : 1);
+/** Indexes of the files: bundles together and in their own order, so that a store reads them forward; what is alone, largest first. */
+function writeOrder(files: FileTable, isSkipped: (name: string) => boolean): Uint32Array {
+  const indexes = new Uint32Array(files.length);
+  let count = 0;
+  for (let index = 0; index < files.length; index++) if (!isSkipped(files.nameAt(index))) indexes[count++] = index;
+  return indexes.subarray(0, count).sort((a, b) => {
+    const bundleId = files.bundleIdAt(a);
+    const bundle = (bundleId ?? 0) - (files.bundleIdAt(b) ?? 0);
+    if (bundle !== 0) return bundle;
+    if (bundleId === undefined) return files.sizeAt(b) - files.sizeAt(a) || a - b;
+    const [left = "", right = ""] = [files.referenceAt(a), files.referenceAt(b)];
+    return left === right ? files.bundleOffsetAt(a)! - files.bundleOffsetAt(b)! : left < right ? -1 : 1;
+  });
 }
 
-async function restoreFile(
-  file: ManifestFile,
+/** What a repository cannot deliver is asked of the next one. @throws WalferryError of the first file that none delivers */
+async function restoreBatch(
+  batch: readonly ManifestFile[],
   work: RestoreWork,
-  pool: WorkerPool<WriteRequest, WriteResult>,
-): Promise<JobResult<WriteResult>> {
-  const failures: WalferryError[] = [];
+  pool: WorkerPool<WriteJobRequest, WriteJobResult>,
+  done: (file: ManifestFile, status: WriteStatus, worker: number) => void,
+): Promise<void> {
+  let missing = batch;
+  let first: WalferryError | undefined;
   for (const repository of work.repositories) {
-    const request = await requestFor(file, repository, work);
-    if (request === undefined) continue;
-    try {
-      return await pool.run(request, isDistant(repository.config.storage) && file.sizeBytes <= LIGHT_BYTES);
-    } catch (error) {
-      const failure = toWalferryError(error);
+    const asked: ManifestFile[] = [];
+    const requests: WriteRequest[] = [];
+    const left: ManifestFile[] = [];
+    for (const file of missing) {
+      const request = await requestFor(file, repository, work);
+      if (request === undefined) left.push(file);
+      else {
+        asked.push(file);
+        requests.push(request);
+      }
+    }
+    if (asked.length === 0) continue;
+    const isLight = isDistant(repository.config.storage) && asked.every(({ sizeBytes }) => sizeBytes <= LIGHT_BYTES);
+    const { results, worker } = await runJob(requests, isLight, pool);
+    for (const [at, result] of results.entries()) {
+      if (result.status !== "failed") {
+        done(asked[at]!, result.status, worker);
+        continue;
+      }
+      const failure = deserializeError(result.error);
       if (!OTHER_COPY_MAY_HELP.has(failure.kind) || work.context.signal.aborted) throw failure;
-      failures.push(failure);
+      first ??= failure;
+      left.push(asked[at]!);
       if (work.repositories.length > 1) {
         work.context.log.warn(`${repository.name}: [${failure.name}] ${failure.message}`);
       }
     }
+    missing = left;
+    if (missing.length === 0) return;
   }
-  throw failures[0] ?? new WalferryError("FileMissing", `no repository holds '${file.name}'`);
+  throw first ?? new WalferryError("FileMissing", `no repository holds '${missing[0]!.name}'`);
+}
+
+/** A worker that fails as a whole fails for all its files. */
+async function runJob(
+  files: readonly WriteRequest[],
+  isLight: boolean,
+  pool: WorkerPool<WriteJobRequest, WriteJobResult>,
+): Promise<{ readonly results: readonly WriteResult[]; readonly worker: number }> {
+  try {
+    const { result, worker } = await pool.run({ files }, isLight);
+    return { results: result.files, worker };
+  } catch (error) {
+    const failed = { status: "failed", error: serializeError(error) } as const;
+    return { results: files.map(() => failed), worker: 0 };
+  }
 }
 
 /** What a worker needs to take the file from this repository; `undefined` when the repository does not have the same file. */
@@ -153,20 +194,25 @@ async function requestFor(
   };
   if (work.isZeroed(file.name)) return { ...base, checksum: undefined, delta: false, source: undefined };
   const own = repository === work.repositories[0] ? manifest : await work.manifestOf(repository);
-  const stored = own === manifest
-    ? file
-    : own?.files.find((other) =>
-      other.name === file.name && other.sizeBytes === file.sizeBytes && other.checksum === file.checksum
-    );
+  const stored = own === manifest ? file : own && sameFileIn(own, file);
   if (own === undefined || stored === undefined) return undefined;
   return { ...base, source: file.sizeBytes === 0 ? undefined : sourceOf(stored, own, repository, options.stanza) };
+}
+
+function sameFileIn(manifest: Manifest, file: ManifestFile): ManifestFile | undefined {
+  const files = FileTable.from(manifest.files);
+  const other = files.at(files.indexOf(file.name));
+  return other?.sizeBytes === file.sizeBytes && other.checksum === file.checksum ? other : undefined;
 }
 
 /** Where a file's bytes are (repository-format §5.3, §6.4), or the map that says so block by block (§7). */
 function sourceOf(file: ManifestFile, manifest: Manifest, repository: Repository, stanza: string): StoredSource {
   const directory = repository.backupPath(stanza, file.reference ?? manifest.label);
   const compressType = manifest.options.compressType;
-  const common = { key: repository.key, compressType, cipherPass: manifest.cipherPass };
+  const extent = file.bundleId === undefined
+    ? undefined
+    : { offsetBytes: file.bundleOffset!, lengthBytes: file.repoSizeBytes };
+  const common = { key: repository.key, compressType, cipherPass: manifest.cipherPass, extent };
   if (file.blockMapBytes !== undefined) {
     const map = blockMapPlace(file, directory);
     const directories = (manifest.references ?? []).map((label) => repository.backupPath(stanza, label));
@@ -186,15 +232,16 @@ function sourceOf(file: ManifestFile, manifest: Manifest, repository: Repository
 
 function logFile(
   file: ManifestFile,
-  { result, worker }: JobResult<WriteResult>,
+  status: WriteStatus,
+  worker: number,
   doneBytes: number,
   totalBytes: number,
   work: RestoreWork,
 ): void {
   const path = work.layout.pathOf(file.name);
-  const checksum = file.checksum === undefined || result.status === "zeroed" ? "" : ` checksum ${file.checksum}`;
-  const what = result.status === "zeroed" ? "restore zeroed file" : "restore file";
-  const kept = result.status === "kept" && file.sizeBytes > 0 ? " - exists and matches backup" : "";
+  const checksum = file.checksum === undefined || status === "zeroed" ? "" : ` checksum ${file.checksum}`;
+  const what = status === "zeroed" ? "restore zeroed file" : "restore file";
+  const kept = status === "kept" && file.sizeBytes > 0 ? " - exists and matches backup" : "";
   work.context.log.detail(
     `${what} ${path}${kept} (${formatSize(file.sizeBytes)}, ${formatPercent(doneBytes, totalBytes)})${checksum}`,
     worker,

@@ -53,6 +53,19 @@ export function encryptFilter(passphrase: string, framing: Framing = "normal"): 
   };
 }
 
+/** Encrypts bytes at hand with a fresh salt. */
+export function encryptBytes(passphrase: string, bytes: Uint8Array, framing: Framing = "normal"): Uint8Array {
+  const salt = new Uint8Array(randomBytes(SALT_BYTES));
+  const { key, iv } = deriveKey(passphrase, salt);
+  const cipher = createCipheriv("aes-256-cbc", key, iv);
+  const pieces: Uint8Array[] = framing === "raw" ? [salt] : [MAGIC, salt];
+  for (let from = 0; from < bytes.length; from += UPDATE_BYTES) {
+    pieces.push(cipher.update(bytes.subarray(from, from + UPDATE_BYTES)));
+  }
+  pieces.push(cipher.final());
+  return concatenate(pieces, pieces.reduce((total, { length }) => total + length, 0));
+}
+
 /**
  * Decrypts a stream.
  * @throws WalferryError `Crypto` for a missing or foreign header and for a wrong passphrase (where the padding shows it).
@@ -75,20 +88,38 @@ export function decryptFilter(passphrase: string, framing: Framing = "normal"): 
         if (piece.length > 0) yield piece;
       }
     }
-    if (decipher === undefined) {
-      throw new WalferryError("Crypto", "cipher header missing", { hint: "is the file empty or truncated?" });
-    }
-    let last: Uint8Array;
-    try {
-      last = decipher.final();
-    } catch (error) {
-      throw new WalferryError("Crypto", "unable to flush", {
-        hint: "is repoN-cipher-pass the passphrase of this repository, and is the file complete?",
-        cause: error,
-      });
-    }
+    if (decipher === undefined) throw headerMissing();
+    const last = lastOf(decipher);
     if (last.length > 0) yield last;
   };
+}
+
+/** Decrypts bytes at hand. @throws as {@link decryptFilter} */
+export function decryptBytes(passphrase: string, bytes: Uint8Array, framing: Framing = "normal"): Uint8Array {
+  const headerBytes = framing === "raw" ? SALT_BYTES : MAGIC.length + SALT_BYTES;
+  if (bytes.length < headerBytes) throw headerMissing();
+  const decipher = openCipher(passphrase, bytes.subarray(0, headerBytes), framing);
+  const pieces: Uint8Array[] = [];
+  for (let from = headerBytes; from < bytes.length; from += UPDATE_BYTES) {
+    pieces.push(decipher.update(bytes.subarray(from, from + UPDATE_BYTES)));
+  }
+  pieces.push(lastOf(decipher));
+  return concatenate(pieces, pieces.reduce((total, { length }) => total + length, 0));
+}
+
+function headerMissing(): WalferryError {
+  return new WalferryError("Crypto", "cipher header missing", { hint: "is the file empty or truncated?" });
+}
+
+function lastOf(decipher: ReturnType<typeof createDecipheriv>): Uint8Array {
+  try {
+    return decipher.final();
+  } catch (error) {
+    throw new WalferryError("Crypto", "unable to flush", {
+      hint: "is repoN-cipher-pass the passphrase of this repository, and is the file complete?",
+      cause: error,
+    });
+  }
 }
 
 function openCipher(passphrase: string, header: Uint8Array, framing: Framing): ReturnType<typeof createDecipheriv> {

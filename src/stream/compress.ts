@@ -44,13 +44,34 @@ async function loadCodec(type: CompressType): Promise<Codec> {
   }
 }
 
-/** Compresses bytes at hand in one go: the way of a WAL segment. */
-export async function compressBytes(setting: CompressSetting, bytes: Uint8Array): Promise<Uint8Array> {
+/**
+ * Decompresses bytes at hand.
+ * @param maxBytes of the content: more is an error
+ * @throws WalferryError `Format` when they are damaged or something else, `Format` or `FileRead` when the content is longer
+ */
+export async function decompressBytes(
+  type: CompressType,
+  bytes: Uint8Array,
+  maxBytes: number,
+  framing: Framing = "normal",
+): Promise<Uint8Array> {
+  if (type === "none") return bytes;
+  const codec = await loadCodec(type);
+  if (codec.decompressBytes !== undefined) return codec.decompressBytes(bytes, maxBytes, framing);
+  return await collect(decompressFilter(type, framing)(streamOf(bytes)), maxBytes);
+}
+
+/** Compresses bytes at hand in one go: the way of a WAL segment, and of a small file. */
+export async function compressBytes(
+  setting: CompressSetting,
+  bytes: Uint8Array,
+  framing: Framing = "normal",
+): Promise<Uint8Array> {
   if (setting.type === "none") return bytes;
   const codec = await loadCodec(setting.type);
   if (codec.compressBytes !== undefined) {
-    return codec.compressBytes(bytes, setting.level ?? DEFAULT_LEVELS[setting.type]);
+    return codec.compressBytes(bytes, setting.level ?? DEFAULT_LEVELS[setting.type], framing);
   }
   // Incompressible input grows by less than a fiftieth in every one of these formats.
-  return await collect(compressFilter(setting)(streamOf(bytes)), bytes.length + bytes.length / 50 + 65536);
+  return await collect(compressFilter(setting, framing)(streamOf(bytes)), bytes.length + bytes.length / 50 + 65536);
 }

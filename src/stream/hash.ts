@@ -7,6 +7,26 @@ export function sha1Hex(bytes: Uint8Array): string {
   return createHash("sha1").update(bytes).digest("hex");
 }
 
+/** Counts what flows through its filter. One meter serves one stream. */
+export class ByteMeter {
+  #sizeBytes = 0;
+
+  /** Passes every chunk on unchanged. */
+  readonly through = (source: ByteStream): ByteStream => this.#measure(source);
+
+  async *#measure(source: ByteStream): AsyncGenerator<Uint8Array> {
+    for await (const chunk of source) {
+      this.#sizeBytes += chunk.length;
+      yield chunk;
+    }
+  }
+
+  /** Bytes that have passed so far. */
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+}
+
 /** Counts and hashes what flows through its filter. One meter serves one stream. */
 export class Sha1Meter {
   readonly #hash = createHash("sha1");

@@ -1,9 +1,10 @@
 /**
  * XXH3 of 128 bits with seed 0, by which block incremental backups tell blocks (repository-format §7.3). Source: the xxHash specification.
  *
- * Blocks are long: their way (more than 240 bytes) works on halves of 64-bit lanes, since arithmetic of BigInt would be slower than the disk.
- * What is short (the end of a file) takes the plain way.
+ * Blocks are long (more than 240 bytes): their way is in `xxh3_rounds.ts`, since arithmetic of BigInt would be slower than the disk. What is
+ * short (the end of a file) takes the plain way.
  */
+import { STRIPE_BYTES, Xxh3Rounds } from "./xxh3_rounds.ts";
 
 /** Bytes of a digest. */
 export const XXH3_BYTES = 16;
@@ -26,24 +27,19 @@ const SECRET = fromHex(
     "a8fa763fe39c343ff9dcbbc7c70b4f1d8a51e04bcdb45931c89f7ec9d9787364eac5ac8334d3ebc3c581a0fffa1363eb" +
     "170ddd51b7f0da49d316552629d4689e2b16be587d47a1fc8ff8b8d17ad031ce45cb3a8f95160428afd7fbcabb4b407e",
 );
-const SECRET_WORDS = wordsOf(SECRET);
-/** A stripe is what one step takes in; a round of stripes ends with a scramble. */
-const STRIPE_BYTES = 64;
-const STRIPE_WORDS = STRIPE_BYTES / 4;
-const STRIPES_PER_ROUND = (SECRET.length - STRIPE_BYTES) / 8;
-const ROUND_WORDS = STRIPES_PER_ROUND * STRIPE_WORDS;
-const SCRAMBLE_WORD = (SECRET.length - STRIPE_BYTES) / 4;
-const LAST_STRIPE_SECRET = wordsOf(SECRET.slice(SECRET.length - STRIPE_BYTES - 7, SECRET.length - 7));
-const LANES = lanesOf([
-  BigInt(P32_3),
-  P64_1,
-  P64_2,
-  P64_3,
-  P64_4,
-  BigInt(P32_2),
-  P64_5,
-  BigInt(P32_1),
-]);
+const LANES = new Uint8Array(
+  BigUint64Array.of(
+    BigInt(P32_3),
+    P64_1,
+    P64_2,
+    P64_3,
+    P64_4,
+    BigInt(P32_2),
+    P64_5,
+    BigInt(P32_1),
+  ).buffer,
+);
+const LONG = new Xxh3Rounds(SECRET);
 
 /** Digest of some bytes, most significant byte first. */
 export function xxh3(bytes: Uint8Array): Uint8Array {
@@ -58,17 +54,7 @@ export function xxh3(bytes: Uint8Array): Uint8Array {
 type Halves = [low: bigint, high: bigint];
 
 function hashLong(bytes: Uint8Array): Halves {
-  // Words are read where they stand; what does not begin at one is moved.
-  const words = wordsOf(bytes.byteOffset % 4 === 0 ? bytes : bytes.slice());
-  const lanes = LANES.slice();
-  const stripes = Math.floor((bytes.length - 1) / STRIPE_BYTES);
-  const rounds = Math.floor(stripes / STRIPES_PER_ROUND);
-  for (let round = 0; round < rounds; round++) {
-    takeStripes(lanes, words, round * ROUND_WORDS, STRIPES_PER_ROUND, SECRET_WORDS);
-    scramble(lanes);
-  }
-  takeStripes(lanes, words, rounds * ROUND_WORDS, stripes - rounds * STRIPES_PER_ROUND, SECRET_WORDS);
-  takeStripes(lanes, wordsOf(bytes.slice(bytes.length - STRIPE_BYTES)), 0, 1, LAST_STRIPE_SECRET);
+  const lanes = LONG.lanesOf(bytes, LANES);
   const length = BigInt(bytes.length);
   return [
     merged(lanes, 11, (length * P64_1) & MASK),
@@ -76,46 +62,8 @@ function hashLong(bytes: Uint8Array): Halves {
   ];
 }
 
-/** Lanes are pairs of words, the lower half first. Each stripe uses the secret two words further on. */
-function takeStripes(lanes: Int32Array, words: Int32Array, from: number, count: number, secret: Int32Array): void {
-  for (let stripe = 0; stripe < count; stripe++) {
-    const at = from + stripe * STRIPE_WORDS;
-    const key = stripe * 2;
-    for (let lane = 0; lane < STRIPE_WORDS; lane += 2) {
-      const low = words[at + lane]!;
-      const high = words[at + lane + 1]!;
-      addTo(lanes, lane ^ 2, low, high);
-      const keyedLow = low ^ secret[key + lane]!;
-      const keyedHigh = high ^ secret[key + lane + 1]!;
-      const productLow = Math.imul(keyedLow, keyedHigh);
-      addTo(lanes, lane, productLow, highProduct(keyedLow, keyedHigh, productLow));
-    }
-  }
-}
-
-/** Upper half of a product of two words: the product of doubles is off by less than what the rounding takes away. */
-function highProduct(a: number, b: number, productLow: number): number {
-  return (((a >>> 0) * (b >>> 0) - (productLow >>> 0)) / 4294967296 + 0.5) | 0;
-}
-
-function addTo(lanes: Int32Array, lane: number, low: number, high: number): void {
-  const sum = (lanes[lane]! + low) | 0;
-  lanes[lane] = sum;
-  lanes[lane + 1]! += high + ((sum >>> 0) < (low >>> 0) ? 1 : 0);
-}
-
-function scramble(lanes: Int32Array): void {
-  for (let lane = 0; lane < STRIPE_WORDS; lane += 2) {
-    const low = lanes[lane]! ^ (lanes[lane + 1]! >>> 15) ^ SECRET_WORDS[SCRAMBLE_WORD + lane]!;
-    const high = lanes[lane + 1]! ^ SECRET_WORDS[SCRAMBLE_WORD + lane + 1]!;
-    const productLow = Math.imul(low, P32_1);
-    lanes[lane] = productLow;
-    lanes[lane + 1] = (highProduct(low, P32_1, productLow) + Math.imul(high, P32_1)) | 0;
-  }
-}
-
-function merged(lanes: Int32Array, secretAt: number, start: bigint): bigint {
-  const view = new DataView(lanes.buffer);
+function merged(lanes: Uint8Array, secretAt: number, start: bigint): bigint {
+  const view = new DataView(lanes.buffer, lanes.byteOffset);
   let sum = start;
   for (let at = 0; at < STRIPE_BYTES; at += 16) {
     sum += foldedProduct(
@@ -247,14 +195,6 @@ function read64(bytes: Uint8Array, at: number): bigint {
 }
 
 /** Whole words of bytes that begin at one; hosts are little-endian. */
-function wordsOf(bytes: Uint8Array): Int32Array {
-  return new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
-}
-
-function lanesOf(values: readonly bigint[]): Int32Array {
-  return new Int32Array(BigUint64Array.from(values).buffer);
-}
-
 function fromHex(hex: string): Uint8Array {
   return Uint8Array.from({ length: hex.length / 2 }, (_, at) => parseInt(hex.slice(2 * at, 2 * at + 2), 16));
 }

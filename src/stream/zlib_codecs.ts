@@ -4,10 +4,12 @@ import zlib from "node:zlib";
 import { WalferryError } from "../errors.ts";
 import type { ByteStream } from "./byte_stream.ts";
 import type { Codec } from "./codec.ts";
-import { wholeZstdFrames } from "./zstd_frames.ts";
+import { assertWholeZstdFrames, wholeZstdFrames } from "./zstd_frames.ts";
 
 /** Size of the codec's output pieces in bytes: decompression runs at half speed with the default of 16 KiB. */
 const OUTPUT_BYTES = 256 * 1024;
+/** For small content the piece is as small: making it would cost more than the work. The runtime takes no less than 64. */
+const OUTPUT_BYTES_MIN = 1024;
 
 /** gz: a single gzip member; raw framing is the zlib wrapper of RFC 1950. */
 export const gzCodec: Codec = {
@@ -27,7 +29,15 @@ export const gzCodec: Codec = {
           ? zlib.createInflate({ chunkSize: OUTPUT_BYTES })
           : zlib.createGunzip({ chunkSize: OUTPUT_BYTES }),
     ),
-  compressBytes: (bytes, level) => zlib.gzipSync(bytes, { level, chunkSize: OUTPUT_BYTES }),
+  compressBytes: (bytes, level, framing) => {
+    const options = { level, chunkSize: outputBytesFor(bytes) };
+    return framing === "raw" ? zlib.deflateSync(bytes, options) : zlib.gzipSync(bytes, options);
+  },
+  decompressBytes: (bytes, maxBytes, framing) =>
+    whole(
+      maxBytes,
+      (options) => framing === "raw" ? zlib.inflateSync(bytes, options) : zlib.gunzipSync(bytes, options),
+    ),
 };
 
 /** zst: one frame with the library's defaults. */
@@ -36,8 +46,43 @@ export const zstCodec: Codec = {
     through(source, () => zlib.createZstdCompress({ ...zstdLevel(level), chunkSize: OUTPUT_BYTES })),
   decompress: (source) =>
     through(wholeZstdFrames(source), () => zlib.createZstdDecompress({ chunkSize: OUTPUT_BYTES })),
-  compressBytes: (bytes, level) => zlib.zstdCompressSync(bytes, { ...zstdLevel(level), chunkSize: OUTPUT_BYTES }),
+  compressBytes: (bytes, level) =>
+    zlib.zstdCompressSync(bytes, {
+      ...zstdLevel(level),
+      chunkSize: outputBytesFor(bytes),
+      // Tables as small as the content are made sooner, and the frame says how long it is.
+      pledgedSrcSize: bytes.length,
+    }),
+  decompressBytes: (bytes, maxBytes) => {
+    assertWholeZstdFrames(bytes);
+    return whole(maxBytes, (options) => zlib.zstdDecompressSync(bytes, options));
+  },
 };
+
+/** Decompresses at once, into one piece where the content is as long as it should be. */
+function whole(
+  maxBytes: number,
+  decompress: (options: { readonly chunkSize: number; readonly maxOutputLength: number }) => Uint8Array,
+): Uint8Array {
+  try {
+    // The one byte more shows what is too long.
+    const maxOutputLength = maxBytes + 1;
+    const content = decompress({ chunkSize: Math.max(maxOutputLength, OUTPUT_BYTES_MIN), maxOutputLength });
+    if (content.length > maxBytes) throw tooLong(maxBytes);
+    return content;
+  } catch (error) {
+    throw (error as { code?: string }).code === "ERR_BUFFER_TOO_LARGE" ? tooLong(maxBytes) : codecError(error);
+  }
+}
+
+function tooLong(maxBytes: number): WalferryError {
+  return new WalferryError("Format", `content is larger than the ${maxBytes} bytes that are allowed here`);
+}
+
+/** One piece is enough for nearly every content. */
+function outputBytesFor({ length }: Uint8Array): number {
+  return Math.min(Math.max(length + length / 128 | 0, OUTPUT_BYTES_MIN), 4 * OUTPUT_BYTES);
+}
 
 function zstdLevel(level: number): { params: Record<number, number> } {
   return { params: { [zlib.constants.ZSTD_c_compressionLevel]: level } };

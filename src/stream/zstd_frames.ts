@@ -33,6 +33,13 @@ export async function* wholeZstdFrames(source: ByteStream): AsyncGenerator<Uint8
   if (!walk.isWhole) throw new WalferryError("Format", "unexpected eof in compressed data");
 }
 
+/** The same for a stream that is at hand. @throws WalferryError `Format` */
+export function assertWholeZstdFrames(bytes: Uint8Array): void {
+  const walk = new FrameWalk();
+  for (let at = 0; at < bytes.length;) at = walk.followBlock(bytes, at);
+  if (!walk.isWhole) throw new WalferryError("Format", "unexpected eof in compressed data");
+}
+
 class FrameWalk {
   #step: Step = "magic";
   /** Bytes of content or header rest that are passed over before the next step. */

@@ -1,15 +1,15 @@
 /** Every backup of a stanza: manifests, the files that they name, and what else lies beside them. */
 import type { BackupInfo, BackupInfoEntry } from "../format/backup_info.ts";
-import { visitInfoFile } from "../format/info_file.ts";
+import { InfoFileReader } from "../format/info_file.ts";
 import { isBackupLabel, parseLabel } from "../format/label.ts";
 import type { Manifest } from "../format/manifest.ts";
 import { isWalferryError, toWalferryError, WalferryError } from "../errors.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { type BackupDirectory, listBackupDirectories } from "../repository/backup_catalog.ts";
-import { decodeText, MANIFEST_BYTES_MAX, type Repository } from "../repository/repository.ts";
+import { MANIFEST_BYTES_MAX, textPieces } from "../repository/info_bytes.ts";
+import type { Repository } from "../repository/repository.ts";
 import { pipeline } from "../stream/byte_stream.ts";
 import { decompressFilter } from "../stream/compress.ts";
-import { collect } from "../stream/sources.ts";
 import { BackupFiles } from "./backup_files.ts";
 import { kindOf } from "./copies.ts";
 import type { DamagedObjects } from "./damaged_objects.ts";
@@ -40,6 +40,10 @@ export interface BackupCheckFacts {
 export class BackupCheck {
   readonly #facts: BackupCheckFacts;
   readonly #reports = new Map<string, BackupReport>();
+  /** Files that are bad, by the backup that holds them, and name. */
+  readonly badFiles = new Map<string, ReadonlyMap<string, FindingKind>>();
+  /** Backups that need bad files, by the backup that holds these. */
+  readonly affected = new Map<string, Set<string>>();
 
   constructor(facts: BackupCheckFacts) {
     this.#facts = facts;
@@ -126,7 +130,9 @@ export class BackupCheck {
       const files = await this.#checkFiles(holder, stored, hardlinked.has(holder));
       const report = this.#reports.get(holder);
       if (report !== undefined) report.read = files.read;
-      if (files.bad.size > 0) bad.set(holder, files.bad);
+      if (files.bad.size === 0) continue;
+      bad.set(holder, files.bad);
+      this.badFiles.set(holder, files.bad);
     }
     if (bad.size > 0) await this.#attribute(queue, bad);
   }
@@ -169,11 +175,17 @@ export class BackupCheck {
       if (report.status === "manifest missing") continue;
       const manifest = await loadAgain(repository, stanza, label, backupInfo.cipherPass);
       for (const { name, reference, blockMapBytes } of manifest?.files ?? []) {
-        const kind = bad.get(reference ?? label)?.get(name) ??
-          (blockMapBytes === undefined ? undefined : badBlocks(name, manifest?.references, bad));
-        if (kind === undefined) continue;
+        const own = bad.get(reference ?? label)?.get(name);
+        const holder = own !== undefined || blockMapBytes === undefined
+          ? reference ?? label
+          : badBlocks(name, manifest?.references, bad);
+        const kind = holder === undefined ? undefined : bad.get(holder)?.get(name);
+        if (holder === undefined || kind === undefined) continue;
         countInvalid(report.tally, kind);
         report.status = "invalid";
+        const affected = this.affected.get(holder);
+        if (affected === undefined) this.affected.set(holder, new Set([label]));
+        else affected.add(label);
       }
     }
   }
@@ -197,11 +209,14 @@ export class BackupCheck {
       const stream = await repository.readWith(path, backupInfo.cipherPass);
       // Expired since it was listed.
       if (stream === undefined) return;
-      const text = decodeText(await collect(pipeline(stream, decompressFilter("gz")), MANIFEST_BYTES_MAX));
       let found: unknown;
-      visitInfoFile(text, ({ section, key, value }) => {
+      const reader = new InfoFileReader(({ section, key, value }) => {
         if (section === "backup" && key === "backup-label") found = value;
       });
+      for await (const piece of textPieces(pipeline(stream, decompressFilter("gz")), MANIFEST_BYTES_MAX)) {
+        reader.push(piece);
+      }
+      reader.end();
       if (found !== label) throw new WalferryError("Format", "it is the manifest of another backup");
     } catch (thrown) {
       const error = toWalferryError(thrown);
@@ -239,15 +254,11 @@ async function loadAgain(
   }
 }
 
-/** A block incremental file takes what did not change from the files of its name in earlier backups. */
+/** A block incremental file takes what did not change from the files of its name in earlier backups: the first of these that is bad. */
 function badBlocks(
   name: string,
   references: readonly string[] | undefined,
   bad: ReadonlyMap<string, ReadonlyMap<string, FindingKind>>,
-): FindingKind | undefined {
-  for (const label of references ?? []) {
-    const kind = bad.get(label)?.get(name);
-    if (kind !== undefined) return kind;
-  }
-  return undefined;
+): string | undefined {
+  return references?.find((label) => bad.get(label)?.has(name));
 }

@@ -1,8 +1,9 @@
 /** Info files and manifests: each is stored twice, and both must say the same. */
 import { toWalferryError, WalferryError } from "../errors.ts";
-import { decodeText, type Repository } from "../repository/repository.ts";
-import { sha1Hex } from "../stream/hash.ts";
-import { collect } from "../stream/sources.ts";
+import type { Repository } from "../repository/repository.ts";
+import type { ByteStream } from "../stream/byte_stream.ts";
+import { Sha1Meter } from "../stream/hash.ts";
+import { drain } from "../stream/sources.ts";
 import type { Finding, FindingKind } from "./finding.ts";
 import { isStoreFailure } from "../repository/store_failure.ts";
 
@@ -10,14 +11,17 @@ import { isStoreFailure } from "../repository/store_failure.ts";
 export interface CopiedFile<T> {
   readonly path: string;
   readonly passphrase: string | undefined;
-  readonly maxBytes: number;
-  readonly parse: (text: string) => T;
+  readonly decode: (content: ByteStream) => Promise<T>;
+  /** Why what was read is not what this file must be, although it is whole; `undefined` when it is. */
+  readonly misplaced?: (value: T) => string | undefined;
+  /** Whether the copy is the one that holds, where both can be read and differ. Default: the file itself does. */
+  readonly isOlder?: (main: T, copy: T) => Promise<boolean> | boolean;
 }
 
 /** One of the two. */
 type Loaded<T> =
   | { readonly ok: true; readonly value: T | undefined; readonly hash: string }
-  | { readonly ok: false; readonly error: WalferryError };
+  | { readonly ok: false; readonly kind: FindingKind; readonly message: string };
 
 /**
  * Reads a file and its copy.
@@ -35,7 +39,7 @@ export async function loadBoth<T>(
   if (differ(main, copy)) [main, copy] = await loadPair(repository, file);
   for (const [path, loaded] of [[file.path, main], [`${file.path}.copy`, copy]] as const) {
     if (loaded.ok) continue;
-    add({ kind: kindOf(loaded.error), severity: "damage", path, message: messageOf(loaded.error) });
+    add({ kind: loaded.kind, severity: "damage", path, message: loaded.message });
   }
   if (differ(main, copy)) {
     add({
@@ -44,6 +48,8 @@ export async function loadBoth<T>(
       path: `${file.path}.copy`,
       message: `it does not say the same as ${file.path.slice(file.path.lastIndexOf("/") + 1)}`,
     });
+    const [first, second] = [main, copy].map((loaded) => (loaded.ok ? loaded.value : undefined));
+    if (first !== undefined && second !== undefined && await file.isOlder?.(first, second)) return second;
   }
   return main.ok ? main.value : copy.ok ? copy.value : undefined;
 }
@@ -61,17 +67,27 @@ async function loadOne<T>(
   same?: Loaded<T>,
 ): Promise<Loaded<T>> {
   try {
-    const stream = await repository.readWith(path, file.passphrase);
-    if (stream === undefined) throw new WalferryError("FileMissing", "it is not there");
-    const bytes = await collect(stream, file.maxBytes);
-    const hash = sha1Hex(bytes);
-    if (same?.ok && same.hash === hash) return { ok: true, value: undefined, hash };
-    return { ok: true, value: file.parse(decodeText(bytes)), hash };
+    if (same?.ok) {
+      const meter = new Sha1Meter();
+      await drain(meter.through(await open(repository, file, path)));
+      if (meter.digestHex() === same.hash) return { ok: true, value: undefined, hash: same.hash };
+    }
+    const meter = new Sha1Meter();
+    const value = await file.decode(meter.through(await open(repository, file, path)));
+    const message = file.misplaced?.(value);
+    if (message !== undefined) return { ok: false, kind: "mismatch", message };
+    return { ok: true, value, hash: meter.digestHex() };
   } catch (thrown) {
     const error = toWalferryError(thrown);
     if (isStoreFailure(error)) throw error;
-    return { ok: false, error };
+    return { ok: false, kind: kindOf(error), message: messageOf(error) };
   }
+}
+
+async function open<T>(repository: Repository, file: CopiedFile<T>, path: string): Promise<ByteStream> {
+  const stream = await repository.readWith(path, file.passphrase);
+  if (stream === undefined) throw new WalferryError("FileMissing", "it is not there");
+  return stream;
 }
 
 function differ<T>(main: Loaded<T>, copy: Loaded<T>): boolean {

@@ -84,6 +84,11 @@ export class FindingList {
       this.#kept.filter(({ severity, repaired }) => severity === "damage" && repaired === undefined).length;
   }
 
+  /** Damages that were put right. */
+  get repairs(): number {
+    return this.#kept.filter(({ repaired }) => repaired !== undefined).length;
+  }
+
   /** @param from where the right one came from */
   markRepaired(finding: Finding, from: string): void {
     finding.repaired = from;

@@ -1,6 +1,7 @@
 /**
  * The worker's side of verify: stored objects are read once, front to back, and every part of them (a bundle has many, any other object
- * one) is decrypted, decompressed and hashed. The main side is object_reader.ts.
+ * one) is hashed as it is stored where that hash is known, and else (or when all content is wanted) decrypted, decompressed and hashed. The
+ * main side is object_reader.ts.
  */
 import type { StorageConfig } from "../../backends/config.ts";
 import type { Storage } from "../../backends/contract.ts";
@@ -20,7 +21,11 @@ import { isStoreFailure } from "../repository/store_failure.ts";
 /** What a worker is told once. */
 export interface ObjectSetup {
   readonly storage: StorageConfig;
+  readonly depth: ReadDepth;
 }
+
+/** `stored`: what has a hash of its stored form is held against that one alone; `content`: everything down to its content. */
+export type ReadDepth = "stored" | "content";
 
 /** What is known of a part of an object. */
 export interface PartRequest {
@@ -75,7 +80,7 @@ export async function start(
   const storage = await openStorage(setup.storage);
   return async ({ objects }, advance) => {
     const verdicts: Verdict[][] = [];
-    for (const object of objects) verdicts.push(await judgeObject(object, storage, advance));
+    for (const object of objects) verdicts.push(await judgeObject(object, storage, setup.depth, advance));
     return { verdicts };
   };
 }
@@ -84,6 +89,7 @@ export async function start(
 export async function judgeObject(
   { path, parts }: ObjectRequest,
   storage: Storage,
+  depth: ReadDepth = "content",
   advance: Advance = () => {},
 ): Promise<Verdict[]> {
   const all = (verdict: Verdict) => parts.map(() => verdict);
@@ -93,11 +99,12 @@ export async function judgeObject(
     const stream = await storage.read(path, {
       offsetBytes: first,
       lengthBytes: last.lengthBytes === undefined ? undefined : last.offsetBytes + last.lengthBytes - first,
+      chunksPass: parts.every((part) => !isTransformed(part, depth)),
     });
     if (stream === undefined) return all({ kind: "missing", message: "it is gone" });
     await using reader = new PartReader(counted(stream, advance), first);
     const verdicts: Verdict[] = [];
-    for (const part of parts) verdicts.push(await judgePart(part, reader));
+    for (const part of parts) verdicts.push(await judgePart(part, reader, depth));
     return verdicts;
   } catch (error) {
     return all(unreadable(error));
@@ -118,17 +125,18 @@ function unreadable(thrown: unknown): Verdict {
   return { kind: "unreadable", message: error.message };
 }
 
-async function judgePart(part: PartRequest, reader: PartReader): Promise<Verdict> {
+async function judgePart(part: PartRequest, reader: PartReader, depth: ReadDepth): Promise<Verdict> {
   await reader.skipTo(part.offsetBytes);
-  const stored = new Sha1Meter();
+  const isOpened = isOpenedBy(part, depth);
+  const stored = new ByteMeter(part.repoChecksum !== undefined);
   const source = stored.through(reader.part(part.lengthBytes));
-  const content = new Sha1Meter();
+  const content = new ByteMeter(isOpened && part.checksum !== undefined);
   let bad: string | undefined;
   let header = new Uint8Array(0);
   try {
-    for await (const chunk of content.through(contentOf(source, part))) {
+    for await (const chunk of content.through(isOpened ? contentOf(source, part) : source)) {
       if (header.length < WAL_HEADER_BYTES && part.segment !== undefined) header = joined(header, chunk);
-      if (part.sizeBytes !== undefined && content.sizeBytes > part.sizeBytes) break;
+      if (isOpened && part.sizeBytes !== undefined && content.sizeBytes > part.sizeBytes) break;
     }
   } catch (error) {
     if (reader.failure !== undefined) return unreadable(reader.failure.error);
@@ -142,11 +150,54 @@ async function judgePart(part: PartRequest, reader: PartReader): Promise<Verdict
     return { kind: "size", message: `${stored.sizeBytes + behind} of ${part.lengthBytes} stored bytes are there` };
   }
   if (bad !== undefined) return { kind: "checksum", message: `its content is damaged: ${bad}` };
-  if (part.form !== undefined && part.sizeBytes !== undefined && content.sizeBytes !== part.sizeBytes) {
+  if (isOpened && part.sizeBytes !== undefined && content.sizeBytes !== part.sizeBytes) {
     const shown = content.sizeBytes > part.sizeBytes ? `more than ${part.sizeBytes}` : String(content.sizeBytes);
     return { kind: "size", message: `its content has ${shown} bytes, expected are ${part.sizeBytes}` };
   }
-  return judgeHashes(part, stored, content, behind) ?? judgeHeader(part, header);
+  return judgeHashes(part, stored.digestHex(), content.digestHex(), behind) ?? judgeHeader(part, header);
+}
+
+/**
+ * Whether the content itself is looked at. One hash of the bytes as they were written says all that the hash of their content could say:
+ * both were taken in one reading.
+ */
+function isOpenedBy({ form, repoChecksum }: PartRequest, depth: ReadDepth): boolean {
+  return form !== undefined && (depth === "content" || repoChecksum === undefined);
+}
+
+/** Whether its bytes go through filters, which may hold on to them. */
+function isTransformed(part: PartRequest, depth: ReadDepth): boolean {
+  return isOpenedBy(part, depth) && (part.form!.compressType !== "none" || part.form!.cipherPass !== undefined);
+}
+
+/** Counts what flows through it, and hashes it where that is of use. */
+class ByteMeter {
+  readonly #hash: Sha1Meter | undefined;
+  #sizeBytes = 0;
+
+  constructor(isHashed: boolean) {
+    this.#hash = isHashed ? new Sha1Meter() : undefined;
+  }
+
+  through(source: ByteStream): ByteStream {
+    return this.#hash === undefined ? this.#count(source) : this.#hash.through(source);
+  }
+
+  async *#count(source: ByteStream): AsyncGenerator<Uint8Array> {
+    for await (const chunk of source) {
+      this.#sizeBytes += chunk.length;
+      yield chunk;
+    }
+  }
+
+  get sizeBytes(): number {
+    return this.#hash?.sizeBytes ?? this.#sizeBytes;
+  }
+
+  /** `undefined` where nothing was hashed. */
+  digestHex(): string | undefined {
+    return this.#hash?.digestHex();
+  }
 }
 
 function contentOf(source: ByteStream, { form }: PartRequest): ByteStream {
@@ -159,19 +210,18 @@ function joined(head: Uint8Array, chunk: Uint8Array): Uint8Array<ArrayBuffer> {
   return Uint8Array.from([...head, ...chunk.subarray(0, WAL_HEADER_BYTES - head.length)]);
 }
 
-function judgeHashes(part: PartRequest, stored: Sha1Meter, content: Sha1Meter, behind: number): Verdict {
-  if (part.form !== undefined && part.checksum !== undefined && content.digestHex() !== part.checksum) {
-    return {
-      kind: "checksum",
-      message: `its content has checksum ${content.digestHex()}, expected is ${part.checksum}`,
-    };
+function judgeHashes(
+  part: PartRequest,
+  stored: string | undefined,
+  content: string | undefined,
+  behind: number,
+): Verdict {
+  if (content !== undefined && content !== part.checksum) {
+    return { kind: "checksum", message: `its content has checksum ${content}, expected is ${part.checksum}` };
   }
   if (behind > 0) return { kind: "checksum", message: `${behind} bytes stand behind the end of its content` };
-  if (part.repoChecksum !== undefined && stored.digestHex() !== part.repoChecksum) {
-    return {
-      kind: "checksum",
-      message: `its stored bytes have checksum ${stored.digestHex()}, expected is ${part.repoChecksum}`,
-    };
+  if (stored !== undefined && stored !== part.repoChecksum) {
+    return { kind: "checksum", message: `its stored bytes have checksum ${stored}, expected is ${part.repoChecksum}` };
   }
   return undefined;
 }

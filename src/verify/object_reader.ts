@@ -3,7 +3,7 @@ import { isDistant } from "../../backends/config.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { LIGHT_AT_ONCE, WorkerPool } from "../process/worker_pool.ts";
 import type { RepositoryConfig } from "../repository/config.ts";
-import type { BatchRequest, BatchResult, ObjectRequest, ObjectSetup, Verdict } from "./object_job.ts";
+import type { BatchRequest, BatchResult, ObjectRequest, ObjectSetup, ReadDepth, Verdict } from "./object_job.ts";
 
 /** An object to read, with what it means to the one who asks. */
 export interface SubjectObject<Subject> {
@@ -28,8 +28,8 @@ export class ObjectReader implements AsyncDisposable {
   readonly #signal: AbortSignal;
   readonly #abort: () => void;
 
-  constructor(repository: RepositoryConfig, processMax: number, context: CommandContext) {
-    const setup: ObjectSetup = { storage: repository.storage };
+  constructor(repository: RepositoryConfig, depth: ReadDepth, processMax: number, context: CommandContext) {
+    const setup: ObjectSetup = { storage: repository.storage, depth };
     this.#pool = new WorkerPool("verify-read", setup, processMax, (bytes) => context.progress.advance(bytes));
     this.#distant = isDistant(repository.storage);
     this.#lanes = processMax * (this.#distant ? LIGHT_AT_ONCE : 1);

@@ -1,5 +1,6 @@
 /** Options of verify, as typed values. */
 import type { RepositoryConfig } from "../repository/config.ts";
+import type { ReadDepth } from "./object_job.ts";
 
 /** How much is read: everything, nothing but lists and info files, a random part of the files and segments, or what is new. */
 export type VerifyMode =
@@ -15,6 +16,8 @@ export interface VerifyOptions {
   /** Only this backup, what it refers to, and the WAL that makes it consistent. */
   readonly set?: string;
   readonly mode: VerifyMode;
+  /** How far into what is read. */
+  readonly depth: ReadDepth;
   readonly output: "none" | "text" | "json";
   readonly verbose: boolean;
   /** `compat`: exit code 0 whatever is found, as pgBackRest. */

@@ -1,7 +1,8 @@
 /** What verify found out about one stanza in one repository, as values. How it is shown is in report_text.ts and report_json.ts. */
 import type { DamagedObjects } from "./damaged_objects.ts";
-import type { Finding, FindingList, Tally } from "./finding.ts";
+import type { Finding, FindingKind, FindingList, Tally } from "./finding.ts";
 import type { VerifyMode } from "./options.ts";
+import type { RepairOutcome } from "./repair_outcome.ts";
 
 /** Continuous WAL on one timeline. */
 export interface WalSpan {
@@ -43,6 +44,12 @@ export interface VerifyReport {
   readonly findings: FindingList;
   /** What the objects must be that are not. */
   readonly damaged: DamagedObjects;
+  /** Files that are bad, by the backup that holds them, and name. */
+  readonly badFiles: ReadonlyMap<string, ReadonlyMap<string, FindingKind>>;
+  /** Backups that need bad files, by the backup that holds these. */
+  readonly affected: ReadonlyMap<string, ReadonlySet<string>>;
+  /** What a repair left; absent when none was asked for. */
+  outcome?: RepairOutcome;
 }
 
 /** True when nothing that a restore could need is missing or damaged. */

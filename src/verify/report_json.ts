@@ -1,6 +1,7 @@
 /** The report as one JSON object on one line. docs/operations.md says what its members mean. */
-import { renderJson } from "../format/json.ts";
+import { type JsonObject, renderJson } from "../format/json.ts";
 import { type Tally, validOf } from "./finding.ts";
+import type { RepairOutcome } from "./repair_outcome.ts";
 import { isSound, type VerifyReport } from "./report.ts";
 
 export function renderReportJson(report: VerifyReport): string {
@@ -32,12 +33,27 @@ export function renderReportJson(report: VerifyReport): string {
       "finding-damage": report.findings.damages,
       "finding-omitted": report.findings.omitted,
       mode: mode.kind,
+      ...(report.outcome === undefined ? {} : { repair: renderOutcome(report.outcome) }),
       repo: report.repositoryKey,
       ...(mode.kind === "sample" ? { "sample-percent": String(mode.percent) } : {}),
       stanza: report.stanza,
       status: isSound(report) ? "ok" : "error",
     })
   }\n`;
+}
+
+function renderOutcome({ lostBackups, ranges }: RepairOutcome): JsonObject {
+  return {
+    "lost-backup": [...lostBackups],
+    recoverable: ranges.map(({ archiveId, range: { label, timeline, fromMs, toMs, first, last } }) => ({
+      backup: label,
+      id: archiveId,
+      max: last,
+      min: first,
+      timeline,
+      timestamp: { start: Math.floor(fromMs / 1000), stop: Math.floor(toMs / 1000) },
+    })),
+  };
 }
 
 function renderTally(tally: Tally): Record<string, number> {

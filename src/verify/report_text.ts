@@ -1,5 +1,7 @@
 /** The report as text. The lines on archives and backups are pgBackRest's, for programs that read them. */
+import { rangeLine } from "../repository/outlook_text.ts";
 import { type Finding, type Tally, validOf } from "./finding.ts";
+import type { RepairOutcome } from "./repair_outcome.ts";
 import { describeKind, isSound, type VerifyReport } from "./report.ts";
 
 /** Findings shown for one archive id or backup unless everything is wanted. */
@@ -45,7 +47,20 @@ export function renderReportText(report: VerifyReport, verbose: boolean): string
   show(findings.kept.filter(({ label }) => label !== undefined && !known.has(label)), "  ");
   if (findings.omitted > 0) lines.push(`  and ${findings.omitted} more findings that are only counted`);
   if (report.mode.kind === "quick") lines.push("  quick: lists and info files only, no content was read");
+  if (report.outcome !== undefined) lines.push(...outcomeLines(report.outcome, findings.damages));
   return `${lines.join("\n")}\n`;
+}
+
+/** What is left after a repair. */
+function outcomeLines({ lostBackups, ranges }: RepairOutcome, damages: number): string[] {
+  return [
+    damages === 0
+      ? "  after the repair: nothing is missing or damaged"
+      : `  after the repair: ${damages} missing or damaged`,
+    ...(lostBackups.length === 0 ? [] : [`    cannot be restored: ${lostBackups.join(", ")}`]),
+    ...(ranges.length === 0 ? ["    no moment can be recovered to"] : []),
+    ...ranges.map(({ archiveId, range }) => `    ${archiveId}: ${rangeLine(range)}`),
+  ];
 }
 
 function counts({ missing, checksum, size, other }: Tally): string {

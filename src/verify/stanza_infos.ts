@@ -1,10 +1,14 @@
 /** `archive.info` and `backup.info` with their copies, and against each other. */
 import { type ArchiveInfo, parseArchiveInfo } from "../format/archive_info.ts";
 import { type BackupInfo, parseBackupInfo } from "../format/backup_info.ts";
+import { decodeText } from "../repository/info_bytes.ts";
 import { INFO_BYTES_MAX, type Repository } from "../repository/repository.ts";
+import type { ByteStream } from "../stream/byte_stream.ts";
+import { collect } from "../stream/sources.ts";
 import { toWalferryError, type WalferryError } from "../errors.ts";
-import { loadBoth } from "./copies.ts";
+import { type CopiedFile, loadBoth } from "./copies.ts";
 import type { Finding } from "./finding.ts";
+import { isOlderArchiveInfo, isOlderBackupInfo } from "./stale_info.ts";
 
 export interface StanzaInfos {
   readonly archiveInfo: ArchiveInfo | undefined;
@@ -17,23 +21,48 @@ export async function checkInfos(
   stanza: string,
   add: (finding: Finding) => void,
 ): Promise<StanzaInfos> {
-  const common = { passphrase: repository.infoPassphrase, maxBytes: INFO_BYTES_MAX };
-  const archiveInfo = await loadBoth(
-    repository,
-    { ...common, path: repository.archivePath(stanza, "archive.info"), parse: parseArchiveInfo },
-    add,
-  );
-  const path = repository.backupPath(stanza, "backup.info");
-  const backupInfo = await loadBoth(repository, { ...common, path, parse: parseBackupInfo }, add);
+  const archiveInfo = await loadBoth(repository, archiveInfoFile(repository, stanza), add);
+  const file = backupInfoFile(repository, stanza);
+  const backupInfo = await loadBoth(repository, file, add);
   if (archiveInfo !== undefined && backupInfo !== undefined && historyOf(archiveInfo) !== historyOf(backupInfo)) {
     add({
       kind: "mismatch",
       severity: "damage",
-      path,
+      path: file.path,
       message: "archive and backup history lists do not match",
     });
   }
   return { archiveInfo, backupInfo };
+}
+
+/** The one of the two that holds, as it is now. @throws WalferryError as {@link Repository.loadBackupInfo} */
+export async function loadHoldingBackupInfo(repository: Repository, stanza: string): Promise<BackupInfo> {
+  return await loadBoth(repository, backupInfoFile(repository, stanza), () => {}) ??
+    await repository.loadBackupInfo(stanza);
+}
+
+/** How `archive.info` is read. */
+export function archiveInfoFile(repository: Repository, stanza: string): CopiedFile<ArchiveInfo> {
+  return {
+    path: repository.archivePath(stanza, "archive.info"),
+    passphrase: repository.infoPassphrase,
+    decode: textDecoder(parseArchiveInfo),
+    isOlder: isOlderArchiveInfo,
+  };
+}
+
+/** How `backup.info` is read. */
+export function backupInfoFile(repository: Repository, stanza: string): CopiedFile<BackupInfo> {
+  return {
+    path: repository.backupPath(stanza, "backup.info"),
+    passphrase: repository.infoPassphrase,
+    decode: textDecoder(parseBackupInfo),
+    isOlder: (main, copy) => isOlderBackupInfo(repository, stanza, main, copy),
+  };
+}
+
+function textDecoder<T>(parse: (text: string) => T): (content: ByteStream) => Promise<T> {
+  return async (content) => parse(decodeText(await collect(content, INFO_BYTES_MAX)));
 }
 
 function historyOf({ currentId, history }: ArchiveInfo | BackupInfo): string {

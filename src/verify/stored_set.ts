@@ -73,7 +73,8 @@ export function isStored(file: ManifestFile, manifest: Pick<Manifest, "bundle">)
   return file.sizeBytes > 0 || file.bundleId !== undefined || file.reference !== undefined || !manifest.bundle;
 }
 
-function isSame(a: ManifestFile, b: ManifestFile): boolean {
+/** Whether two manifests say the same of where and how a file is stored. */
+export function isSame(a: ManifestFile, b: ManifestFile): boolean {
   return a.sizeBytes === b.sizeBytes && a.checksum === b.checksum && a.repoSizeBytes === b.repoSizeBytes &&
     a.bundleId === b.bundleId && (a.bundleOffset ?? 0) === (b.bundleOffset ?? 0) &&
     a.blockMapBytes === b.blockMapBytes && a.repoChecksum === b.repoChecksum;

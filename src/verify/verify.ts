@@ -18,7 +18,7 @@ import { ObjectReader } from "./object_reader.ts";
 import type { VerifyOptions } from "./options.ts";
 import type { VerifyReport } from "./report.ts";
 import { loadRecord, saveRecord, VerifiedRecord } from "../repository/verified_record.ts";
-import { assertStanza, checkInfos } from "./stanza_infos.ts";
+import { assertStanza, checkInfos, loadHoldingBackupInfo } from "./stanza_infos.ts";
 
 const ARCHIVE_ID = /^\d{1,3}(?:\.\d{1,3})?-\d{1,9}$/;
 
@@ -59,7 +59,7 @@ class Verification {
     const archives = await this.#listArchives(archiveInfo);
     const reader = mode.kind === "quick"
       ? undefined
-      : new ObjectReader(this.#repository.config, this.#options.processMax, this.#context);
+      : new ObjectReader(this.#repository.config, this.#options.depth, this.#options.processMax, this.#context);
     await using _reader = reader;
     const backups = backupInfo === undefined ? undefined : new BackupCheck({
       repository: this.#repository,
@@ -94,6 +94,8 @@ class Verification {
       backups: backups?.reports ?? [],
       findings: this.#findings,
       damaged: this.#damaged,
+      badFiles: backups?.badFiles ?? new Map(),
+      affected: backups?.affected ?? new Map(),
     };
   }
 
@@ -185,12 +187,11 @@ class Verification {
   /** Only what is sound is remembered: what is damaged is read again, and told again, until it is put right. */
   async #keepRecord(archives: readonly ArchiveCheck[], backups: BackupCheck | undefined): Promise<void> {
     const { stanza } = this.#options;
-    const listed = backups === undefined ? [] : (await this.#repository.loadBackupInfo(stanza)).backups;
+    const listed = backups === undefined ? [] : (await loadHoldingBackupInfo(this.#repository, stanza)).backups;
     const valid = new Set(backups?.reports.filter(({ status }) => status === "valid").map(({ label }) => label));
     const record = new VerifiedRecord(
       new Map(listed.flatMap(({ label, timestampStop }) => (valid.has(label) ? [[label, timestampStop]] : []))),
       new Map(archives.filter(({ isReadable }) => isReadable).map((check) => [check.report.id, check.verifiedRuns()])),
-      { time: Math.floor(this.#context.clock.nowMs() / 1000), damages: this.#findings.damages },
     );
     await saveRecord(this.#repository, stanza, record);
   }
@@ -202,7 +203,7 @@ class Verification {
     before: BackupInfo | undefined,
   ): Promise<void> {
     if (before === undefined || backups === undefined) return;
-    const now = await this.#repository.loadBackupInfo(this.#options.stanza);
+    const now = await loadHoldingBackupInfo(this.#repository, this.#options.stanza);
     const left = new Set(now.backups.map(({ label }) => label));
     const expired = new Set(before.backups.map(({ label }) => label).filter((label) => !left.has(label)));
     if (expired.size > 0) {

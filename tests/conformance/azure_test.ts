@@ -13,7 +13,7 @@ import { Azurite, AZURITE_PROGRAMS } from "../support/azurite.ts";
 import { makeCertificates } from "../support/certificates.ts";
 import { FaultProxy } from "../support/fault_proxy.ts";
 import { inChunks, noise } from "../support/noise.ts";
-import { everythingRequired, hasProgram } from "../support/requirements.ts";
+import { skipTest, whySkipped } from "../support/requirements.ts";
 import { storageSuite } from "./storage_suite.ts";
 
 /** Goes up in several blocks. */
@@ -41,11 +41,9 @@ function bearerToken(endMs: number): string {
   }`;
 }
 
-const missing = AZURITE_PROGRAMS.filter((program) => !hasProgram(program));
-if (missing.length > 0 && !everythingRequired) {
-  console.log(`SKIPPED azure: missing ${missing.join(", ")}`);
-  Deno.test({ name: "azure", ignore: true, fn: () => undefined });
-} else {
+const reason = whySkipped(AZURITE_PROGRAMS);
+if (reason !== undefined) skipTest("azure", reason);
+else {
   let folder: TestFolder;
   const servers: Azurite[] = [];
   Deno.test.beforeAll(async () => {

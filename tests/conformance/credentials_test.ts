@@ -159,3 +159,48 @@ Deno.test("a managed identity's token is kept until shortly before it ends", asy
     assert(error.text.includes("managed identity"));
   });
 });
+
+Deno.test("who the machine is is asked on the machine, not of the proxy that is set for the rest of the world", async () => {
+  const address = (path: string) => JSON.stringify(new URL(`../../backends/${path}`, import.meta.url).href);
+  await withServer(
+    ({ url }) =>
+      url.includes("computeMetadata")
+        ? Response.json({ access_token: "gcs", expires_in: 3600 })
+        : url.includes("identity/oauth2")
+        ? Response.json({ access_token: "azure", expires_on: "4000000000" })
+        : keysJson(),
+    async (metadataUrl) => {
+      const script = `
+        import { ManagedIdentity } from ${address("azure/managed_identity.ts")};
+        import { AccessTokenSource } from ${address("gcs/access_token.ts")};
+        import { SigningKeySource } from ${address("s3/credentials.ts")};
+        const network = { ioTimeoutMs: 5000, retryMs: 0 };
+        const url = ${JSON.stringify(metadataUrl)};
+        const s3 = new SigningKeySource({ type: "pod-id", container: { url: url + "/keys" } }, network);
+        const gcs = new AccessTokenSource({ credentials: { type: "auto", metadataUrl: url }, network });
+        const azure = new ManagedIdentity(url, 5000);
+        console.log((await s3.keys()).accessKeyId, await gcs.token(), (await azure.getToken()).token);`;
+      // Nobody listens at the proxy's place: whoever asks it fails.
+      const nobody = `http://127.0.0.1:${freePorts(1)}`;
+      const child = new Deno.Command(Deno.execPath(), {
+        args: [
+          "run",
+          "-A",
+          "--no-check",
+          "--quiet",
+          `--config=${new URL("../../deno.json", import.meta.url).pathname}`,
+          "-",
+        ],
+        env: { HTTP_PROXY: nobody, http_proxy: nobody, NO_PROXY: "", no_proxy: "" },
+        stdin: "piped",
+        stdout: "piped",
+        stderr: "piped",
+      }).spawn();
+      const writer = child.stdin.getWriter();
+      await writer.write(new TextEncoder().encode(script));
+      await writer.close();
+      const { stdout, stderr } = await child.output();
+      assertEquals(new TextDecoder().decode(stdout).trim(), "AKID gcs azure", new TextDecoder().decode(stderr));
+    },
+  );
+});

@@ -1,7 +1,7 @@
 /** The storage contract over S3, on two servers that disagree where compatible stores disagree. */
 import type { S3StorageConfig } from "../../backends/config.ts";
 import { openS3 } from "../../backends/s3.ts";
-import { everythingRequired, hasProgram } from "../support/requirements.ts";
+import { skipTest, whySkipped } from "../support/requirements.ts";
 import { RGW_PROGRAMS, s3Config, type S3Server, startRgw, startSwift, SWIFT_PROGRAMS } from "../support/s3_servers.ts";
 import { storageSuite } from "./storage_suite.ts";
 
@@ -11,12 +11,8 @@ function suiteOn(
   start: () => Promise<S3Server>,
   more: Partial<S3StorageConfig>,
 ): void {
-  const missing = programs.filter((program) => !hasProgram(program));
-  if (missing.length > 0 && !everythingRequired) {
-    console.log(`SKIPPED '${name}': missing ${missing.join(", ")}`);
-    Deno.test({ name, ignore: true, fn: () => undefined });
-    return;
-  }
+  const reason = whySkipped(programs);
+  if (reason !== undefined) return skipTest(name, reason);
   let server: S3Server | undefined;
   Deno.test.beforeAll(async () => {
     server = await start();

@@ -1,17 +1,13 @@
 /** The storage contract over SFTP: by the library and by the system's ssh, and on a server without OpenSSH's extensions. */
 import type { SftpStorageConfig } from "../../backends/config.ts";
 import { SftpStorage } from "../../backends/sftp.ts";
-import { everythingRequired, hasProgram } from "../support/requirements.ts";
+import { skipTest, whySkipped } from "../support/requirements.ts";
 import { SSHD_PROGRAMS, SshServer } from "../support/sshd.ts";
 import { storageSuite } from "./storage_suite.ts";
 
 function suiteOn(name: string, subsystem: string, more: Partial<SftpStorageConfig>): void {
-  const missing = SSHD_PROGRAMS.filter((program) => !hasProgram(program));
-  if (missing.length > 0 && !everythingRequired) {
-    console.log(`SKIPPED '${name}': missing ${missing.join(", ")}`);
-    Deno.test({ name, ignore: true, fn: () => undefined });
-    return;
-  }
+  const reason = whySkipped(SSHD_PROGRAMS);
+  if (reason !== undefined) return skipTest(name, reason);
   let server: SshServer | undefined;
   Deno.test.beforeAll(async () => {
     server = await SshServer.start(subsystem);

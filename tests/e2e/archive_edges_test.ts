@@ -18,17 +18,22 @@ interface Place {
   readonly stanza: TestStanza;
 }
 
+async function startCluster(folder: TestFolder): Promise<TestCluster> {
+  const cluster = await TestCluster.init(folder, {
+    settings: "archive_mode = on\narchive_command = 'false'",
+    initdb: ["--wal-segsize=1"],
+  });
+  await cluster.start();
+  return cluster;
+}
+
 async function story(
   global: Readonly<Record<string, string>>,
   run: (place: Place) => Promise<void>,
   repositories = 1,
 ): Promise<void> {
   await using folder = await TestFolder.make();
-  await using cluster = await TestCluster.init(folder, {
-    settings: "archive_mode = on\narchive_command = 'false'",
-    initdb: ["--wal-segsize=1"],
-  });
-  await cluster.start();
+  await using cluster = await startCluster(folder);
   const stanza = await TestStanza.make(folder, cluster, {
     repositories: Array.from({ length: repositories }, () => ({})),
     global: { "process-max": "2", "archive-timeout": "10s", "log-level-file": "detail", ...global },
@@ -59,6 +64,31 @@ function owed(folder: TestFolder, key: number): string[] {
     if (error instanceof Deno.errors.NotFound) return [];
     throw error;
   }
+}
+
+/** Segments that are archived while the second repository is away; it is owed them, and is put back by `putBack`. */
+async function archiveWithoutSecond(
+  { cluster, stanza, folder }: Place,
+  count: number,
+): Promise<{ missed: string[]; putBack: () => Promise<unknown> }> {
+  await archiveWith(cluster, stanza, "walferry");
+  await cluster.archiveSegment();
+  const away = stanza.repositories[1]!;
+  await runAs(["mv", away, `${away}.away`]);
+  const missed: string[] = [];
+  for (let round = 0; round < count; round++) missed.push(await cluster.archiveSegment());
+  const noted = owed(folder, 2);
+  assert(missed.every((name) => noted.includes(name)), `owed: ${noted}`);
+  return { missed, putBack: () => runAs(["mv", `${away}.away`, away]) };
+}
+
+/** With the next files the second repository gets what it is owed. */
+async function untilPaid({ cluster, stanza, folder }: Place): Promise<void> {
+  await until("the debts to be paid", async () => {
+    await cluster.archiveSegment();
+    return owed(folder, 2).length === 0;
+  }, 60_000);
+  assertEquals(await held(stanza, 2), await held(stanza, 1));
 }
 
 testWith(
@@ -115,19 +145,9 @@ testWith(
   "without lingering a repository that was away is paid with the next file",
   () =>
     story({ "archive-async": "y", "archive-async-linger": "0", "archive-push-quorum": "1" }, async (place) => {
-      const { cluster, stanza, folder } = place;
-      await archiveWith(cluster, stanza, "walferry");
-      await cluster.archiveSegment();
-      const away = stanza.repositories[1]!;
-      await runAs(["mv", away, `${away}.away`]);
-      for (let round = 0; round < 3; round++) await cluster.archiveSegment();
-      assert(owed(folder, 2).length >= 3);
-      await runAs(["mv", `${away}.away`, away]);
-      await until("the debts to be paid", async () => {
-        await cluster.archiveSegment();
-        return owed(folder, 2).length === 0;
-      }, 60_000);
-      assertEquals(await held(stanza, 2), await held(stanza, 1));
+      const { putBack } = await archiveWithoutSecond(place, 3);
+      await putBack();
+      await untilPaid(place);
     }, 2),
 );
 
@@ -135,21 +155,13 @@ testWith(
   NEEDS,
   "what is owed is paid also when every repository must hold the next file",
   () =>
-    story({ "archive-push-quorum": "1" }, async ({ cluster, stanza, folder }) => {
-      await archiveWith(cluster, stanza, "walferry");
-      await cluster.archiveSegment();
-      const away = stanza.repositories[1]!;
-      await runAs(["mv", away, `${away}.away`]);
-      const missed = await cluster.archiveSegment();
-      assertIncludes(owed(folder, 2).join(), missed);
-      await runAs(["mv", `${away}.away`, away]);
+    story({ "archive-push-quorum": "1" }, async (place) => {
+      const { putBack } = await archiveWithoutSecond(place, 1);
+      await putBack();
+      const { stanza } = place;
       const config = await Deno.readTextFile(stanza.config);
       await Deno.writeTextFile(stanza.config, config.replace("archive-push-quorum=1", "archive-push-quorum=all"));
-      await until("the debts to be paid", async () => {
-        await cluster.archiveSegment();
-        return owed(folder, 2).length === 0;
-      }, 60_000);
-      assertEquals(await held(stanza, 2), await held(stanza, 1));
+      await untilPaid(place);
     }, 2),
 );
 
@@ -157,21 +169,18 @@ testWith(
   NEEDS,
   "a repository that is asked alone and is owed the segment does not say that it is absent",
   () =>
-    story({ "archive-push-quorum": "1" }, async ({ cluster, stanza, folder }) => {
-      await archiveWith(cluster, stanza, "walferry");
-      await cluster.archiveSegment();
-      const away = stanza.repositories[1]!;
-      await runAs(["mv", away, `${away}.away`]);
-      const missed = await cluster.archiveSegment();
+    story({ "archive-push-quorum": "1" }, async (place) => {
+      const { cluster, stanza, folder } = place;
+      const { missed: [missed], putBack } = await archiveWithoutSecond(place, 1);
       await cluster.stop();
-      await runAs(["mv", `${away}.away`, away]);
-      assertIncludes(owed(folder, 2).join(), missed);
+      await putBack();
+      assertIncludes(owed(folder, 2).join(), missed!);
       const got = `${folder.path}/got`;
-      const { code, stdout } = await stanza.walferry(["--repo=2", "archive-get", missed, got]);
+      const { code, stdout } = await stanza.walferry(["--repo=2", "archive-get", missed!, got]);
       assertEquals(code, 255, stdout);
       assertIncludes(stdout, `${missed} was archived, but not to repo2, which is still owed it`);
       assertEquals((await stanza.walferry(["--repo=2", "archive-get", "0000000100000000000000FF", got])).code, 1);
-      assertEquals((await stanza.walferry(["archive-get", missed, got])).code, 0);
+      assertEquals((await stanza.walferry(["archive-get", missed!, got])).code, 0);
     }, 2),
 );
 
@@ -220,11 +229,7 @@ testWith(
   "a process that lingers gives way to stanza-create, and to a repository that comes with a new configuration file",
   async () => {
     await using folder = await TestFolder.make();
-    await using cluster = await TestCluster.init(folder, {
-      settings: "archive_mode = on\narchive_command = 'false'",
-      initdb: ["--wal-segsize=1"],
-    });
-    await cluster.start();
+    await using cluster = await startCluster(folder);
     const global = { "archive-async": "y", "archive-timeout": "10s" };
     const stanza = await TestStanza.make(folder, cluster, { global });
     const include = await folder.directory("conf.d");

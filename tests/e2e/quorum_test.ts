@@ -147,6 +147,38 @@ testWith(
     }),
 );
 
+testWith(
+  NEEDS,
+  "archive-async=n: for a debt that nobody can pay a process is started once, not with each segment",
+  () =>
+    story({ "archive-async": "n", "archive-push-quorum": "1" }, async ({ cluster, stanza, owed, folder }) => {
+      const away = stanza.repositories[1]!;
+      await runAs(["mv", away, `${away}.away`]);
+      const missed = await cluster.archiveSegment();
+      const stored = (await runAs(["find", stanza.repositories[0]!, "-name", `${missed}-*`])).trim();
+      await runAs(["rm", stored]);
+      await runAs(["cp", "/etc/hostname", `${cluster.path}/pg_wal/${missed}`]);
+      await runAs(["mv", `${away}.away`, away]);
+      const log = `${folder.path}/conf/log/main-archive-push-async.log`;
+      const told = (part: string) => {
+        try {
+          return Deno.readTextFileSync(log).split(part).length - 1;
+        } catch (error) {
+          if (error instanceof Deno.errors.NotFound) return 0;
+          throw error;
+        }
+      };
+      const hopeless = `repo2 is owed WAL file '${missed}': it is no longer in pg_wal`;
+      await until("the hopeless debt to be tried", async () => {
+        if (told(hopeless) === 0) await cluster.archiveSegment();
+        return told(hopeless) > 0 && told("command begin") === told("command end");
+      }, 60_000);
+      const begun = told("command begin");
+      for (let round = 0; round < 5; round++) await cluster.archiveSegment();
+      assertEquals([told("command begin"), told(hopeless), owed(2)], [begun, 1, [missed]]);
+    }),
+);
+
 testWith(NEEDS, "a quorum that cannot be is one clear line", () =>
   story({}, async ({ stanza }) => {
     for (const value of ["0", "3", "most", "1.5"]) {

@@ -249,12 +249,32 @@ testWith(NEEDS, "stanza commands: idempotent, wrong cluster, damaged info files,
     "do not match repo1 stanza",
   );
 
+  // What this host knows of the stanza goes with it: of the one repository first, all of it with the last.
+  const state = `${folder.path}/conf/spool/walferry/main`;
+  const known = ["debt/repo1/0", "debt/repo2/0", "health/push/repo1", "health/push/repo2", "dropped/0"];
+  for (const name of known) {
+    await runAs(["mkdir", "-p", `${state}/${name}/..`.replace(/[^/]+\/\.\.$/, "")]);
+    await runAs(["touch", `${state}/${name}`]);
+  }
+  const kept = async () => (await execute(["find", state, "-type", "f"])).stdout.split("\n").filter(Boolean).sort();
   expectCode(await stanza.walferry(["stanza-delete"]), 37, "requires option: repo");
   expectCode(await stanza.walferry(["--repo=1", "stanza-delete"]), 55, "stop file does not exist");
   await stanza.must("walferry", ["stop"]);
   expectCode(await stanza.walferry(["--repo=1", "stanza-delete"]), 38, "postmaster.pid exists");
   expectCode(await stanza.walferry(["--repo=1", "--force", "stanza-delete"]), 0, "deleted from repo1");
   assertEquals(await runAs(["find", `${repo1}/archive`, `${repo1}/backup`, "-mindepth", "1"]), "");
+  const others = ["debt/repo2/0", "dropped/0", "health/push/repo2"].map((name) => `${state}/${name}`);
+  assertEquals(await kept(), others);
+  await stanza.must("walferry", ["stop"]);
+  // The other one cannot be asked whether it still holds the stanza.
+  await runAs(["chmod", "000", `${stanza.repositories[1]}/archive`]);
+  const blind = await stanza.walferry(["--repo=1", "--force", "stanza-delete"]);
+  await runAs(["chmod", "750", `${stanza.repositories[1]}/archive`]);
+  expectCode(blind, 0, "is kept: repo2:");
+  assertEquals(await kept(), others);
+  await stanza.must("walferry", ["stop"]);
+  expectCode(await stanza.walferry(["--repo=2", "--force", "stanza-delete"]), 0, "deleted from repo2");
+  assertEquals(await kept(), []);
 });
 
 testWith(

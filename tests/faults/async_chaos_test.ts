@@ -3,14 +3,17 @@
  * killed again and again. What PostgreSQL was told is archived must be there, once, with the content that PostgreSQL wrote.
  */
 import { openS3 } from "../../backends/s3.ts";
-import { walDirectory } from "../../src/format/wal_name.ts";
-import { sha1Hex } from "../../src/stream/hash.ts";
-import { collect } from "../../src/stream/sources.ts";
 import { execute, TestFolder } from "../support/accounts.ts";
-import { assert, assertEquals } from "../support/assert.ts";
-import { type Fault, FaultProxy } from "../support/fault_proxy.ts";
+import {
+  acknowledgedSegments,
+  assertStoredOnce,
+  CHAOS_OPTIONS,
+  FAULTS,
+  startKeepingCluster,
+} from "../support/archive_chaos.ts";
+import { assert } from "../support/assert.ts";
+import { FaultProxy } from "../support/fault_proxy.ts";
 import { archiveWith } from "../support/interop_story.ts";
-import { TestCluster } from "../support/postgres.ts";
 import { TestStanza } from "../support/programs.ts";
 import { testWith } from "../support/requirements.ts";
 import { RGW_PROGRAMS, s3Config, s3Options, startRgw } from "../support/s3_servers.ts";
@@ -24,15 +27,6 @@ function chance(seed: number): () => number {
   };
 }
 
-const FAULTS: readonly Fault[] = [
-  { kind: "answer", status: 503 },
-  { kind: "answer", status: 500 },
-  { kind: "cut request", afterBytes: 100_000 },
-  { kind: "cut answer", afterBytes: 10 },
-  { kind: "lose answer" },
-  { kind: "delay", milliseconds: 150 },
-];
-
 for (const seed of [1, 2]) {
   testWith(
     ["/usr/lib/postgresql/15/bin/postgres", "pkill", ...RGW_PROGRAMS],
@@ -42,25 +36,14 @@ for (const seed of [1, 2]) {
       await using folder = await TestFolder.make();
       await using server = await startRgw();
       await using proxy = await FaultProxy.start(server.port);
-      await using cluster = await TestCluster.init(folder, {
-        settings: "archive_mode = on\narchive_command = 'false'\nwal_keep_size = '1GB'",
-        initdb: ["--wal-segsize=1"],
-      });
-      await cluster.start();
+      await using cluster = await startKeepingCluster(folder);
       const bucket = await server.makeBucket();
       const stanza = await TestStanza.make(folder, cluster, {
         repositories: [{
           path: "/repo",
           options: s3Options(server, bucket, proxy.port),
         }],
-        global: {
-          "archive-async": "y",
-          "process-max": "3",
-          "archive-timeout": "4s",
-          "io-timeout": "2s",
-          "compress-type": "none",
-          "log-level-console": "warn",
-        },
+        global: { ...CHAOS_OPTIONS, "process-max": "3" },
       });
       await stanza.must("walferry", ["stanza-create"]);
       await archiveWith(cluster, stanza, "walferry");
@@ -75,20 +58,11 @@ for (const seed of [1, 2]) {
         await kill();
         proxy.plan = () => undefined;
         await cluster.archiveSegment();
-        const acknowledged = [...Deno.readDirSync(`${cluster.path}/pg_wal/archive_status`)]
-          .filter(({ name }) => /^[0-9A-F]{24}\.done$/.test(name)).map(({ name }) => name.slice(0, 24));
+        const acknowledged = acknowledgedSegments(cluster);
         assert(acknowledged.includes(last) && acknowledged.length >= 60, `${acknowledged.length} segments`);
 
         await using storage = openS3(s3Config(server, bucket));
-        for (const segment of acknowledged) {
-          const directory = `archive/main/15-1/${walDirectory(segment)}`;
-          const stored: string[] = [];
-          for await (const { name } of storage.list(directory, { prefix: `${segment}-` })) stored.push(name);
-          const written = sha1Hex(Deno.readFileSync(`${cluster.path}/pg_wal/${segment}`));
-          assertEquals(stored, [`${segment}-${written}`]);
-          const content = await collect((await storage.read(`${directory}/${stored[0]}`))!, 1e8);
-          assertEquals(sha1Hex(content), written);
-        }
+        for (const segment of acknowledged) await assertStoredOnce(storage, cluster, segment);
       } finally {
         await kill();
       }

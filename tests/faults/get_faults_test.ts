@@ -6,7 +6,7 @@ import { openS3 } from "../../backends/s3.ts";
 import { walDirectory } from "../../src/format/wal_name.ts";
 import { sha1Hex } from "../../src/stream/hash.ts";
 import { collect } from "../../src/stream/sources.ts";
-import { TestFolder } from "../support/accounts.ts";
+import { runAs, TestFolder } from "../support/accounts.ts";
 import { assert, assertEquals, assertIncludes } from "../support/assert.ts";
 import { FaultProxy } from "../support/fault_proxy.ts";
 import { archiveWith } from "../support/interop_story.ts";
@@ -74,6 +74,8 @@ testWith(
         assertEquals(first.code, 0, first.stdout);
         assertEquals(await delivered(), written);
         assert(first.milliseconds < SLOW_MS / 2, `${first.milliseconds} ms`);
+        // Slower than the other one is nothing to warn of.
+        assertEquals(first.stdout.includes("WARN"), false, first.stdout);
         const asked = proxy.requests.length;
         assertEquals((await get()).code, 0);
         assertEquals(await delivered(), written);
@@ -122,6 +124,16 @@ testWith(
         const content = await collect((await storage.read(stored))!, 1e8);
         assertEquals(sha1Hex(content), written);
       }
+    });
+    await step("slow, and what the quick one has is damaged: the slow one is waited for, and mends it", async () => {
+      const copy = (await runAs(["find", stanza.repositories[1]!, "-name", `${segment}-*`])).trim();
+      await runAs(["sh", "-c", `printf xxxx | dd of=${copy} bs=1 seek=500000 conv=notrunc status=none`]);
+      proxy.plan = () => ({ kind: "delay", milliseconds: 1000 });
+      const result = await get();
+      assertEquals(result.code, 0, result.stdout);
+      assertEquals(await delivered(), written);
+      assertIncludes(result.stdout, "in the repo1: 15-1 archive");
+      assertIncludes(result.stdout, `repo2: the damaged copy of ${segment} was replaced by that of repo1`);
     });
     await step("removed there: the other one has it", async () => {
       await using storage = openS3(s3Config(server, bucket));

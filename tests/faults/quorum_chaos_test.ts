@@ -2,61 +2,47 @@
  * A quorum against real stores while everything goes wrong: one repository is a directory that comes and goes, one an S3 server behind a proxy
  * that refuses, cuts and loses answers, and the background process is killed again and again. After each history: what PostgreSQL was told is
  * archived is where the quorum says, everything else is noted, and with the stores back every repository gets all of it, byte-equal.
- * `WALFERRY_CHAOS` = how many histories.
+ * `WALFERRY_CHAOS` = how many histories, `WALFERRY_CHAOS_FIRST` = seed of the first one.
  */
 import { openS3 } from "../../backends/s3.ts";
-import { walDirectory } from "../../src/format/wal_name.ts";
-import { sha1Hex } from "../../src/stream/hash.ts";
-import { collect } from "../../src/stream/sources.ts";
 import { execute, runAs, TestFolder } from "../support/accounts.ts";
+import {
+  acknowledgedSegments,
+  assertStoredOnce,
+  CHAOS_OPTIONS,
+  FAULTS,
+  startKeepingCluster,
+  writtenSegment,
+} from "../support/archive_chaos.ts";
 import { assert, assertEquals } from "../support/assert.ts";
-import { type Fault, FaultProxy } from "../support/fault_proxy.ts";
+import { FaultProxy } from "../support/fault_proxy.ts";
 import { archiveWith } from "../support/interop_story.ts";
-import { TestCluster } from "../support/postgres.ts";
 import { TestStanza } from "../support/programs.ts";
 import { testWith } from "../support/requirements.ts";
 import { RGW_PROGRAMS, s3Config, s3Options, startRgw } from "../support/s3_servers.ts";
 import { until } from "../support/until.ts";
 import { Chance } from "../simulation/troubled_world.ts";
 
-const FAULTS: readonly Fault[] = [
-  { kind: "answer", status: 503 },
-  { kind: "answer", status: 500 },
-  { kind: "cut request", afterBytes: 100_000 },
-  { kind: "cut answer", afterBytes: 10 },
-  { kind: "lose answer" },
-  { kind: "delay", milliseconds: 150 },
-];
 const HISTORIES = Number(Deno.env.get("WALFERRY_CHAOS") ?? 4);
+const FIRST = Number(Deno.env.get("WALFERRY_CHAOS_FIRST") ?? 1);
+/** What a history leaves in the store, in bytes, with room to spare. */
+const HISTORY_BYTES = 40 * 1024 * 1024;
 
 testWith(
   ["/usr/lib/postgresql/15/bin/postgres", "pkill", "pgrep", ...RGW_PROGRAMS],
   `${HISTORIES} histories of a quorum of two real stores: nothing acknowledged is missing, doubled, wrong or forgotten`,
   async () => {
     await using folder = await TestFolder.make();
-    await using server = await startRgw();
+    await using server = await startRgw(undefined, Math.max(1024 ** 3, HISTORIES * HISTORY_BYTES));
     await using proxy = await FaultProxy.start(server.port);
-    await using cluster = await TestCluster.init(folder, {
-      settings: "archive_mode = on\narchive_command = 'false'\nwal_keep_size = '2GB'\nmax_wal_size = '2GB'",
-      initdb: ["--wal-segsize=1"],
-    });
-    await cluster.start();
+    await using cluster = await startKeepingCluster(folder);
     const bucket = await server.makeBucket();
     const stanza = await TestStanza.make(folder, cluster, {
       repositories: [{}, {
         path: "/repo",
         options: s3Options(server, bucket, proxy.port),
       }],
-      global: {
-        "archive-async": "y",
-        "archive-push-quorum": "1",
-        "process-max": "2",
-        "archive-timeout": "4s",
-        "io-timeout": "2s",
-        "compress-type": "none",
-        "log-level-console": "warn",
-        "log-level-file": "detail",
-      },
+      global: { ...CHAOS_OPTIONS, "archive-push-quorum": "1", "process-max": "2", "log-level-file": "detail" },
     });
     await stanza.must("walferry", ["stanza-create"]);
     await archiveWith(cluster, stanza, "walferry");
@@ -68,15 +54,16 @@ testWith(
         .filter(Boolean).map((path) => path.slice(path.lastIndexOf("/") + 1));
     const kill = () => execute(["pkill", "-KILL", "-f", `config=${stanza.config}.*archive-push:async`]);
     const setAway = async (away: boolean) => {
-      // A write that was on its way makes directories where the repository was, as below an unmounted file system.
+      // A write that was on its way makes directories where the repository was, as below an unmounted file system; also at this very moment,
+      // and then the repository must not be moved into them.
       const script = away
         ? `[ -e ${first}.away ] || mv ${first} ${first}.away`
-        : `[ ! -e ${first}.away ] || { rm -rf ${first} && mv ${first}.away ${first}; }`;
+        : `while [ -e ${first}.away ]; do rm -rf ${first}; mv -T ${first}.away ${first} 2>/dev/null; done`;
       await runAs(["sh", "-c", script]);
     };
     const checked = new Set<string>();
     try {
-      for (let seed = 1; seed <= HISTORIES; seed++) {
+      for (let seed = FIRST; seed < FIRST + HISTORIES; seed++) {
         const chance = new Chance(seed);
         let isAway = false;
         let trouble = 0;
@@ -102,19 +89,13 @@ testWith(
         }, 120_000).catch(async (error) => {
           throw new Error(`${error.message}\n${await stanza.must("walferry", ["info"])}`);
         });
-        const acknowledged = [...Deno.readDirSync(`${cluster.path}/pg_wal/archive_status`)]
-          .filter(({ name }) => /^[0-9A-F]{24}\.done$/.test(name)).map(({ name }) => name.slice(0, 24));
+        const acknowledged = acknowledgedSegments(cluster);
         assert(acknowledged.includes(last), `seed ${seed}`);
         for (const segment of acknowledged) {
           if (checked.has(segment)) continue;
           checked.add(segment);
-          const directory = `archive/main/15-1/${walDirectory(segment)}`;
-          const written = sha1Hex(Deno.readFileSync(`${cluster.path}/pg_wal/${segment}`));
-          const stored: string[] = [];
-          for await (const { name } of storage.list(directory, { prefix: `${segment}-` })) stored.push(name);
-          assertEquals(stored, [`${segment}-${written}`], `seed ${seed}: repo2, ${segment}`);
-          const content = await collect((await storage.read(`${directory}/${stored[0]}`))!, 1e8);
-          assertEquals(sha1Hex(content), written, `seed ${seed}: repo2, ${segment}`);
+          await assertStoredOnce(storage, cluster, segment, `seed ${seed}: repo2, ${segment}`);
+          const { directory, checksum: written } = writtenSegment(cluster, segment);
           const file =
             (await runAs(["find", `${first}/${directory}`, "-name", `${segment}-*`, "-not", "-name", "*.tmp"])).trim();
           assertEquals(file, `${first}/${directory}/${segment}-${written}`, `seed ${seed}: repo1`);

@@ -8,6 +8,7 @@ import { collect } from "../../src/stream/sources.ts";
 import { TestFolder } from "../support/accounts.ts";
 import { assert, assertEquals, assertIncludes, assertThrows } from "../support/assert.ts";
 import { makeCertificates } from "../support/certificates.ts";
+import { DelayingProxy } from "../support/delaying_proxy.ts";
 import { type Fault, FaultProxy, type SeenRequest } from "../support/fault_proxy.ts";
 import { freePorts } from "../support/free_port.ts";
 import { inChunks, noise } from "../support/noise.ts";
@@ -355,6 +356,36 @@ testWith(RGW_PROGRAMS, "S3 in trouble", async (test) => {
     await refused("Protocol", ["the answer is no listing", "log-in page"], async () => {
       for await (const _entry of open().list("d")) { /* nothing is there to be seen */ }
     });
+  });
+
+  await step("an empty page that is not the last one is neither a path nor the end of looking", async ({ open }) => {
+    const page = (content: string, more: boolean) =>
+      `<?xml version="1.0"?><ListBucketResult><Name>b</Name><MaxKeys>1</MaxKeys><IsTruncated>${more}</IsTruncated>` +
+      `${more ? "<NextContinuationToken>next</NextContinuationToken>" : ""}${content}</ListBucketResult>`;
+    const object =
+      "<Contents><Key>repo/d/f</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified><Size>1</Size></Contents>";
+    for (const [last, type] of [["", undefined], [object, "path"]] as const) {
+      const pages = [page("", true), page(last, false)];
+      proxy.plan = ({ method, url }) =>
+        method === "GET" && url.includes("list-type=2")
+          ? { kind: "answer", status: 200, body: pages.shift()! }
+          : undefined;
+      assertEquals((await open().info("d"))?.type, type);
+      assertEquals(pages, []);
+    }
+  });
+
+  await step("content that flows slowly is not given up: every piece is a sign of life", async ({ open, server }) => {
+    // Four seconds for a whole that the system's own buffers do not hold, at one and a half of silence.
+    await using slow = DelayingProxy.start(server.port, 0, 4 * MIB);
+    const storage = open({
+      endpoint: `http://127.0.0.1:${slow.port}`,
+      network: { ioTimeoutMs: 1500, retryMs: 0 },
+      uploadChunkBytes: 64 * MIB,
+    });
+    const content = noise(16 * MIB);
+    await storage.write("slow", content);
+    assertEquals(sha1Hex(await contentOf(open(), "slow")), sha1Hex(content));
   });
 
   await step("tags, customer keys and requests that others pay for arrive as they should", async ({ open, server }) => {

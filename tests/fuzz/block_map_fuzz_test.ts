@@ -3,9 +3,10 @@ import { WalferryError } from "../../src/errors.ts";
 import { type BlockShape, parseBlockMap, renderBlockMap } from "../../src/format/block_map.ts";
 import { assert } from "../support/assert.ts";
 import { madeUpChain } from "../support/block_chains.ts";
+import { fuzzRounds, mutateBytes } from "../support/mutations.ts";
 import { random } from "../support/random.ts";
 
-const ROUNDS = 20_000;
+const ROUNDS = fuzzRounds(20_000);
 /** Longest time one map may take, milliseconds. */
 const INPUT_MS = 1000;
 
@@ -28,25 +29,7 @@ Deno.test(`${ROUNDS} mutations of block maps give blocks that can be or an error
   for (let seed = 1; seed <= ROUNDS; seed++) {
     const next = random(seed);
     const { items, shape } = madeUpChain(1 + next(200)).at(-1)!;
-    const bytes = [...renderBlockMap(items, shape)];
-    for (let count = 1 + next(4); count > 0; count--) {
-      const at = next(bytes.length + 1);
-      const noise = Array.from({ length: 1 + next(9) }, () => next(3) === 0 ? 0xff : next(256));
-      switch (next(4)) {
-        case 0:
-          bytes.splice(at, 0, ...noise);
-          break;
-        case 1:
-          bytes.splice(at, noise.length);
-          break;
-        case 2:
-          bytes.splice(at, noise.length, ...noise);
-          break;
-        default:
-          bytes.length = at;
-      }
-    }
-    assertHarmless(Uint8Array.from(bytes), shape, seed);
+    assertHarmless(mutateBytes(renderBlockMap(items, shape), next), shape, seed);
   }
 });
 

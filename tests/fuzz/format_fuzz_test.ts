@@ -7,67 +7,9 @@ import { parseJson } from "../../src/format/json.ts";
 import { isManifestName, parseManifest, renderManifest } from "../../src/format/manifest_codec.ts";
 import { assert } from "../support/assert.ts";
 import { ARCHIVE_INFO, BACKUP_INFO, MANIFEST, withChecksum } from "../support/info_samples.ts";
-import { random } from "../support/random.ts";
+import { fuzz, fuzzRounds, mutateText } from "../support/mutations.ts";
 
-const ROUNDS = 3000;
-/** Longest time one input may take, milliseconds. */
-const INPUT_MS = 2000;
-
-const SPICE = [
-  "../",
-  "/",
-  "\0",
-  "\n",
-  "=",
-  "{",
-  "[",
-  "]",
-  '"',
-  "\\",
-  "\\u0000",
-  "99999999999999999999",
-  "-1",
-  "null",
-  "true",
-  "é",
-  "\ud800",
-  "__proto__",
-  "[backrest]\n",
-  "constructor",
-];
-
-function mutate(text: string, next: (below: number) => number): string {
-  let result = text;
-  for (let count = 1 + next(4); count > 0; count--) {
-    const at = next(result.length + 1);
-    const lines = result.split("\n");
-    switch (next(7)) {
-      case 0:
-        result = result.slice(0, at) + SPICE[next(SPICE.length)]! + result.slice(at);
-        break;
-      case 1:
-        result = result.slice(0, at) + result.slice(at + 1 + next(20));
-        break;
-      case 2:
-        result = result.slice(0, at);
-        break;
-      case 3:
-        lines.splice(next(lines.length), 0, lines[next(lines.length)]!);
-        result = lines.join("\n");
-        break;
-      case 4:
-        result = result.slice(0, at) + String.fromCharCode(next(256)) + result.slice(at + 1);
-        break;
-      case 5:
-        lines.splice(next(lines.length), 1);
-        result = lines.join("\n");
-        break;
-      default:
-        result = result.replace(/\d+/, () => "9".repeat(1 + next(25)));
-    }
-  }
-  return result;
-}
+const ROUNDS = fuzzRounds(3000);
 
 const parsers: ReadonlyArray<
   readonly [name: string, sample: string, checked: boolean, parse: (text: string) => unknown]
@@ -86,20 +28,13 @@ const parsers: ReadonlyArray<
 ];
 
 for (const [name, sample, checked, parse] of parsers) {
-  Deno.test(`${ROUNDS} mutations of ${name} give a value or an error of ours`, () => {
-    for (let seed = 1; seed <= ROUNDS; seed++) {
-      const next = random(seed);
-      const mutated = mutate(sample, next);
-      // With the checksum made right the parsers behind it are reached.
-      const input = checked && seed % 2 === 0 ? withChecksum(mutated) : mutated;
-      const startMs = performance.now();
-      try {
-        parse(input);
-      } catch (error) {
-        assert(error instanceof WalferryError, `seed ${seed}: ${(error as Error).stack}`);
-      }
-      assert(performance.now() - startMs < INPUT_MS, `seed ${seed} took too long`);
-    }
+  Deno.test(`${ROUNDS} mutations of ${name} give a value or an error of ours`, async () => {
+    // With the checksum made right the parsers behind it are reached.
+    const make = (next: (below: number) => number, seed: number) => {
+      const mutated = mutateText(sample, next);
+      return checked && seed % 2 === 0 ? withChecksum(mutated) : mutated;
+    };
+    await fuzz(ROUNDS, make, parse);
   });
 }
 

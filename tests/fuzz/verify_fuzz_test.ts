@@ -37,7 +37,7 @@ for (const compressType of COMPRESS_TYPES) {
         // A copy: what the codecs give may be a Buffer, whose slices share its memory.
         const stored = Uint8Array.from(await collect(pipeline(streamOf(content), ...filters), 1e6));
         const storage = new PosixStorage({ type: "posix", path: folder.path });
-        const judge = await start({ storage: { type: "posix", path: folder.path } });
+        const judge = await start({ storage: { type: "posix", path: folder.path }, depth: "content" });
         const request = (hashed: boolean): ObjectRequest => ({
           path: "bundle",
           // Three members of one bundle; the one in the middle is damaged, its neighbours are not.

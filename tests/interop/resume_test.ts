@@ -1,9 +1,11 @@
 /** Backups that die in the middle: walferry goes on with its own, and the original finds nothing wrong in the result. */
 import { assert, assertEquals, assertIncludes } from "../support/assert.ts";
+import { hasFinalBlocks } from "../support/block_judge.ts";
 import { runAs, TestFolder } from "../support/accounts.ts";
 import {
   archiveWith,
   grow,
+  killAfterLines,
   killAfterSaves,
   makeCluster,
   normalized,
@@ -15,15 +17,22 @@ import { testWith } from "../support/requirements.ts";
 
 const NEEDS = ["pgbackrest", "/usr/lib/postgresql/15/bin/postgres"];
 
+/** Earlier releases have other blocks. */
+const packed: Record<string, string> = {
+  bundle: "y",
+  "bundle-size": "1MiB",
+  ...(hasFinalBlocks() ? { block: "y" } : {}),
+};
+
 for (const cipherPass of [undefined, "secret"]) {
   testWith(
     NEEDS,
-    `killed backups of each type are gone on with (${cipherPass === undefined ? "plain" : "encrypted"})`,
+    `killed backups of each type are gone on with (${cipherPass === undefined ? "plain" : "encrypted, in bundles"})`,
     async () => {
       await using folder = await TestFolder.make();
       await using cluster = await makeCluster(folder);
       const stanza = await TestStanza.make(folder, cluster, {
-        repositories: [{ cipherPass }],
+        repositories: [{ cipherPass, options: cipherPass === undefined ? {} : packed }],
         global: { "compress-type": "gz", "log-level-console": "detail" },
       });
       const backups = `${stanza.repositories[0]}/backup/main`;
@@ -92,6 +101,38 @@ testWith(
     }
   },
 );
+
+for (const [dying, next] of [["walferry", "pgbackrest"], ["pgbackrest", "walferry"]] as const) {
+  testWith(NEEDS, `a full backup with bundles that ${dying} left half done does not harm that of ${next}`, async () => {
+    await using folder = await TestFolder.make();
+    await using cluster = await makeCluster(folder);
+    // Earlier releases go on with nothing that bundles, leave it to expire, and have other blocks.
+    const isCurrent = hasFinalBlocks();
+    const block: Record<string, string> = isCurrent ? { block: "y" } : {};
+    const stanza = await TestStanza.make(folder, cluster, {
+      repositories: [{ cipherPass: "secret", options: { bundle: "y", "bundle-size": "1MiB", ...block } }],
+      global: { "compress-type": "gz", "manifest-save-threshold": "1" },
+    });
+    const backups = `${stanza.repositories[0]}/backup/main`;
+    await stanza.must("walferry", ["stanza-create"]);
+    await archiveWith(cluster, stanza, "walferry");
+    // Behind the first bundles, of which there are about twenty.
+    await killAfterLines(stanza, dying, ["--type=full", "backup"], "backup file", 500);
+    await grow(cluster);
+    const output = await stanza.must(next, ["--log-level-console=detail", "--type=full", "backup"]);
+    if (isCurrent) assert(/resumable backup \S+ of same type/.test(output), output);
+    await grow(cluster);
+    await stanza.must(dying, ["--type=incr", "backup"]);
+    await stanza.must("walferry", ["expire"]);
+    assertEquals((await runAs(["sh", "-c", `ls -d ${backups}/*F | wc -l`])).trim(), "1");
+    await sameInfo(stanza);
+    const verify = await stanza.walferry(["verify"]);
+    assertEquals(verify.code, 0, verify.stdout);
+    for (const program of ["pgbackrest", "walferry"] as const) {
+      assertEquals(await restoredDump(folder, stanza, program), normalized(await cluster.dump()), program);
+    }
+  });
+}
 
 /** Directories of differential backups, complete or not. */
 async function differentials(backups: string): Promise<string[]> {

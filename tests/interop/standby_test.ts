@@ -3,7 +3,6 @@
  * not follow, and that each program restores and builds on what the other made.
  */
 import { parseBackupInfo } from "../../src/format/backup_info.ts";
-import { parseManifest } from "../../src/format/manifest_codec.ts";
 import { assert, assertEquals, assertIncludes } from "../support/assert.ts";
 import { runAs, TestFolder } from "../support/accounts.ts";
 import {
@@ -16,7 +15,7 @@ import {
   sameInfo,
 } from "../support/interop_story.ts";
 import { TestCluster } from "../support/postgres.ts";
-import { labelsIn, pgbackrestPath, TestStanza } from "../support/programs.ts";
+import { labelsIn, manifestOf, pgbackrestPath, TestStanza } from "../support/programs.ts";
 import { testWith } from "../support/requirements.ts";
 
 const NEEDS = ["pgbackrest", "/usr/lib/postgresql/15/bin/postgres"];
@@ -87,10 +86,6 @@ function said(output: string, level: string): string[] {
 interface Answer {
   readonly code: number;
   readonly told: readonly string[];
-}
-
-async function manifestOf(repository: string, label: string) {
-  return parseManifest(await runAs(["cat", `${repository}/backup/main/${label}/backup.manifest`]));
 }
 
 for (const bundle of [false, true]) {

@@ -9,7 +9,7 @@ import { makeCertificates } from "../support/certificates.ts";
 import { archiveWith, grow, makeCluster, normalized, restoredDump, sameInfo } from "../support/interop_story.ts";
 import { TestStanza } from "../support/programs.ts";
 import { testWith } from "../support/requirements.ts";
-import { RGW_PROGRAMS, startRgw } from "../support/s3_servers.ts";
+import { RGW_PROGRAMS, s3TlsOptions, startRgw } from "../support/s3_servers.ts";
 
 const NEEDS = ["pgbackrest", "/usr/lib/postgresql/15/bin/postgres"];
 
@@ -17,19 +17,7 @@ testWith([...NEEDS, ...RGW_PROGRAMS], "one S3 repository, both programs, both di
   await using folder = await TestFolder.make();
   const certificates = await makeCertificates(await folder.directory("tls", 0o755));
   await using server = await startRgw(certificates);
-  await bothPrograms(folder, {
-    type: "s3",
-    "s3-bucket": await server.makeBucket(),
-    // A name, because the original does not find addresses in certificates.
-    "s3-endpoint": "s3.localhost",
-    "s3-region": server.region,
-    "s3-key": server.key,
-    "s3-key-secret": server.keySecret,
-    "s3-uri-style": "path",
-    "storage-host": "localhost",
-    "storage-port": String(server.tlsPort),
-    "storage-ca-file": certificates.caFile,
-  });
+  await bothPrograms(folder, s3TlsOptions(server, await server.makeBucket(), certificates));
 });
 
 testWith([...NEEDS, ...AZURITE_PROGRAMS], "one Azure repository, both programs, both directions", async () => {

@@ -99,8 +99,8 @@ testWith(
           },
           { what: "a kept manifest", pattern: /backup\.history\//, damage: truncate, from: "backup.manifest" },
           { what: "a backup label file", pattern: /\.backup$/, damage: truncate, from: "repo2" },
-          { what: "a file", pattern: /\/pg_data\/base\/5\/\d+\.gz$/, damage: flip },
-          { what: "a lost file", pattern: /\/pg_data\/base\/5\/\d+\.gz$/, damage: remove },
+          { what: "a file", pattern: /\/pg_data\/base\/5\/\d+\.gz$/, damage: flip, from: "repo2" },
+          { what: "a lost file", pattern: /\/pg_data\/base\/5\/\d+\.gz$/, damage: remove, from: "repo2" },
         ],
       );
       const root = stanza.repositories[0]!;
@@ -159,7 +159,8 @@ testWith(NEEDS, "a mirror repairs files and bundles too, encrypted or not", asyn
       { what: "what holds relations, lost", pattern: stored, damage: remove, from: "repo2" },
     ]);
     await test.step("what is damaged in the mirror too is not taken from there", async () => {
-      const path = (await filesOf(root)).find((name) => stored.test(name))!;
+      // No other backup has this content.
+      const path = (await filesOf(root)).find((name) => /\/pg_data\/backup_label\./.test(name))!;
       await flip(`${root}/${path}`);
       await runAs(["cp", `${root}/${path}`, `${mirror}/${path}`]);
       const { code, report } = await verifyReport(stanza, "--repair");

@@ -18,6 +18,7 @@ import type { Clock } from "../../src/process/clock.ts";
 import { assert, assertEquals, assertThrows } from "./assert.ts";
 import { makeClusterFiles, relationPages, temporaryDirectory, writeFile } from "./cluster_files.ts";
 import {
+  dyingRepository,
   hurryingClock,
   makeStanza,
   offlineBackupOptions,
@@ -54,10 +55,26 @@ export async function sceneOf(...passphrases: (string | undefined)[]): Promise<S
   };
 }
 
+/** As {@link backUpUntil}, and no list of what was copied is saved behind the first one: all that is known is in the journal. */
+export async function killBackUp(scene: Scene, files: number, options: Partial<BackupOptions> = {}): Promise<void> {
+  const dying = scene.configs.map((config) => {
+    let saves = 0;
+    return dyingRepository(config, Infinity, (step) => {
+      if (step.endsWith("backup.manifest.copy") && ++saves > 1) throw new Error("the process died");
+    });
+  });
+  await backUpUntil(scene, files, options, RepositorySet.over(dying));
+}
+
 /** Makes an offline backup with one worker that is told to stop when it has copied so many files. */
-export async function backUpUntil(scene: Scene, files: number, options: Partial<BackupOptions> = {}): Promise<void> {
+export async function backUpUntil(
+  scene: Scene,
+  files: number,
+  options: Partial<BackupOptions> = {},
+  set?: RepositorySet,
+): Promise<void> {
   const abort = new AbortController();
-  await using repositories = await RepositorySet.open(scene.configs);
+  await using repositories = set ?? await RepositorySet.open(scene.configs);
   let copied = 0;
   const run = runBackup({
     walSources: RepositorySet.over([]),
@@ -179,7 +196,7 @@ export function change(scene: Scene, name: string, content: string | Uint8Array,
 
 /** Names of the files that a backup holds itself. */
 export function own(manifest: Manifest): string[] {
-  return manifest.files.filter(({ reference }) => reference === undefined).map(({ name }) => name);
+  return [...manifest.files].filter(({ reference }) => reference === undefined).map(({ name }) => name);
 }
 
 /** Manifest name of the file that is always copied. */

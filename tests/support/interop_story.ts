@@ -37,13 +37,14 @@ export async function archiveWith(cluster: TestCluster, stanza: TestStanza, prog
 
 let restores = 0;
 
-/** Restores with one program, recovers with its archive-get, and gives the dump of the result. */
-export async function restoredDump(
+/** Restores with one program, recovers with its archive-get, and gives what `use` finds in the running copy; its pages are checked too. */
+export async function inRestoredCopy<T>(
   folder: TestFolder,
   stanza: TestStanza,
   program: Program,
-  options: string[] = [],
-): Promise<string> {
+  options: readonly string[],
+  use: (copy: TestCluster) => Promise<T>,
+): Promise<T> {
   const name = `r${++restores}`;
   const path = await folder.directory(name, 0o700);
   const tablespaces = await folder.directory(`${name}-ts`, 0o700);
@@ -58,16 +59,31 @@ export async function restoredDump(
   await using cluster = await TestCluster.over(folder, path, { settings: "archive_mode = off" });
   await cluster.start();
   await cluster.untilPrimary();
-  assertEquals(
-    await cluster.sql("select (sum(id) + (select count(*) from spaced))::text from plain"),
-    await cluster.sql("select expected from marker"),
-  );
-  assertEquals(await cluster.sql("select count(*) from fleeting"), "0", "an unlogged table is empty after a restore");
-  const dump = await cluster.dump();
+  const found = await use(cluster);
   await cluster.stop();
   assertIncludes(await runAs(["/usr/lib/postgresql/15/bin/pg_checksums", "--check", "-D", path]), "Bad checksums:  0");
   await runAs(["rm", "-rf", path, tablespaces]);
-  return normalized(dump);
+  return found;
+}
+
+/** The dump of a restored copy of {@link makeCluster}'s cluster; `judge` sees the copy while it runs. */
+export async function restoredDump(
+  folder: TestFolder,
+  stanza: TestStanza,
+  program: Program,
+  options: readonly string[] = [],
+  judge?: (copy: TestCluster) => Promise<void>,
+): Promise<string> {
+  return await inRestoredCopy(folder, stanza, program, options, async (copy) => {
+    assertEquals(
+      await copy.sql("select (sum(id) + (select count(*) from spaced))::text from plain"),
+      await copy.sql("select expected from marker"),
+    );
+    assertEquals(await copy.sql("select count(*) from fleeting"), "0", "an unlogged table is empty after a restore");
+    const dump = await copy.dump();
+    await judge?.(copy);
+    return normalized(dump);
+  });
 }
 
 /** Where tablespaces lie differs between the original and a restored copy. */
@@ -100,6 +116,26 @@ export async function sameInfo(stanza: TestStanza): Promise<void> {
     return stanzas;
   }));
   assertEquals(ours, theirs);
+}
+
+/** Kills a command of either program as soon as it has written so many lines with a text in them. */
+export async function killAfterLines(
+  stanza: TestStanza,
+  program: Program,
+  args: readonly string[],
+  text: string,
+  lines: number,
+): Promise<void> {
+  const command = stanza.commandLine(program, "--log-level-console=detail", "--process-max=1", ...args);
+  const script = `exec 3< <(exec ${command} 2>&1); child=$!; lines=0
+    while read -r line <&3; do
+      case $line in *"${text}"*) lines=$((lines + 1)); [ $lines -ge ${lines} ] && break;; esac
+    done
+    # Processes of its own may hold its locks for a moment.
+    own=$(pgrep -P $child)
+    kill -KILL $child && echo killed
+    for one in $own; do tail --pid=$one -f /dev/null; done`;
+  assertIncludes(await runAs(["bash", "-c", script]), "killed");
 }
 
 /** Kills a backup of walferry as soon as its list of stored files was saved so many times. */

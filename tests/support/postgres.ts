@@ -62,6 +62,12 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
+/** A connection to a cluster. */
+export interface TestSession extends AsyncDisposable {
+  /** Runs statements; gives the first value of the last one as text. */
+  sql(text: string): Promise<string>;
+}
+
 /** A cluster in a folder. Disposing ends the server. */
 export class TestCluster implements AsyncDisposable {
   readonly bin: string;
@@ -154,20 +160,27 @@ export class TestCluster implements AsyncDisposable {
 
   /** Runs statements; gives the first value of the last one as text. */
   async sql(text: string, database = "postgres"): Promise<string> {
+    await using session = await this.session(database);
+    return await session.sql(text);
+  }
+
+  /** A connection that stays: for what lives as long as it, temporary tables and settings. */
+  async session(database = "postgres"): Promise<TestSession> {
     const { default: pg } = await import("pg");
     const client = new pg.Client({ host: this.folder.path, port: this.port, user: "postgres", database });
     await client.connect();
-    try {
-      const result = await client.query({
-        text,
-        rowMode: "array",
-        types: { getTypeParser: () => (value: string | Uint8Array) => value },
-      });
-      const last = [result].flat().at(-1) as unknown as { rows: unknown[][] };
-      return String(last.rows[0]?.[0] ?? "");
-    } finally {
-      await client.end();
-    }
+    return {
+      sql: async (text: string) => {
+        const result = await client.query({
+          text,
+          rowMode: "array",
+          types: { getTypeParser: () => (value: string | Uint8Array) => value },
+        });
+        const last = [result].flat().at(-1) as unknown as { rows: unknown[][] };
+        return String(last.rows[0]?.[0] ?? "");
+      },
+      [Symbol.asyncDispose]: () => client.end(),
+    };
   }
 
   /** Switches WAL and waits until the archiver has pushed the segment; gives its name. */
@@ -177,6 +190,7 @@ export class TestCluster implements AsyncDisposable {
     await this.until(
       `select coalesce(last_archived_wal, '') >= '${segment}' from pg_stat_archiver`,
       `segment ${segment} to be archived`,
+      120_000,
     );
     return segment;
   }
@@ -192,9 +206,9 @@ export class TestCluster implements AsyncDisposable {
     }
   }
 
-  /** Waits until recovery has ended. */
+  /** Waits until recovery has ended: on a busy machine the WAL of a minute takes minutes. */
   async untilPrimary(): Promise<void> {
-    await this.until("select (not pg_is_in_recovery())::text", "the end of recovery");
+    await this.until("select (not pg_is_in_recovery())::text", "the end of recovery", 300_000);
   }
 
   /** `pg_dumpall` of the cluster (15 only: the tools must not be older than the server). */

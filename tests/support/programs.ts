@@ -1,4 +1,6 @@
 /** The two programs that are held against each other: ours as it is shipped, and the real pgBackRest. */
+import type { Manifest } from "../../src/format/manifest.ts";
+import { parseManifest } from "../../src/format/manifest_codec.ts";
 import { execute, runAs, type RunOptions, type RunResult, sharedPlace, TestFolder } from "./accounts.ts";
 import { unavailable } from "./requirements.ts";
 
@@ -134,6 +136,11 @@ function assertBuilt(): void {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     unavailable(`${walferryPath} does not exist: run ./compile.sh`);
   }
+}
+
+/** What a backup in a repository of files consists of. */
+export async function manifestOf(repository: string, label: string): Promise<Manifest> {
+  return parseManifest(await runAs(["cat", `${repository}/backup/main/${label}/backup.manifest`]));
 }
 
 /** Labels of the backups in a repository of files, in order. */

@@ -3,6 +3,7 @@ import type { BackupInfoEntry } from "../../src/format/backup_info.ts";
 import type { DrillRecord } from "../../src/repository/drill_record.ts";
 import { type BackupRow, INFO_STATUS, type RepositoryInfo, type StanzaInfo } from "../../src/repository/info_data.ts";
 import type { ReportedStanza } from "../../src/repository/report_data.ts";
+import type { VerificationMode, VerificationResult } from "../../src/repository/verification_results.ts";
 import type { RecoverableRange, WalGap } from "../../src/repository/wal_coverage.ts";
 
 /** When the report is made, milliseconds since the epoch. */
@@ -86,16 +87,26 @@ function range(fromDays: number, toDays: number, more: Partial<RecoverableRange>
   };
 }
 
+function verification(mode: VerificationMode, agoDays: number, damages: number, repaired = 0): VerificationResult {
+  return {
+    mode,
+    time: NOW_SECONDS - agoDays * DAY_SECONDS,
+    durationSeconds: mode === "full" ? 5_130 : 48,
+    damages,
+    repaired,
+  };
+}
+
 interface RepositoryParts {
   readonly backups?: readonly BackupInfoEntry[];
   readonly ranges?: readonly RecoverableRange[];
   readonly gaps?: readonly WalGap[];
-  readonly verified?: { readonly time: number; readonly damages: number };
+  readonly verified?: readonly VerificationResult[];
   readonly more?: Partial<RepositoryInfo>;
 }
 
 export function sampleRepository(key: number, parts: RepositoryParts = {}): RepositoryInfo {
-  const { backups = [], ranges = [], gaps = [], verified, more = {} } = parts;
+  const { backups = [], ranges = [], gaps = [], verified = [], more = {} } = parts;
   return {
     key,
     role: "all",
@@ -152,7 +163,7 @@ export function calmStanza(name = "main", days = 30): ReportedStanza {
     restoreMs: 1_260_000,
     recoverMs: 84_000,
   }));
-  const verified = { time: NOW_SECONDS - 2 * DAY_SECONDS, damages: 0 };
+  const verified = [verification("full", 9, 0), verification("quick", 0.3, 0)];
   return sampleStanza(name, [
     sampleRepository(1, { backups: weeks(Math.min(days, 60)), ranges: [range(Math.min(days, 60), 0.001)], verified }),
     sampleRepository(2, { backups: weeks(days, 0.6), ranges: [range(days, 0.002)], verified }),
@@ -188,7 +199,7 @@ export function troubledStanza(name = "orders"): ReportedStanza {
           last: "0000000100000A2A00000013",
         },
       ],
-      verified: { time: NOW_SECONDS - 9 * DAY_SECONDS, damages: 4 },
+      verified: [verification("full", 9, 4, 2), verification("quick", 1.1, 0)],
     }),
     sampleRepository(2, {
       more: {

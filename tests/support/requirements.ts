@@ -1,4 +1,4 @@
-/** What a test needs and cannot have: a failure where everything must be there, a loud skip on somebody's own machine. */
+/** What a test needs and cannot have: a failure where everything must be there, a skip with its reason on somebody's own machine. */
 
 /** True in CI: nothing may be skipped. */
 export const everythingRequired = Deno.env.get("WALFERRY_TEST_REQUIRE") === "1";
@@ -23,15 +23,34 @@ export function hasProgram(name: string): boolean {
   });
 }
 
+/** Between the name of a test that is skipped and the reason. */
+const REASON_MARK = " [skipped: ";
+
+/** Registers a test that does not run. The reason is part of its name, so that every report of a run has it. */
+export function skipTest(name: string, reason: string): void {
+  Deno.test({ name: `${name}${REASON_MARK}${reason}]`, ignore: true, fn: () => undefined });
+}
+
+/** The reason in the name of a skipped test. */
+export function skipReason(name: string): string {
+  const at = name.lastIndexOf(REASON_MARK);
+  return at < 0 ? "no reason given" : name.slice(at + REASON_MARK.length, -1);
+}
+
 /** Registers a test that needs these programs, and root (to mount a file system). */
 export function testAsRoot(
   programs: readonly string[],
   name: string,
   run: (test: Deno.TestContext) => Promise<void>,
 ): void {
-  if (Deno.uid() === 0) return testWith(programs, name, run);
-  console.log(`SKIPPED '${name}': needs root`);
-  Deno.test({ name, ignore: true, fn: () => undefined });
+  if (Deno.uid() === 0) testWith(programs, name, run);
+  else skipTest(name, "needs root");
+}
+
+/** Why what needs these programs is skipped; where everything must be there, nothing is: it fails by itself. */
+export function whySkipped(programs: readonly string[]): string | undefined {
+  const missing = programs.filter((program) => !hasProgram(program));
+  return missing.length > 0 && !everythingRequired ? `missing ${missing.join(", ")}` : undefined;
 }
 
 /** Registers a test that needs these programs. */
@@ -40,12 +59,12 @@ export function testWith(
   name: string,
   run: (test: Deno.TestContext) => Promise<void>,
 ): void {
-  const missing = programs.filter((program) => !hasProgram(program));
-  if (missing.length > 0 && !everythingRequired) console.log(`SKIPPED '${name}': missing ${missing.join(", ")}`);
+  const reason = whySkipped(programs);
+  if (reason !== undefined) return skipTest(name, reason);
   Deno.test({
     name,
-    ignore: missing.length > 0 && !everythingRequired,
     async fn(test) {
+      const missing = programs.filter((program) => !hasProgram(program));
       if (missing.length > 0) throw new Error(`missing ${missing.join(", ")} (WALFERRY_TEST_REQUIRE=1)`);
       await run(test);
     },

@@ -24,7 +24,11 @@ export interface S3Server extends AsyncDisposable {
 }
 
 /** Configuration of a repository on such a server, over plain HTTP. */
-export function s3Config(server: S3Server, bucket: string, more: Partial<S3StorageConfig> = {}): S3StorageConfig {
+export function s3Config(
+  server: Pick<S3Server, "port" | "region" | "key" | "keySecret">,
+  bucket: string,
+  more: Partial<S3StorageConfig> = {},
+): S3StorageConfig {
   return {
     type: "s3",
     path: "/repo",
@@ -54,6 +58,25 @@ export function s3Options(server: S3Server, bucket: string, port = server.port):
     "s3-uri-style": "path",
     "s3-key": server.key,
     "s3-key-secret": server.keySecret,
+  };
+}
+
+/**
+ * The same over TLS, as both programs take it: by name, because the original does not find addresses in certificates.
+ * @param port of the server, or of a proxy before it
+ */
+export function s3TlsOptions(
+  server: S3Server,
+  bucket: string,
+  { caFile }: Pick<Certificates, "caFile">,
+  port = server.tlsPort,
+): Readonly<Record<string, string>> {
+  return {
+    ...s3Options(server, bucket),
+    "s3-endpoint": "s3.localhost",
+    "storage-host": "localhost",
+    "storage-port": String(port),
+    "storage-ca-file": caFile,
   };
 }
 

@@ -75,6 +75,7 @@ export function offlineBackupOptions(
     pageHeaderCheck: true,
     exclude: [],
     delta: false,
+    walSummary: false,
     resume: true,
     manifestSaveBytes: 1024 * 1024 * 1024,
     annotations: new Map(),
@@ -83,6 +84,7 @@ export function offlineBackupOptions(
     expireAuto: false,
     dbTimeoutMs: 1_800_000,
     lockPath: "/nonexistent",
+    spoolPath: `${pgPath}-spool`,
     ...other,
   };
 }

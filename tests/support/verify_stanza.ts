@@ -1,5 +1,5 @@
 /** Repositories for the tests of verify, and its report as it is read by programs. */
-import { assertEquals } from "./assert.ts";
+import { assertEquals, assertIncludes } from "./assert.ts";
 import { archiveWith, grow } from "./interop_story.ts";
 import type { TestCluster } from "./postgres.ts";
 import { TestStanza, walferryPath } from "./programs.ts";
@@ -39,16 +39,23 @@ export async function verifyReport(stanza: TestStanza, ...args: string[]): Promi
 }
 
 /** Nothing at all is found, not even something to note, by any of the three modes. */
-export async function assertHealthy(stanza: TestStanza): Promise<Report> {
+export async function assertHealthy(stanza: TestStanza, ...args: string[]): Promise<Report> {
   let whole: Report | undefined;
   for (const mode of [["--quick"], ["--sample=30%"], []]) {
-    const { code, report } = await verifyReport(stanza, ...mode);
+    const { code, report } = await verifyReport(stanza, ...args, ...mode);
     assertEquals(report.finding, [], mode.join());
     assertEquals([code, report.status], [0, "ok"], mode.join());
     for (const { label, status } of report.backup) assertEquals(status, "valid", label);
     whole = report;
   }
   return whole!;
+}
+
+/** The real program reads every file of every backup and finds each as its manifest says. */
+export async function assertPeerFindsNothing(stanza: TestStanza, ...args: string[]): Promise<void> {
+  const said = await stanza.must("pgbackrest", [...args, "--output=text", "--verbose", "verify"]);
+  assertIncludes(said, "status: ok");
+  assertEquals(/(missing|checksum invalid|size invalid|other): [1-9]/.test(said), false, said);
 }
 
 /** A stanza with a full, a differential and an incremental backup of pgbackrest, and a full one of walferry behind them. */

@@ -1,13 +1,13 @@
 /** Small files stored together: which, how, and next to repositories that store each alone. */
 import { start } from "../../src/backup/copy_job.ts";
 import type { CopyRequest } from "../../src/backup/copy_request.ts";
-import { orderJobs, planBackup } from "../../src/backup/planner.ts";
+import { BUNDLE_FILES_MAX, orderJobs } from "../../src/backup/copy_jobs.ts";
+import { planBackup } from "../../src/backup/planner.ts";
 import type { ManifestFile } from "../../src/format/manifest.ts";
 import { sha1Hex } from "../../src/stream/hash.ts";
-import { assert, assertEquals, assertIncludes } from "../support/assert.ts";
+import { assert, assertEquals } from "../support/assert.ts";
 import {
   backUp,
-  backUpUntil,
   change,
   CONTROL,
   own,
@@ -16,6 +16,7 @@ import {
   settledScene,
   verifyBackup,
 } from "../support/backup_scene.ts";
+import { referencesIn } from "../support/backup_plans.ts";
 import { relationPages, temporaryDirectory, writeFile } from "../support/cluster_files.ts";
 
 const BUNDLE = { sizeBytes: 1024 * 1024, limitBytes: 1024 * 1024 };
@@ -43,7 +44,7 @@ Deno.test("bundles are filled by age, behind the large files, a queue for each d
   const settings = { checksumPage: false, delta: false, prior: undefined };
   const bundle = { sizeBytes: 1000, limitBytes: 1000 };
   const plan = planBackup(files, new Map([[1, { ...settings, bundle }], [2, { ...settings, bundle: undefined }]]));
-  const jobs = orderJobs(plan.copies, 1000);
+  const jobs = [...orderJobs(plan.copies, 1000)];
   assertEquals(jobs.map(({ copies, bundleId }) => [bundleId, copies.map((copy) => copy.file.name)]), [
     [undefined, ["pg_data/large"]],
     [1, ["pg_tblspc/1/x"]],
@@ -53,7 +54,7 @@ Deno.test("bundles are filled by age, behind the large files, a queue for each d
     [3, ["pg_data/a"]],
   ]);
   // The empty file is stored by the repository without bundles only.
-  assertEquals(plan.references.get(1)!.map(({ name, repoSizeBytes }) => [name, repoSizeBytes]), [["pg_data/empty", 0]]);
+  assertEquals(referencesIn(plan, 1).map(({ name, repoSizeBytes }) => [name, repoSizeBytes]), [["pg_data/empty", 0]]);
   assertEquals([...jobs[3]!.copies[0]!.targets.keys()], [2]);
   assertEquals(jobs[4]!.copies[0]!.targets.get(2)!.bundled, false);
 });
@@ -66,14 +67,16 @@ for (const compressType of ["none", "gz", "lz4", "zst", "bz2"] as const) {
     assertEquals(report.failures, []);
     const manifests = [];
     for (const config of scene.configs) manifests.push(await verifyBackup(config, report.label));
-    const members = manifests.map(({ files }) => files.filter(({ bundleId }) => bundleId !== undefined));
+    const members = manifests.map(({ files }) => [...files].filter(({ bundleId }) => bundleId !== undefined));
     const [first, second, third] = manifests;
     assertEquals([first!.bundle, second!.bundle, third!.bundle, first!.bundleRaw], [true, false, true, false]);
     // All but the empty, the large one and the control file.
     assertEquals(members.map(({ length }) => length), [first!.files.length - 3, 0, third!.files.length - 5]);
     assertEquals(
-      manifests.map(({ files }) => files.map(({ name, checksum, checksumPage }) => [name, checksum, checksumPage])),
-      manifests.map(() => first!.files.map(({ name, checksum, checksumPage }) => [name, checksum, checksumPage])),
+      manifests.map(({ files }) =>
+        [...files].map(({ name, checksum, checksumPage }) => [name, checksum, checksumPage])
+      ),
+      manifests.map(() => [...first!.files].map(({ name, checksum, checksumPage }) => [name, checksum, checksumPage])),
     );
     const directory = [...Deno.readDirSync(`${scene.base}/repo1/backup/main/${report.label}`)].map(({ name }) => name);
     assertEquals(directory.sort(), ["backup.manifest", "backup.manifest.copy", "bundle", "pg_data"]);
@@ -96,21 +99,10 @@ Deno.test("a chain goes from bundles to single files and back", async () => {
     [empty, `pg_data/${RELATION}`, CONTROL],
     ["pg_data/base/1/1259", empty, CONTROL],
   ]);
-  const relation = manifests[2]!.files.find(({ name }) => name === `pg_data/${RELATION}`);
+  const relation = [...manifests[2]!.files].find(({ name }) => name === `pg_data/${RELATION}`);
   assertEquals([relation?.reference, relation?.bundleId], [alone.label, undefined]);
-  const version = manifests[1]!.files.find(({ name }) => name === "pg_data/PG_VERSION");
+  const version = [...manifests[1]!.files].find(({ name }) => name === "pg_data/PG_VERSION");
   assertEquals([version?.reference, version?.bundleId], [full.label, 1]);
-});
-
-Deno.test("bundles of an interrupted backup are made anew, its large files are used", async () => {
-  using settled = await settledScene(undefined);
-  const scene = withBundles(settled, BUNDLE);
-  await backUpUntil(scene, 4);
-  const { report, log } = await backUp(scene);
-  assertIncludes(log.text(), "resumable backup ");
-  assertIncludes(log.text(), `checksum resumed file ${scene.pgPath}/base/5/20000 `);
-  assertEquals([...log.text().matchAll(/checksum resumed file/g)].length, 1);
-  await verifyBackup(scene.configs[0]!, report.label);
 });
 
 async function runJob(
@@ -211,9 +203,28 @@ Deno.test("a bundle that cannot be written fails all its members, in that reposi
 Deno.test("a cluster file that cannot be read leaves no part of its bundle", async () => {
   using directory = temporaryDirectory();
   const base = directory.path;
-  writeFile(`${base}/pg/a`, "first");
+  // So much that the store has some of it before the next member fails.
+  writeFile(`${base}/pg/a`, relationPages(100));
   Deno.mkdirSync(`${base}/pg/b`);
-  const run = runJob(base, [{ name: "a", sizeBytes: 5 }, { name: "b", sizeBytes: 3_000_000 }], `${base}/repo2`);
+  const run = runJob(
+    base,
+    [{ name: "a", sizeBytes: 100 * 8192 }, { name: "b", sizeBytes: 3_000_000 }],
+    `${base}/repo2`,
+  );
   assert(await run.then(() => false, () => true));
   assertEquals([...Deno.readDirSync(`${base}/repo1/L/bundle`)], []);
+});
+
+Deno.test("a bundle of very small files ends with so many that they fit into one message", () => {
+  const files = Array.from(
+    { length: 2 * BUNDLE_FILES_MAX + 1 },
+    (_, index) => file(`pg_data/base/5/${10_000 + index}`, 1, 1),
+  );
+  const bundle = { sizeBytes: 1_000_000, limitBytes: 100 };
+  const plan = planBackup(files, new Map([[1, { checksumPage: false, delta: false, prior: undefined, bundle }]]));
+  assertEquals([...orderJobs(plan.copies, 1_000_000)].map(({ copies, bundleId }) => [bundleId, copies.length]), [
+    [1, BUNDLE_FILES_MAX],
+    [2, BUNDLE_FILES_MAX],
+    [3, 1],
+  ]);
 });

@@ -45,13 +45,13 @@ Deno.test("a chain holds what has changed since, and every link can be read", as
     ],
   );
   assertEquals(new Set(manifests.map(({ cipherPass }) => cipherPass)).size, 1);
-  const relation = manifests[2]!.files.find(({ name }) => name === `pg_data/${RELATION}`);
+  const relation = [...manifests[2]!.files].find(({ name }) => name === `pg_data/${RELATION}`);
   assertEquals(relation?.reference, first.label);
   await using repository = await Repository.open(config!);
   const info = await repository.loadBackupInfo(STANZA);
   const listed = info.backups.find(({ label }) => label === second.label)!;
   assertEquals([listed.prior, listed.references], [first.label, [full.label, first.label]]);
-  const sizes = manifests[2]!.files.filter(({ reference }) => reference === undefined);
+  const sizes = [...manifests[2]!.files].filter(({ reference }) => reference === undefined);
   assertEquals(listed.sizeDeltaBytes, sizes.reduce((total, file) => total + file.sizeBytes, 0));
   assertEquals(listed.repoSizeDeltaBytes, sizes.reduce((total, file) => total + file.repoSizeBytes, 0));
 });
@@ -67,7 +67,7 @@ Deno.test("a large file that was only touched is copied, and referred to under d
   const compared = await verifyBackup(scene.configs[0]!, report.label);
   assertEquals([own(compared), compared.options.delta], [[CONTROL], true]);
   assertIncludes(log.text(), `match file from prior backup ${scene.pgPath}/base/5/20000 (1.6MB, `);
-  const file = compared.files.find(({ name }) => name === "pg_data/base/5/20000");
+  const file = [...compared.files].find(({ name }) => name === "pg_data/base/5/20000");
   assertEquals(file?.timestamp, LONG_AGO + 60);
 });
 
@@ -102,7 +102,7 @@ Deno.test("compression and page checks stay those of the set, and that is said",
   const { report, log } = await backUp(scene, { type: "incr", compress: { type: "zst" }, checksumPage: false });
   const manifest = await verifyBackup(scene.configs[0]!, report.label);
   assertEquals([manifest.options.compressType, manifest.options.compressLevel], ["gz", 2]);
-  assertEquals(manifest.files.find(({ name }) => name === `pg_data/${RELATION}`)?.checksumPage, true);
+  assertEquals([...manifest.files].find(({ name }) => name === `pg_data/${RELATION}`)?.checksumPage, true);
   assertIncludes(log.text(), `INFO last backup label = ${full.label}, version = `);
   assertIncludes(
     log.text(),
@@ -122,7 +122,7 @@ Deno.test("bad pages of a file that did not change are reported in every backup 
   await backUp(scene, { checksumPage: true });
   const { report } = await backUp(scene, { type: "incr", checksumPage: true });
   const manifest = await verifyBackup(scene.configs[0]!, report.label);
-  const file = manifest.files.find(({ name }) => name === `pg_data/${RELATION}`);
+  const file = [...manifest.files].find(({ name }) => name === `pg_data/${RELATION}`);
   assertEquals([file?.checksumPage, file?.checksumPageErrors], [false, [[3, 3]]]);
   await using repository = await Repository.open(scene.configs[0]!);
   assertEquals((await repository.loadBackupInfo(STANZA)).backups.map(({ error }) => error), [true, true]);
@@ -150,7 +150,7 @@ Deno.test("repositories with different pasts get each what it lacks from one rea
     ["pg_data/base/5/20000", CONTROL],
   ]);
   assertEquals([manifests[2]!.type, own(manifests[2]!).length], ["full", manifests[2]!.files.length]);
-  const contents = manifests.map((manifest) => manifest.files.map(({ name, checksum }) => [name, checksum]));
+  const contents = manifests.map((manifest) => [...manifest.files].map(({ name, checksum }) => [name, checksum]));
   assertEquals([contents[1], contents[2]], [contents[0], contents[0]]);
   assertIncludes(log.text(), "WARN repo3: no prior backup exists, incr backup has been changed to full");
   assertIncludes(log.text(), `INFO repo1: new backup label = ${labels[0]}`);
@@ -201,21 +201,32 @@ Deno.test("whatever step an incremental backup dies at, the chain is whole and g
   }
 });
 
-Deno.test("a backup whose prior is expired elsewhere meanwhile does not become part of the catalogue", async () => {
-  using scene = await settledScene(undefined);
-  const backups = `${scene.base}/repo1/backup/main`;
-  const empty = Deno.readFileSync(`${backups}/backup.info`);
-  await backUp(scene);
-  // The other host strikes while files are copied.
-  const struck = dyingRepository(scene.configs[0]!, Infinity, (step) => {
-    if (!step.includes("backup.manifest.copy")) return;
-    for (const name of ["backup.info", "backup.info.copy"]) Deno.writeFileSync(`${backups}/${name}`, empty);
+for (const how of ["is not listed", "has no manifest"] as const) {
+  Deno.test(`a backup whose prior is expired elsewhere meanwhile does not become part of the catalogue: it ${how}`, async () => {
+    using scene = await settledScene(undefined);
+    const backups = `${scene.base}/repo1/backup/main`;
+    const empty = Deno.readFileSync(`${backups}/backup.info`);
+    const { label } = (await backUp(scene)).report;
+    // The other host strikes while files are copied.
+    let isStruck = false;
+    const struck = dyingRepository(scene.configs[0]!, Infinity, (step) => {
+      if (!step.includes("backup.manifest.copy") || isStruck) return;
+      isStruck = true;
+      for (const name of ["backup.info", "backup.info.copy"]) {
+        if (how === "is not listed") Deno.writeFileSync(`${backups}/${name}`, empty);
+        else Deno.removeSync(`${backups}/${label}/${name.replace("info", "manifest")}`);
+      }
+    });
+    const set = RepositorySet.over([struck]);
+    const error = await assertThrows<WalferryError>(() => backUp(scene, { type: "incr" }, set));
+    assertEquals(error.code, 75);
+    const left = [...Deno.readDirSync(backups)].find(({ name }) => name.endsWith("I"))!;
+    assertEquals(
+      [...Deno.readDirSync(`${backups}/${left.name}`)].some(({ name }) => name === "backup.manifest"),
+      false,
+    );
   });
-  const error = await assertThrows<WalferryError>(() => backUp(scene, { type: "incr" }, RepositorySet.over([struck])));
-  assertEquals(error.code, 75);
-  const left = [...Deno.readDirSync(backups)].find(({ name }) => name.endsWith("I"))!;
-  assertEquals([...Deno.readDirSync(`${backups}/${left.name}`)].some(({ name }) => name === "backup.manifest"), false);
-});
+}
 
 Deno.test("with hard links the directory of a backup is a whole cluster, and its manifest refers to the earlier one all the same", async () => {
   using scene = await settledScene(undefined);
@@ -230,7 +241,7 @@ Deno.test("with hard links the directory of a backup is a whole cluster, and its
   for (const { name, reference } of manifest.files) {
     const info = Deno.statSync(`${tree}/${name}`);
     assertEquals([info.size, info.nlink], [
-      manifest.files.find((file) => file.name === name)!.sizeBytes,
+      [...manifest.files].find((file) => file.name === name)!.sizeBytes,
       reference === undefined ? 1 : 2,
     ]);
   }

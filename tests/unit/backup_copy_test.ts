@@ -1,7 +1,9 @@
 /** The worker's side of copying, run in this thread over real files. */
 import { start } from "../../src/backup/copy_job.ts";
 import type { CopyRequest, CopyResult, CopySetup } from "../../src/backup/copy_request.ts";
-import { orderJobs, planBackup } from "../../src/backup/planner.ts";
+import { orderJobs } from "../../src/backup/copy_jobs.ts";
+import { storedPath } from "../../src/backup/file_store.ts";
+import { planBackup } from "../../src/backup/planner.ts";
 import type { ManifestFile } from "../../src/format/manifest.ts";
 import { pipeline } from "../../src/stream/byte_stream.ts";
 import { decryptFilter } from "../../src/stream/cipher.ts";
@@ -184,7 +186,7 @@ Deno.test("copies begin with the largest file, and tablespaces take turns", () =
     file("pg_tblspc/2/z", 1),
   ];
   const plan = planBackup(files, new Map([[1, { checksumPage: true, prior: undefined, delta: false }]]));
-  assertEquals(orderJobs(plan.copies, Infinity).map(({ copies }) => copies.map((one) => one.file.name).join()), [
+  assertEquals([...orderJobs(plan.copies, Infinity)].map(({ copies }) => copies.map((one) => one.file.name).join()), [
     "pg_data/b",
     "pg_tblspc/1/y",
     "pg_tblspc/2/z",
@@ -195,11 +197,11 @@ Deno.test("copies begin with the largest file, and tablespaces take turns", () =
 });
 
 Deno.test("pages are checked only where there are some, and only when asked for", () => {
-  const files = [file("pg_data/base/1/1259", 1), file("pg_data/PG_VERSION", 1)];
+  const files = [file("pg_data/PG_VERSION", 1), file("pg_data/base/1/1259", 1)];
   const plan = (checksumPage: boolean) =>
-    planBackup(files, new Map([[1, { checksumPage, prior: undefined, delta: false }]])).copies
+    [...planBackup(files, new Map([[1, { checksumPage, prior: undefined, delta: false }]])).copies]
       .map(({ targets }) => targets.get(1)!.checkPages);
-  assertEquals([plan(true), plan(false)], [[true, false], [false, false]]);
+  assertEquals([plan(true), plan(false)], [[false, true], [false, false]]);
 });
 
 for (const pages of [20, 300]) {
@@ -263,7 +265,10 @@ Deno.test("what an interrupted run stored is kept when it is whole, and replaced
   const damaged = `${base}/repo2/backup/main/L/${name}.gz`;
   Deno.truncateSync(damaged, 1000);
   Deno.removeSync(`${base}/repo3/backup/main/L/${name}`);
-  const targets = [1, 2, 3, 4].map((key) => ({ key, resumed }));
+  const targets = setup.targets.map((target) => {
+    const stored = { path: storedPath(target, { name }), framing: "normal" as const };
+    return { key: target.key, resumed: { ...resumed, stored } };
+  });
   const second = copied(await copy(setup, { name, sizeBytes: content.length, firstBlock: 0, targets }));
   assertEquals(second.stored.map(({ key, status }) => [key, status]), [
     [1, "resumed"],
@@ -280,7 +285,7 @@ Deno.test("what an interrupted run stored is kept when it is whole, and replaced
   assertEquals(second.stored[2]!.status === "stored" && second.stored[2]!.damaged, damaged);
   const other = relationPages(200, 9);
   writeFile(`${base}/pg/base/5/1`, other);
-  const compared = targets.map(({ key }) => ({ key, resumed: { ...resumed, compare: true } }));
+  const compared = targets.map((target) => ({ ...target, resumed: { ...target.resumed, compare: true } }));
   const third = copied(await copy(setup, { name, sizeBytes: content.length, targets: compared }));
   assertEquals(third.stored.map(({ status }) => status), ["stored", "stored", "stored", "stored"]);
   assertEquals(Deno.readFileSync(`${base}/repo4/backup/main/L/${name}`), other);

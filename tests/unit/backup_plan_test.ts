@@ -4,6 +4,7 @@ import { planBackup, type PlanSettings } from "../../src/backup/planner.ts";
 import type { Manifest, ManifestFile } from "../../src/format/manifest.ts";
 import { parseManifest } from "../../src/format/manifest_codec.ts";
 import { assertEquals } from "../support/assert.ts";
+import { referencesIn } from "../support/backup_plans.ts";
 import { MANIFEST } from "../support/info_samples.ts";
 
 const FULL = "20261121-001653F";
@@ -26,9 +27,14 @@ function prior(files: ManifestFile[], other: Partial<Manifest> = {}): Manifest {
 /** `copy`, `compare` or the reference, for one file of one repository. */
 function decision(now: ManifestFile, settings: Partial<PlanSettings>): string | undefined {
   const plan = planBackup([now], new Map([[1, { checksumPage: false, delta: false, prior: undefined, ...settings }]]));
-  const [referred] = plan.references.get(1)!;
+  const [referred] = referencesIn(plan, 1);
   if (referred !== undefined) return referred.reference;
-  return plan.copies[0]!.targets.get(1)!.unchanged === undefined ? "copy" : "compare";
+  return plan.copies.at(0)!.targets.get(1)!.unchanged === undefined ? "copy" : "compare";
+}
+
+/** Members that have a value. */
+function defined(entry: ManifestFile): Partial<ManifestFile> {
+  return Object.fromEntries(Object.entries(entry).filter(([, value]) => value !== undefined));
 }
 
 const NAME = "pg_data/base/5/16384";
@@ -88,14 +94,14 @@ Deno.test("a reference says where the bytes are, and of the file what is true no
   });
   const now = { ...file(NAME, 16384, 90), mode: 0o640, user: false as const };
   const plan = planBackup([now], new Map([[1, { checksumPage: true, delta: false, prior: prior([before]) }]]));
-  assertEquals(plan.copies, []);
-  assertEquals(plan.references.get(1), [{
+  assertEquals([...plan.copies], []);
+  assertEquals(referencesIn(plan, 1).map(defined), [defined({
     ...before,
     sizeOriginalBytes: undefined,
     mode: 0o640,
     user: false,
     reference: FULL,
-  }]);
+  })]);
 });
 
 Deno.test("each repository is judged by its own past", () => {
@@ -108,13 +114,13 @@ Deno.test("each repository is judged by its own past", () => {
       [3, { checksumPage: false, delta: false, prior: undefined }],
     ]),
   );
-  assertEquals(plan.copies.map((copy) => [copy.file.name, [...copy.targets.keys()]]), [
+  assertEquals([...plan.copies].map((copy) => [copy.file.name, [...copy.targets.keys()]]), [
     ["pg_data/a", [2, 3]],
     ["pg_data/b", [3]],
     ["pg_data/c", [1, 2, 3]],
   ]);
   assertEquals(
-    [1, 2, 3].map((key) => plan.references.get(key)!.map(({ name, reference }) => [name, reference])),
+    [1, 2, 3].map((key) => referencesIn(plan, key).map(({ name, reference }) => [name, reference])),
     [[["pg_data/a", FULL], ["pg_data/b", FULL]], [["pg_data/b", INCR]], []],
   );
 });

@@ -52,7 +52,7 @@ Deno.test("a backup that was told to stop is gone on with under its name and wit
   assertEquals(resumedIn(log, scene).slice(0, 2), ["base/5/20000", RELATION]);
   for (const config of scene.configs) {
     const manifest = await verifyBackup(config, label);
-    assertEquals(manifest.files.some(({ reference }) => reference !== undefined), false);
+    assertEquals([...manifest.files].some(({ reference }) => reference !== undefined), false);
   }
 });
 
@@ -91,7 +91,7 @@ Deno.test("what changed since is copied anew, what is gone or foreign is removed
   const resumed = resumedIn(log, scene);
   assert(resumed.includes(RELATION) && !resumed.includes("base/5/20000"), resumed.join(" "));
   const manifest = await verifyBackup(scene.configs[0]!, label);
-  const names = new Set(manifest.files.map(({ name }) => name));
+  const names = new Set([...manifest.files].map(({ name }) => name));
   const stored: string[] = [];
   const walk = (path: string) => {
     for (const { name, isDirectory } of Deno.readDirSync(`${directory}/${path}`)) {
@@ -198,6 +198,23 @@ Deno.test("an interrupted backup of another compression, prior, release, or none
   const last = await backUp(scene, { type: "incr" });
   assertIncludes(last.log.text(), `WARN backup '${fourth}' cannot be resumed: unable to read `);
   await verifyBackup(scene.configs[0]!, last.report.label);
+});
+
+Deno.test("a list that does not say of which cluster it is, as the original leaves it, is believed when contents are the same", async () => {
+  using scene = await settledScene(undefined);
+  await backUpUntil(scene, 4);
+  const label = await unfinished(scene);
+  const copy = `${directoryOf(scene, label)}/backup.manifest.copy`;
+  const text = Deno.readTextFileSync(copy).replace(/db-id=\d+/, "db-id=0").replace(/db-system-id=\d+/, "db-system-id=0")
+    .replace(/option-backup-standby=\w+\n/, "");
+  Deno.writeTextFileSync(copy, withChecksum(text.slice(0, text.lastIndexOf("[backrest]"))));
+  // Other content under the old time and size: a standby may have been behind.
+  change(scene, "base/5/20000", relationPages(200, 5), LONG_AGO);
+  const { report, log } = await backUp(scene);
+  assertEquals(report.label, label);
+  const resumed = resumedIn(log, scene);
+  assert(resumed.includes(RELATION) && !resumed.includes("base/5/20000"), resumed.join(" "));
+  await verifyBackup(scene.configs[0]!, label);
 });
 
 Deno.test("a backup that is listed and lost its manifest is no leftover", async () => {

@@ -18,8 +18,8 @@ Deno.test("one run writes the same backup to an open and to an encrypted reposit
     await verifyBackup(scene.configs[1]!, report.label),
   ];
   assertEquals(
-    open.files.map(({ name, checksum }) => [name, checksum]),
-    encrypted.files.map(({ name, checksum }) => [name, checksum]),
+    [...open.files].map(({ name, checksum }) => [name, checksum]),
+    [...encrypted.files].map(({ name, checksum }) => [name, checksum]),
   );
   assertEquals([open.cipherPass === undefined, encrypted.cipherPass?.length], [true, 64]);
   assertEquals(open.files.length, report.files);
@@ -29,7 +29,7 @@ Deno.test("one run writes the same backup to an open and to an encrypted reposit
     false,
     "me",
   ]);
-  const control = open.files.find(({ name }) => name === "pg_data/global/pg_control");
+  const control = [...open.files].find(({ name }) => name === "pg_data/global/pg_control");
   assertEquals([control?.sizeBytes, control?.checksumPage], [8192, undefined]);
   assertIncludes(log.text(), `INFO new backup label = ${report.label}`);
   assertIncludes(log.text(), /INFO full backup size = [0-9.]+KB, file total = 13/);
@@ -59,7 +59,7 @@ Deno.test("pages with a wrong checksum are reported and recorded, and the backup
   Deno.writeFileSync(path, content);
   const { report, log } = await backUp(scene, { checksumPage: true });
   const manifest = await verifyBackup(scene.configs[0]!, report.label);
-  const file = manifest.files.find(({ name }) => name === "pg_data/base/5/16384");
+  const file = [...manifest.files].find(({ name }) => name === "pg_data/base/5/16384");
   assertEquals([file?.checksumPage, file?.checksumPageErrors], [false, [[3, 3], [5, 7]]]);
   assertIncludes(log.text(), `WARN invalid page checksums found in file ${path} at pages 3, 5-7`);
   await using repository = await Repository.open(scene.configs[0]!);

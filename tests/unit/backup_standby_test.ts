@@ -1,6 +1,7 @@
 /** What a backup reads from a standby, what it believes of one that did, and how long it waits for it. */
 import { catchUp } from "../../src/backup/standby.ts";
-import { isFromStandby, orderJobs, planBackup, type PlanSettings } from "../../src/backup/planner.ts";
+import { orderJobs } from "../../src/backup/copy_jobs.ts";
+import { isFromStandby, planBackup, type PlanSettings } from "../../src/backup/planner.ts";
 import type { WalferryError } from "../../src/errors.ts";
 import type { Manifest, ManifestFile } from "../../src/format/manifest.ts";
 import { parseManifest } from "../../src/format/manifest_codec.ts";
@@ -66,7 +67,7 @@ for (const [what, name, timestamp, standby, expected] of BELIEFS) {
   Deno.test(`an unchanged time on top of a backup from a standby: ${what}`, () => {
     const now = file(name, BIG, timestamp);
     const plan = planned(now, { prior: priorFrom(standby, now) });
-    const target = plan.copies[0]?.targets.get(1);
+    const target = plan.copies.at(0)?.targets.get(1);
     assertEquals(target === undefined ? "reference" : target.unchanged === undefined ? "copy" : "compare", expected);
   });
 }
@@ -75,7 +76,7 @@ Deno.test("what an interrupted backup read from a standby is compared before it 
   const now = file(NAME, BIG, START);
   const resumed = new Map([[NAME, { ...now, checksum: "a".repeat(40) }]]);
   const decided = (resumedFromStandby: boolean) => {
-    const { compare, isUnsure } = planned(now, { resumed, resumedFromStandby }).copies[0]!.targets.get(1)!.resumed!;
+    const { compare, isUnsure } = planned(now, { resumed, resumedFromStandby }).copies.at(0)!.targets.get(1)!.resumed!;
     return [compare, isUnsure];
   };
   assertEquals(decided(false), [false, false]);
@@ -88,7 +89,7 @@ Deno.test("files of the primary make jobs and bundles of their own beside a stan
   const settings = new Map([[1, { checksumPage: false, delta: false, prior: undefined, bundle }]]);
   const { copies } = planBackup(files, settings);
   const jobs = (fromStandby?: typeof isFromStandby) =>
-    orderJobs(copies, 1000, fromStandby).map(({ copies, sparesPrimary }) =>
+    [...orderJobs(copies, 1000, fromStandby)].map(({ copies, sparesPrimary }) =>
       `${copies.map((one) => one.file.name.slice("pg_data/".length)).join(" ")}${sparesPrimary ? " (primary)" : ""}`
     ).sort();
   assertEquals(jobs(), ["PG_VERSION base/5/16384", "global/pg_control"]);

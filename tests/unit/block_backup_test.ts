@@ -217,7 +217,9 @@ Deno.test("backups in blocks: what changed is stored, in every repository agains
     manifests.push(await verifyBackup(config, label));
   }
   assertEquals(manifests[0]!.label, report.label);
-  const [first, second, whole] = manifests.map(({ files }) => files.find(({ name }) => name.endsWith("/20000"))!);
+  const [first, second, whole] = manifests.map(({ files }) =>
+    files.values().find(({ name }) => name.endsWith("/20000"))!
+  );
   assertEquals([first?.blockSizeBytes, second?.blockSizeBytes, whole?.blockSizeBytes], [16384, 16384, undefined]);
   assert(first!.repoSizeBytes < 5000 && second!.repoSizeBytes < 5000, "one block of 16 KiB, compressed");
   assert(whole!.repoSizeBytes > first!.repoSizeBytes);
@@ -236,11 +238,13 @@ Deno.test("touched and not changed, a file in blocks is what the earlier backup 
   const { report, log } = await backUp(scene, { type: "incr" });
   assertIncludes(log.text(), `match file from prior backup ${scene.pgPath}/base/5/20000`);
   const manifest = await verifyBackup(scene.configs[0]!, report.label);
-  const file = manifest.files.find(({ name }) => name.endsWith("/20000"));
+  const file = [...manifest.files].find(({ name }) => name.endsWith("/20000"));
   assertEquals([file?.reference, file?.timestamp], [full.label, LONG_AGO + 500]);
   change(scene, "base/5/20000", "", LONG_AGO + 600);
   const { report: last } = await backUp(scene, { type: "incr" });
-  const emptied = (await verifyBackup(scene.configs[0]!, last.label)).files.find(({ name }) => name.endsWith("/20000"));
+  const emptied = (await verifyBackup(scene.configs[0]!, last.label)).files.values().find(({ name }) =>
+    name.endsWith("/20000")
+  );
   assertEquals([emptied?.sizeBytes, emptied?.reference, emptied?.blockMapBytes], [0, undefined, undefined]);
 });
 

@@ -125,4 +125,15 @@ Deno.test("XXH3 of 128 bits is what libxxhash makes of every length to 3000 byte
   assertEquals(sha1Hex(new TextEncoder().encode(lines)), "cb6f0e55f36010850bc4c265562032f4c4e2e9a6");
   assertEquals(hex(xxh3(new Uint8Array(8192))), "6c8a36bd5451c725620797930ab0991a");
   assertEquals(hex(xxh3(Uint8Array.from({ length: 8192 }, (_, at) => at))), "cc9793551046aad5192da51815062f07");
+  // As long as what is taken in at once, and longer.
+  const long = [
+    [65_536, "267bdd80b3f274499ae973f97c1f3eba"],
+    [65_600, "0ae4459bdfa2cb2323d31d3805f2d83f"],
+    [65_601, "b82b39afbd31b87c7e94cbb3ae7f1e11"],
+    [131_072, "3de71a1264ac4548ab646508cda6bf91"],
+    [200_000, "6708d7c6a291e80fd792715d1c878453"],
+  ] as const;
+  for (const [size, digest] of long) {
+    assertEquals(hex(xxh3(Uint8Array.from({ length: size }, (_, at) => at * 7 + (at >> 8)))), digest, `size ${size}`);
+  }
 });

@@ -14,7 +14,7 @@ import {
   backupOptions,
   repositories,
   restoreOptions,
-  stanzaOptions,
+  stanzaDeleteOptions,
 } from "../../src/cli/typed_options.ts";
 import { restoreCommandText } from "../../src/cli/restore_command.ts";
 import type { ErrorKind, WalferryError } from "../../src/errors.ts";
@@ -286,7 +286,7 @@ Deno.test("repositories: gaps, order, choice, equal paths", async () => {
   await refused(
     "OptionRequired",
     "requires option: repo",
-    () => stanzaOptions(configure("--stanza=main stanza-delete", file)),
+    () => stanzaDeleteOptions(configure("--stanza=main stanza-delete", file)),
   );
 });
 

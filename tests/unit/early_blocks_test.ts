@@ -13,8 +13,11 @@ function entry(label: string, backrestVersion: string, repoSizeMapBytes?: number
 
 /** Label of the backup that is in the way of reading the incremental one. */
 function inTheWay(full: BackupInfoEntry, incr: BackupInfoEntry, file: Partial<ManifestFile>): string | undefined {
-  const manifest = { label: INCR, references: [FULL, INCR], files: [{ name: "pg_data/a", ...file }] } as Manifest;
-  return earlyBlocks(manifest, { backups: [full, incr] } as Partial<BackupInfo> as BackupInfo)?.label;
+  const manifest = { label: INCR, references: [FULL, INCR], files: [{ name: "pg_data/a", ...file } as ManifestFile] };
+  return earlyBlocks(
+    manifest as Partial<Manifest> as Manifest,
+    { backups: [full, incr] } as Partial<BackupInfo> as BackupInfo,
+  )?.label;
 }
 
 Deno.test("blocks of versions before 2.46 are refused, wherever in the chain they are", () => {

@@ -4,10 +4,16 @@ import { ElfFile, FLAG_EXECUTE, FLAG_WRITE, type Segment, SEGMENT_LOAD, SEGMENT_
 import { packElf } from "../../build/elf_pack.ts";
 import { stopBundler } from "../../build/bundle.ts";
 import { assert, assertEquals, assertThrows } from "../support/assert.ts";
-import { testWith } from "../support/requirements.ts";
+import { skipTest, testWith } from "../support/requirements.ts";
 
 const PAGE_BYTES = 4096;
-const packable = Deno.build.target === "x86_64-unknown-linux-gnu";
+
+/** Registers a test that packs the executable of the runtime that runs it. */
+function packTest(name: string, run: (test: Deno.TestContext) => void | Promise<void>): void {
+  const { target } = Deno.build;
+  if (target === "x86_64-unknown-linux-gnu") Deno.test(name, run);
+  else skipTest(name, `the runtime here is for ${target}`);
+}
 
 testWith(["as", "objcopy"], "the bytes of the entry code are what its listing assembles to", async () => {
   const folder = await Deno.makeTempDir();
@@ -62,8 +68,7 @@ Deno.test("a variable that the environment could hold twice, or a text with a ze
   await assertThrows(() => entrySegment({ ...TABLE, arguments: ["a\0b"] }));
 });
 
-Deno.test("a file that is not a position-independent, dynamically linked x86-64 executable is refused", async (test) => {
-  if (!packable) return console.log(`SKIPPED: the runtime here is for ${Deno.build.target}`);
+packTest("a file that is not a position-independent, dynamically linked x86-64 executable is refused", async (test) => {
   const runtime = headOfRuntime();
   new ElfFile(runtime);
   const broken: Record<string, (view: DataView) => void> = {
@@ -91,55 +96,57 @@ function headOfRuntime(): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-Deno.test("a packed executable is an ELF file whose loadable segments a kernel and a dynamic linker accept", async () => {
-  if (!packable) return console.log(`SKIPPED: the runtime here is for ${Deno.build.target}`);
-  const runtime = Deno.readFileSync(Deno.execPath());
-  const before = new ElfFile(runtime.slice());
-  const chunks = [{ name: "main.js", text: "main" }, { name: "worker.js", text: "wörker" }];
-  const pieces = await packElf(runtime, chunks);
-  await stopBundler();
-  const packed = new Uint8Array(await new Blob(pieces as BlobPart[]).arrayBuffer());
-  const elf = new ElfFile(packed);
-  const loads = elf.segments().filter(({ type }) => type === SEGMENT_LOAD);
+packTest(
+  "a packed executable is an ELF file whose loadable segments a kernel and a dynamic linker accept",
+  async () => {
+    const runtime = Deno.readFileSync(Deno.execPath());
+    const before = new ElfFile(runtime.slice());
+    const chunks = [{ name: "main.js", text: "main" }, { name: "worker.js", text: "wörker" }];
+    const pieces = await packElf(runtime, chunks);
+    await stopBundler();
+    const packed = new Uint8Array(await new Blob(pieces as BlobPart[]).arrayBuffer());
+    const elf = new ElfFile(packed);
+    const loads = elf.segments().filter(({ type }) => type === SEGMENT_LOAD);
 
-  assertEquals(loads.length, before.segments().filter(({ type }) => type === SEGMENT_LOAD).length + 1);
-  for (const [index, load] of loads.entries()) {
+    assertEquals(loads.length, before.segments().filter(({ type }) => type === SEGMENT_LOAD).length + 1);
+    for (const [index, load] of loads.entries()) {
+      assertEquals(
+        (load.address - load.offset) % PAGE_BYTES,
+        0,
+        `segment ${index}: address and offset differ within a page`,
+      );
+      assertEquals(load.align % PAGE_BYTES, 0);
+      assert(load.offset + load.fileBytes <= packed.length, `segment ${index} ends behind the file`);
+      assert(load.memoryBytes >= load.fileBytes);
+      assert((load.flags & (FLAG_EXECUTE | FLAG_WRITE)) !== (FLAG_EXECUTE | FLAG_WRITE), "writable code");
+      const next = loads[index + 1];
+      if (next !== undefined) assert(pageAfter(load) <= next.address, `segment ${index} reaches into the next`);
+    }
+    const added = loads.at(-1)!;
+    assertEquals(elf.entry, added.address);
+    assertEquals(added.flags & FLAG_EXECUTE, FLAG_EXECUTE);
+    assertEquals(added.offset + added.fileBytes, packed.length, "a file cut short must lose what it starts with");
+    assertEquals(packed.subarray(added.offset, added.offset + entryCode().length).toHex(), entryCode().toHex());
+
+    const table = new DataView(packed.buffer, added.offset + entryCode().length);
+    const tableAddress = added.address + entryCode().length;
+    const addressAt = (at: number) => tableAddress - Number(table.getBigInt64(at, true));
+    assertEquals(addressAt(0), before.entry);
+    assertEquals(addressAt(8), before.addressSlot("environ"));
+    const writable = loads.findLast(({ flags }) => (flags & FLAG_WRITE) !== 0)!;
+    const spareWord = addressAt(40);
+    const used = before.segments().find(({ address, type }) => type === SEGMENT_LOAD && address === writable.address)!;
+    assert(spareWord >= used.address + used.memoryBytes && spareWord % 8 === 0, "the spare word is in use");
+    assert(spareWord + 8 <= writable.address + writable.memoryBytes, "the spare word is not in memory");
+
+    assertEquals(before.segments().filter(({ type }) => type === SEGMENT_NOTE).length, 1);
     assertEquals(
-      (load.address - load.offset) % PAGE_BYTES,
-      0,
-      `segment ${index}: address and offset differ within a page`,
+      packed.subarray(PAGE_BYTES, runtime.length).every((byte, index) => byte === runtime[PAGE_BYTES + index]),
+      true,
+      "more than the headers of the runtime changed",
     );
-    assertEquals(load.align % PAGE_BYTES, 0);
-    assert(load.offset + load.fileBytes <= packed.length, `segment ${index} ends behind the file`);
-    assert(load.memoryBytes >= load.fileBytes);
-    assert((load.flags & (FLAG_EXECUTE | FLAG_WRITE)) !== (FLAG_EXECUTE | FLAG_WRITE), "writable code");
-    const next = loads[index + 1];
-    if (next !== undefined) assert(pageAfter(load) <= next.address, `segment ${index} reaches into the next`);
-  }
-  const added = loads.at(-1)!;
-  assertEquals(elf.entry, added.address);
-  assertEquals(added.flags & FLAG_EXECUTE, FLAG_EXECUTE);
-  assertEquals(added.offset + added.fileBytes, packed.length, "a file cut short must lose what it starts with");
-  assertEquals(packed.subarray(added.offset, added.offset + entryCode().length).toHex(), entryCode().toHex());
-
-  const table = new DataView(packed.buffer, added.offset + entryCode().length);
-  const tableAddress = added.address + entryCode().length;
-  const addressAt = (at: number) => tableAddress - Number(table.getBigInt64(at, true));
-  assertEquals(addressAt(0), before.entry);
-  assertEquals(addressAt(8), before.addressSlot("environ"));
-  const writable = loads.findLast(({ flags }) => (flags & FLAG_WRITE) !== 0)!;
-  const spareWord = addressAt(40);
-  const used = before.segments().find(({ address, type }) => type === SEGMENT_LOAD && address === writable.address)!;
-  assert(spareWord >= used.address + used.memoryBytes && spareWord % 8 === 0, "the spare word is in use");
-  assert(spareWord + 8 <= writable.address + writable.memoryBytes, "the spare word is not in memory");
-
-  assertEquals(before.segments().filter(({ type }) => type === SEGMENT_NOTE).length, 1);
-  assertEquals(
-    packed.subarray(PAGE_BYTES, runtime.length).every((byte, index) => byte === runtime[PAGE_BYTES + index]),
-    true,
-    "more than the headers of the runtime changed",
-  );
-});
+  },
+);
 
 function pageAfter({ address, memoryBytes }: Segment): number {
   return Math.ceil((address + memoryBytes) / PAGE_BYTES) * PAGE_BYTES;

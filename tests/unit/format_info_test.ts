@@ -1,3 +1,4 @@
+import process from "node:process";
 import type { WalferryError } from "../../src/errors.ts";
 import { parseArchiveInfo, renderArchiveInfo } from "../../src/format/archive_info.ts";
 import { parseBackupInfo, renderBackupInfo } from "../../src/format/backup_info.ts";
@@ -31,11 +32,11 @@ Deno.test("backup.info written by pgbackrest is read, and written again byte for
 Deno.test("a manifest is read, and written again byte for byte", () => {
   const manifest = parseManifest(MANIFEST);
   assertEquals([...renderManifest(manifest)].join(""), MANIFEST);
-  const file = manifest.files.find(({ name }) => name.endsWith("/16395"))!;
+  const file = [...manifest.files].find(({ name }) => name.endsWith("/16395"))!;
   assertEquals(file.checksumPageErrors, [[3, 3], [5, 7]]);
   assertEquals([file.mode, file.user, file.reference], [0o600, "postgres", undefined]);
-  assertEquals(manifest.files.find(({ name }) => name.includes("a=b"))?.sizeBytes, 3);
-  const member = manifest.files.find(({ bundleId }) => bundleId !== undefined)!;
+  assertEquals([...manifest.files].find(({ name }) => name.includes("a=b"))?.sizeBytes, 3);
+  const member = [...manifest.files].find(({ bundleId }) => bundleId !== undefined)!;
   assertEquals([member.bundleId, member.bundleOffset, member.repoSizeBytes], [1, 2856144, 112]);
 });
 
@@ -183,11 +184,12 @@ Deno.test("a manifest of a hundred thousand files is read and written in seconds
     }={"checksum":"587b596f04f7db9c2cad3d6b87dd2b3a05de4f35","size":3,"timestamp":1795220207}`;
   const many = Array.from({ length: 100_000 }, (_, index) => line(index)).join("\n");
   const text = withChecksum(MANIFEST.replace(/\[target:file\]\n[\s\S]*?\n\n/, `[target:file]\n${many}\n\n`));
-  const startMs = performance.now();
+  const start = process.cpuUsage();
   const manifest = parseManifest(text);
   assertEquals(manifest.files.length, 100_000);
   assertEquals([...renderManifest(manifest)].join("").length, text.length);
-  assert(performance.now() - startMs < 20_000, "far too slow");
+  const { user, system } = process.cpuUsage(start);
+  assert((user + system) / 1e6 < 20, "far too slow");
 });
 
 Deno.test("names of WAL: directories, neighbours, ranges and locations", () => {

@@ -5,7 +5,7 @@ import { renderInfoJson } from "../../src/repository/info_json.ts";
 import { renderInfoText } from "../../src/repository/info_text.ts";
 import type { StanzaInfo } from "../../src/repository/info_data.ts";
 import { Repository } from "../../src/repository/repository.ts";
-import { readRecord, saveRecord, VerifiedRecord } from "../../src/repository/verified_record.ts";
+import { saveVerification, type VerificationMode } from "../../src/repository/verification_results.ts";
 import { missingForBackups } from "../../src/repository/wal_sight.ts";
 import { assert, assertEquals, assertIncludes } from "../support/assert.ts";
 import { fullBackup, OutlookStanza, segmentAt, STORED_SECONDS } from "../support/outlook_stanza.ts";
@@ -154,27 +154,35 @@ Deno.test("info tells the last verification with its result, and pins", async ()
   await stanza.make([fullBackup(LABEL, 5, 6, { annotations })]);
   stanza.store(1, 5, 6);
   await using repository = await Repository.open(stanza.config);
-  const verified = async (damages: number) => {
-    await saveRecord(repository, STANZA, new VerifiedRecord(new Map(), new Map(), { time: STORED_SECONDS, damages }));
-    assertEquals((await readRecord(repository, STANZA))?.last, { time: STORED_SECONDS, damages });
-    return await stanza.info();
-  };
-  assert(/repo1: verified 2026-\S+ \S+: ok\n/.test(text(await verified(0))));
-  const info = await verified(3);
-  assert(/repo1: verified 2026-\S+ \S+: 3 missing or damaged\n/.test(text(info)), text(info));
-  assertEquals(own(info).verified, [{ damage: 3, "repo-key": 1, time: STORED_SECONDS }]);
+  const keep = (mode: VerificationMode, time: number, damages: number) =>
+    saveVerification(repository, STANZA, { mode, time, durationSeconds: 7, damages, repaired: 1 });
+  await keep("quick", STORED_SECONDS - 9, 5);
+  await keep("full", STORED_SECONDS - 5, 0);
+  assert(/repo1: verified \(full\) 2026-\S+ \S+: ok\n/.test(text(await stanza.info())));
+  assert(!text(await stanza.info()).includes("(quick)"), "what a full run found later stands for a quick look");
+  await keep("quick", STORED_SECONDS, 3);
+  const info = await stanza.info();
+  assert(
+    /repo1: verified \(full\) 2026-\S+ \S+: ok\n +repo1: verified \(quick\) 2026-\S+ \S+: 3 missing or damaged\n/
+      .test(text(info)),
+    text(info),
+  );
+  const common = { duration: 7, "repo-key": 1, repaired: 1 };
+  assertEquals(own(info).verified, [
+    { ...common, damage: 0, mode: "full", time: STORED_SECONDS - 5 },
+    { ...common, damage: 3, mode: "quick", time: STORED_SECONDS },
+  ]);
   assertEquals(own(info).pin, [{ label: LABEL, reason: "before the move", "repo-key": 1 }]);
   assertIncludes(text(info), "            pinned: before the move\n");
   // A record that cannot be understood is told, and stands in the way of nothing.
-  Deno.writeTextFileSync(`${stanza.path}/repo/walferry/${STANZA}/verified.json`, "{}\n");
+  Deno.writeTextFileSync(`${stanza.path}/repo/walferry/${STANZA}/verified/full.json`, "{}\n");
   const unreadable = await stanza.info();
-  assertIncludes(text(unreadable), "repo1: the last verification is not known: the record is of another format\n");
-  assertEquals(unreadable.status.code, 0);
-  await repository.storage.write(
-    `walferry/${STANZA}/verified.json`,
-    new TextEncoder().encode('{"backup":{},"format":1,"wal":{}}\n'),
+  assertIncludes(
+    text(unreadable),
+    "repo1: the last verification (full) is not known: the result is of another format\n",
   );
-  assertEquals((await readRecord(repository, STANZA))?.last, undefined);
+  assertEquals(own(unreadable).verified.length, 1);
+  assertEquals(unreadable.status.code, 0);
 });
 
 Deno.test("a backup that expired while the WAL was listed lacks nothing, and only directories with WAL of backups are asked", async () => {

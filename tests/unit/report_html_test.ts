@@ -14,6 +14,7 @@ function repository(
 ): RepositoryInfo {
   return {
     key,
+    role: "all",
     cipher: key === 2 ? "aes-256-cbc" : "none",
     status: backups.length === 0 ? INFO_STATUS.noBackup : INFO_STATUS.ok,
     archives: [],

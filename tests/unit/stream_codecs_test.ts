@@ -1,7 +1,13 @@
 import type { WalferryError } from "../../src/errors.ts";
 import { type ByteStream, pipeline } from "../../src/stream/byte_stream.ts";
-import { decryptFilter, encryptFilter, generateCipherPass } from "../../src/stream/cipher.ts";
-import { compressBytes, compressFilter, decompressFilter } from "../../src/stream/compress.ts";
+import {
+  decryptBytes,
+  decryptFilter,
+  encryptBytes,
+  encryptFilter,
+  generateCipherPass,
+} from "../../src/stream/cipher.ts";
+import { compressBytes, compressFilter, decompressBytes, decompressFilter } from "../../src/stream/compress.ts";
 import type { CompressType } from "../../src/stream/compress_type.ts";
 import { sha1Hex, Sha1Meter } from "../../src/stream/hash.ts";
 import { collect, drain, streamOf } from "../../src/stream/sources.ts";
@@ -60,11 +66,18 @@ for (const [type, program, args] of TOOLS) {
           sha1Hex(bytes),
           `we read ${program}'s: ${name}`,
         );
-        assertEquals(
-          sha1Hex(await all(decompressFilter(type)(streamOf(await compressBytes({ type }, bytes))))),
-          sha1Hex(bytes),
-          `in one go: ${name}`,
-        );
+        const atOnce = await compressBytes({ type }, bytes);
+        for (
+          const [how, content] of [
+            ["ours made in one go", all(decompressFilter(type)(streamOf(atOnce)))],
+            [`ours made in one go, by ${program}`, tool(program, [...args, "-dc"], atOnce)],
+            ["in one go", decompressBytes(type, foreign, bytes.length)],
+          ] as const
+        ) assertEquals(sha1Hex(await content), sha1Hex(bytes), `${how}: ${name}`);
+        // The others go through the stream all the same, at leisure.
+        if (type !== "gz" && type !== "zst") continue;
+        const raw = await compressBytes({ type }, bytes, "raw");
+        assertEquals(sha1Hex(await decompressBytes(type, raw, bytes.length, "raw")), sha1Hex(bytes), `raw: ${name}`);
       }
     },
   );
@@ -77,10 +90,19 @@ for (const [type, program, args] of TOOLS) {
         drain(decompressFilter(type)(streamOf(compressed.slice(0, cut))))
       );
       assertEquals(error.kind, "Format", `cut at ${cut} of ${compressed.length}: ${error.message}`);
+      const atOnce = await assertThrows<WalferryError>(() =>
+        decompressBytes(type, compressed.slice(0, cut), bytes.length)
+      );
+      assertEquals(atOnce.kind, "Format", `in one go, cut at ${cut} of ${compressed.length}: ${atOnce.message}`);
     }
+    const long = await assertThrows<WalferryError>(() => decompressBytes(type, compressed, bytes.length - 1));
+    assert(["Format", "FileRead"].includes(long.kind), long.message);
     for (const at of [0, 1, 30, compressed.length >> 1, compressed.length - 3]) {
       const damaged = compressed.slice();
       damaged[at]! ^= 0x41;
+      const atOnce = await decompressBytes(type, damaged, bytes.length).catch((error: WalferryError) => error.kind);
+      const isUnseen = atOnce instanceof Uint8Array && sha1Hex(atOnce) !== sha1Hex(bytes) && type !== "zst" && at !== 1;
+      assert(!isUnseen && (atOnce instanceof Uint8Array || ["Format", "FileRead"].includes(atOnce)), String(atOnce));
       try {
         // zstd frames carry no checksum: there damage may pass here, and the SHA-1 behind it finds it.
         const out = await all(decompressFilter(type)(streamOf(damaged)));
@@ -188,16 +210,24 @@ testWith(["openssl"], "encryption: openssl reads ours and we read openssl's", as
       sha1Hex(bytes),
       name,
     );
+    for (const framing of ["normal", "raw"] as const) {
+      const atOnce = encryptBytes(PASS, bytes, framing);
+      assertEquals(sha1Hex(await all(decryptFilter(PASS, framing)(streamOf(atOnce)))), sha1Hex(bytes), name);
+      const stream = await all(encryptFilter(PASS, framing)(streamOf(bytes)));
+      assertEquals(sha1Hex(decryptBytes(PASS, stream, framing)), sha1Hex(bytes), name);
+    }
   }
 });
 
 Deno.test("encryption: a wrong passphrase, a missing and a foreign header are told", async () => {
   const stored = await all(encryptFilter(PASS)(streamOf(text("secret"))));
-  const messageOf = async (bytes: Uint8Array, pass = PASS) =>
-    (await assertThrows<WalferryError>(
-      () => drain(decryptFilter(pass)(streamOf(bytes))),
-      (error) => assertEquals(error.kind, "Crypto"),
-    )).message;
+  const messageOf = async (bytes: Uint8Array, pass = PASS) => {
+    const isCrypto = (error: WalferryError) => assertEquals(error.kind, "Crypto");
+    const { message } = await assertThrows<WalferryError>(() => drain(decryptFilter(pass)(streamOf(bytes))), isCrypto);
+    const atOnce = await assertThrows<WalferryError>(() => decryptBytes(pass, bytes), isCrypto);
+    assertEquals(atOnce.message, message);
+    return message;
+  };
   assertEquals(await messageOf(new Uint8Array(0)), "cipher header missing");
   assertEquals(await messageOf(stored.slice(0, 12)), "cipher header missing");
   assertEquals(await messageOf(text("plain text that is long enough")), "cipher header invalid");

@@ -1,0 +1,167 @@
+/**
+ * Columns of a table with very many rows. An object for each row would cost hundreds of bytes; here a number costs four, a checksum
+ * twenty-four, a name little more than its last part. What holds no value costs nothing: room is made in chunks, when something is put there.
+ */
+import { compareBytes } from "./json.ts";
+
+/** Rows of a chunk: room is made for so many at once. */
+const CHUNK_BITS = 13;
+const CHUNK_ROWS = 1 << CHUNK_BITS;
+const ROW_IN_CHUNK = CHUNK_ROWS - 1;
+
+/** Marks a number that does not fit beside. 0 stands for none, all others for one less than themselves. */
+const ELSEWHERE = 0xffff_ffff;
+
+/** A number or nothing in each row. Whole numbers below 2^32 - 2 are packed, others are possible. */
+export class NumberColumn {
+  readonly #chunks: (Uint32Array | undefined)[] = [];
+  readonly #elsewhere = new Map<number, number>();
+
+  get(row: number): number | undefined {
+    const packed = this.#chunks[row >>> CHUNK_BITS]?.[row & ROW_IN_CHUNK] ?? 0;
+    if (packed === ELSEWHERE) return this.#elsewhere.get(row);
+    return packed === 0 ? undefined : packed - 1;
+  }
+
+  set(row: number, value: number | undefined): void {
+    const chunk = this.#chunks[row >>> CHUNK_BITS] ?? (value === undefined ? undefined : this.#grow(row));
+    if (chunk === undefined) return;
+    const fits = value === undefined || (Number.isInteger(value) && value >= 0 && value < ELSEWHERE - 1);
+    if (!fits) this.#elsewhere.set(row, value);
+    else if (chunk[row & ROW_IN_CHUNK] === ELSEWHERE) this.#elsewhere.delete(row);
+    chunk[row & ROW_IN_CHUNK] = !fits ? ELSEWHERE : value === undefined ? 0 : value + 1;
+  }
+
+  #grow(row: number): Uint32Array {
+    const at = row >>> CHUNK_BITS;
+    while (this.#chunks.length <= at) this.#chunks.push(undefined);
+    return this.#chunks[at] = new Uint32Array(CHUNK_ROWS);
+  }
+}
+
+const SHA1_BYTES = 20;
+const SHA1_CHUNK = 4096;
+
+/** A SHA-1 or nothing in each row: in hexadecimal outside, in 20 bytes inside. */
+export class Sha1Column {
+  /** Rows without one need no room for one. */
+  readonly #slots = new NumberColumn();
+  readonly #chunks: Uint8Array[] = [];
+  #used = 0;
+
+  get(row: number): string | undefined {
+    const slot = this.#slots.get(row);
+    return slot === undefined ? undefined : this.#bytesOf(slot).toHex();
+  }
+
+  set(row: number, hex: string | undefined): void {
+    if (hex === undefined) return this.#slots.set(row, undefined);
+    let slot = this.#slots.get(row);
+    if (slot === undefined) {
+      slot = this.#used++;
+      if (slot % SHA1_CHUNK === 0) this.#chunks.push(new Uint8Array(SHA1_CHUNK * SHA1_BYTES));
+      this.#slots.set(row, slot);
+    }
+    this.#bytesOf(slot).setFromHex(hex);
+  }
+
+  #bytesOf(slot: number): Uint8Array {
+    const from = (slot % SHA1_CHUNK) * SHA1_BYTES;
+    return this.#chunks[Math.floor(slot / SHA1_CHUNK)]!.subarray(from, from + SHA1_BYTES);
+  }
+}
+
+const ARENA_BITS = 16;
+const ARENA_BYTES = 1 << ARENA_BITS;
+const LENGTH_BYTES = 2;
+/** Instead of a length: the name fills the rest of its chunk, which is its own. */
+const WHOLE_CHUNK = 0xffff;
+
+/** Paths in rows that are only added to. Directories, which many rows share, are kept once. */
+export class PathColumn {
+  /** With the slash that ends them; empty for a name without one. */
+  readonly #directories: string[] = [];
+  readonly #directoryIds = new Map<string, number>();
+  readonly #directoryOf = new NumberColumn();
+  /** Where the last part of the path is: number of the chunk, and byte in it. */
+  readonly #placeOf = new NumberColumn();
+  readonly #chunks: Uint8Array[] = [];
+  #free = ARENA_BYTES;
+  #length = 0;
+
+  get(row: number): string {
+    return this.#directories[this.#directoryOf.get(row)!]! + textOf(this.#lastPart(row));
+  }
+
+  /** @returns the row that it got */
+  push(path: string): number {
+    const slash = path.lastIndexOf("/") + 1;
+    const row = this.#length++;
+    this.#directoryOf.set(row, this.#directoryId(path.slice(0, slash)));
+    this.#placeOf.set(row, this.#store(path, slash));
+    return row;
+  }
+
+  /** Orders two rows by the bytes of their paths. */
+  compare(a: number, b: number): number {
+    if (this.#directoryOf.get(a) !== this.#directoryOf.get(b)) return compareBytes(this.get(a), this.get(b));
+    const left = this.#lastPart(a);
+    const right = this.#lastPart(b);
+    const length = Math.min(left.length, right.length);
+    for (let at = 0; at < length; at++) {
+      if (left[at] !== right[at]) return left[at]! - right[at]!;
+    }
+    return left.length - right.length;
+  }
+
+  #directoryId(text: string): number {
+    const known = this.#directoryIds.get(text);
+    if (known !== undefined) return known;
+    // Made anew from its bytes: a slice would keep alive the whole text that it was cut from.
+    const own = new TextDecoder().decode(new TextEncoder().encode(text));
+    const id = this.#directories.push(own) - 1;
+    this.#directoryIds.set(own, id);
+    return id;
+  }
+
+  /** Stores what follows `from`; gives its place. */
+  #store(path: string, from: number): number {
+    const bytes = isAscii(path, from) ? undefined : new TextEncoder().encode(path.slice(from));
+    const length = bytes?.length ?? path.length - from;
+    const isOwn = length >= WHOLE_CHUNK - LENGTH_BYTES;
+    if (isOwn || this.#free + LENGTH_BYTES + length > ARENA_BYTES) {
+      this.#chunks.push(new Uint8Array(isOwn ? LENGTH_BYTES + length : ARENA_BYTES));
+      this.#free = 0;
+    }
+    const chunk = this.#chunks.at(-1)!;
+    const place = ((this.#chunks.length - 1) << ARENA_BITS >>> 0) + this.#free;
+    const said = isOwn ? WHOLE_CHUNK : length;
+    chunk[this.#free] = said & 0xff;
+    chunk[this.#free + 1] = said >>> 8;
+    const start = this.#free + LENGTH_BYTES;
+    if (bytes !== undefined) chunk.set(bytes, start);
+    else for (let at = 0; at < length; at++) chunk[start + at] = path.charCodeAt(from + at);
+    this.#free = isOwn ? ARENA_BYTES : start + length;
+    return place;
+  }
+
+  #lastPart(row: number): Uint8Array {
+    const place = this.#placeOf.get(row)!;
+    const chunk = this.#chunks[place >>> ARENA_BITS]!;
+    const at = place & (ARENA_BYTES - 1);
+    const length = chunk[at]! | chunk[at + 1]! << 8;
+    const start = at + LENGTH_BYTES;
+    return chunk.subarray(start, length === WHOLE_CHUNK ? chunk.length : start + length);
+  }
+}
+
+function isAscii(text: string, from: number): boolean {
+  for (let at = from; at < text.length; at++) if (text.charCodeAt(at) > 0x7f) return false;
+  return true;
+}
+
+/** Names are short and mostly plain: for those a decoder's start costs more than its work. */
+function textOf(bytes: Uint8Array): string {
+  if (bytes.length > 64 || bytes.some((byte) => byte > 0x7f)) return new TextDecoder().decode(bytes);
+  return String.fromCharCode(...bytes);
+}

@@ -1,0 +1,39 @@
+/** Where a repair works: the repository that is mended, those that are asked, and the place for what is taken out. */
+import type { CommandContext } from "../process/command_context.ts";
+import type { Repository } from "../repository/repository.ts";
+
+export interface RepairPlaceFacts {
+  readonly repository: Repository;
+  /** The other repositories, in the order in which they are asked. */
+  readonly others: readonly Repository[];
+  readonly stanza: string;
+  readonly context: CommandContext;
+  /** Objects on their way at once. */
+  readonly atOnce: number;
+}
+
+export class RepairPlace {
+  readonly repository: Repository;
+  readonly others: readonly Repository[];
+  readonly stanza: string;
+  readonly context: CommandContext;
+  readonly atOnce: number;
+  readonly #aside: string;
+
+  constructor({ repository, others, stanza, context, atOnce }: RepairPlaceFacts) {
+    this.repository = repository;
+    this.others = others;
+    this.stanza = stanza;
+    this.context = context;
+    this.atOnce = atOnce;
+    const time = new Date(context.clock.nowMs()).toISOString().replaceAll(/[-:]/g, "").slice(0, 15);
+    this.#aside = `walferry/${stanza}/damaged/${time}`;
+  }
+
+  /** What is damaged is never thrown away: somebody may know more than this program. @throws WalferryError of the store */
+  async keepAside(path: string): Promise<void> {
+    const { storage } = this.repository;
+    const stream = await storage.read(path);
+    if (stream !== undefined) await storage.write(`${this.#aside}/${path}`, stream);
+  }
+}
