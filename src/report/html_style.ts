@@ -33,6 +33,7 @@ ul.notes { list-style: none; margin: 1rem 0; padding: 0; }
 section.stanza { margin-top: 2.5rem; padding-top: 1.25rem; border-top: 2px solid var(--line); }
 .head { display: flex; flex-wrap: wrap; align-items: center; gap: .25rem .75rem; }
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 19rem), 1fr)); gap: .75rem; margin: 1rem 0; }
+.cards.charts { grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); }
 .card { padding: .75rem 1rem; background: var(--card); border: 1px solid var(--line); border-radius: .5rem; min-width: 0; }
 .card h3, figure h3 { margin: 0 0 .35rem; } .card .head { justify-content: space-between; }
 dl { margin: 0; display: grid; grid-template-columns: minmax(6.5rem, auto) 1fr; gap: .15rem .75rem; } dt { color: var(--soft); }
@@ -49,13 +50,15 @@ td.words { white-space: normal; min-width: 16rem; }
 summary { cursor: pointer; padding: .35rem 0; font-weight: 600; }
 svg { display: block; width: 100%; height: auto; } svg.wide { min-width: 44rem; }
 svg text { fill: var(--ink); font-size: 13px; } svg text.soft { fill: var(--soft); color: var(--soft); }
+svg .echo { display: none; }
 svg .axis { stroke: var(--line); } svg .full { fill: var(--full); } svg .diff { fill: var(--diff); } svg .incr { fill: var(--incr); }
 svg .wal { fill: var(--wal); } svg .gap { stroke: var(--gap); stroke-width: 9; stroke-dasharray: 3 3; } svg .track { fill: var(--line); opacity: .5; }
 svg .growth { fill: none; stroke: var(--wal); stroke-width: 2; } svg .passed { fill: var(--good); } svg .failed { fill: none; stroke: var(--gap); stroke-width: 3; }
 svg a:focus-visible { outline: none; } svg a:focus-visible rect { stroke: var(--focus); stroke-width: 3; } svg a:hover rect { stroke: var(--ink); stroke-width: 1.5; }
 ul.legend { list-style: none; padding: 0; margin: .35rem 0; display: flex; flex-wrap: wrap; gap: .15rem 1.25rem; color: var(--soft); font-size: .9rem; }
 ul.legend li { display: flex; align-items: center; gap: .4rem; } ul.legend svg { width: 18px; height: 16px; flex: none; }
-@media (max-width: 30rem) { body { font-size: .95rem; } dl { grid-template-columns: 1fr; } dd { margin-bottom: .35rem; } }
+@media screen and (max-width: 46rem) { svg .echo { display: inline; } }
+@media (max-width: 30rem) { .card svg text { font-size: 17px; } body { font-size: .95rem; } dl { grid-template-columns: 1fr; } dd { margin-bottom: .35rem; } }
 @media print { body { max-width: none; padding: 0; font-size: 9pt; } .skip { display: none; } .scroll { overflow: visible; } svg.wide { min-width: 0; }
   .card, figure, tr { break-inside: avoid; } h2, h3, thead { break-after: avoid; } th, td { padding: .15rem .35rem; white-space: normal; overflow-wrap: anywhere; }
   details:not([open])::details-content { content-visibility: visible; block-size: auto; } }

@@ -1,11 +1,12 @@
 /** What somebody should do something about, as the report puts it first: one sentence for each thing. */
 import { formatAge, formatLocalTime, formatSize } from "../report/units.ts";
-import { describeArchiveState } from "./archive_state.ts";
+import { type ArchiveState, describeArchiveState } from "./archive_state.ts";
 import { INFO_STATUS, type RepositoryInfo } from "./info_data.ts";
 import { byStop } from "./info_json.ts";
 import { gapLines } from "./outlook_text.ts";
-import type { ReportedStanza } from "./report_data.ts";
+import type { ReportedStanza, RepositorySight } from "./report_data.ts";
 import { standingResults } from "./verification_results.ts";
+import type { WalGap } from "./wal_coverage.ts";
 
 /** WAL that waits shorter than this is on its way, milliseconds. */
 const LAG_PATIENCE_MS = 5 * 60_000;
@@ -16,45 +17,106 @@ export interface Attention {
   readonly text: string;
 }
 
-/** The worse first. */
+/** The most urgent first: what is being lost now, then what would be missed when it is needed, then what is not known. */
 export function attentionsOf(stanza: ReportedStanza, nowMs: number): Attention[] {
-  const bad: string[] = [];
-  const warn: string[] = [];
-  const { info, lag, drills = [] } = stanza;
-  for (const repository of info.repositories) {
-    const name = `repo${repository.key}`;
-    if (!isWell(repository)) bad.push(`${name}: ${statusText(repository)}`);
-    const newest = [...repository.backups].sort(byStop).at(-1)?.entry;
-    if (newest?.error === true) bad.push(`${name}: backup ${newest.label} met pages with a wrong checksum`);
-    const { wal = [], verified = [], unknown = [] } = repository.outlook ?? {};
-    for (const { gaps, badHistories } of wal) {
-      bad.push(...gapLines(gaps.filter(({ reason }) => reason !== "arriving")).map((line) => `${name}: ${line}`));
-      warn.push(...badHistories.map((file) => `${name}: timeline history ${file} cannot be used`));
-    }
-    for (const { mode, time, damages } of standingResults(verified)) {
-      if (damages > 0) {
-        bad.push(
-          `${name}: the verification (${mode}) of ${formatLocalTime(time * 1000)} found ${damages} missing or damaged`,
-        );
-      }
-    }
-    warn.push(...unknown.map((line) => `${name}: ${line}`));
-  }
+  const { info, repositories } = stanza;
+  const walOf = repositories.map((sight) => ({ sight, wal: walTrouble(sight.info, info.archive) }));
+  const bad = [
+    ...repositories.flatMap(noRecovery),
+    ...lateWal(stanza, nowMs),
+    // What repositories are owed may be unknown: that is no trouble of the archive.
+    ...describeArchiveState({ ...info.archive, unknownBecause: undefined }, nowMs),
+    ...walOf.flatMap(({ sight, wal }) => named(sight.info, gapLines(wal.open))),
+    ...repositories.flatMap((sight) => named(sight.info, damageOf(sight.info))),
+    ...failedDrill(stanza),
+  ];
   const { unknownBecause } = info.archive;
-  bad.push(...describeArchiveState({ ...info.archive, unknownBecause: undefined }, nowMs));
-  if (unknownBecause !== undefined) warn.push(`what repositories are owed is not known: ${unknownBecause}`);
-  if (lag === "unreadable") warn.push("how far archiving is cannot be told: pg_wal is out of reach");
-  const lagText = describeLag(stanza, nowMs);
-  if (lagText !== undefined && lag !== undefined && lag !== "unreadable" && nowMs - lag.oldestMs! > LAG_PATIENCE_MS) {
-    bad.push(lagText);
-  }
-  const drill = drills.at(-1);
-  if (drill !== undefined && !drill.isGood) {
-    bad.push(`the drill of ${formatLocalTime(drill.atMs)} did not find a good backup`);
-  }
+  const warn = [
+    ...walOf.flatMap(({ sight, wal }) => named(sight.info, [...gapLines(wal.past), ...wal.histories])),
+    ...info.repositories.flatMap((repository) => named(repository, repository.outlook?.unknown ?? [])),
+    ...(unknownBecause === undefined ? [] : [`what repositories are owed is not known: ${unknownBecause}`]),
+    ...(stanza.lag === "unreadable" ? ["how far archiving is cannot be told: pg_wal is out of reach"] : []),
+  ];
   return [
     ...bad.map((text) => ({ level: "bad", text }) as const),
     ...warn.map((text) => ({ level: "warn", text }) as const),
+  ];
+}
+
+function named({ key }: RepositoryInfo, lines: readonly string[]): string[] {
+  return lines.map((line) => `repo${key}: ${line}`);
+}
+
+/** Why nothing could be restored from a repository. */
+function noRecovery({ info, recoverable }: RepositorySight): string[] {
+  if (!isWell(info)) return named(info, [statusText(info)]);
+  // What needs no WAL can be restored without it.
+  const needsWal = info.backups.some(({ entry: { archiveStart, options } }) =>
+    archiveStart !== undefined && !options.archiveCopy
+  );
+  return info.outlook?.wal !== undefined && needsWal && recoverable.length === 0
+    ? named(info, ["there is no WAL to make its backups consistent: no moment can be recovered to"])
+    : [];
+}
+
+function lateWal(stanza: ReportedStanza, nowMs: number): string[] {
+  const { lag } = stanza;
+  const text = describeLag(stanza, nowMs);
+  if (text === undefined || lag === undefined || lag === "unreadable" || lag.oldestMs === undefined) return [];
+  return nowMs - lag.oldestMs > LAG_PATIENCE_MS ? [text] : [];
+}
+
+/** Gaps that matter to recovery from now on, and those that a newer backup has left behind; what is told elsewhere is in neither. */
+function walTrouble({ key, backups, outlook }: RepositoryInfo, archive: ArchiveState) {
+  const open: WalGap[] = [];
+  const past: WalGap[] = [];
+  const histories: string[] = [];
+  for (const { gaps, badHistories, historyId } of outlook?.wal ?? []) {
+    const newestStart = backups.filter(({ entry }) => entry.historyId === historyId)
+      .map(({ entry }) => placeOf(entry.archiveStart ?? "")).reduce((a, b) => (a > b ? a : b), "");
+    for (const gap of gaps) {
+      if (gap.reason === "arriving" || (gap.label === undefined && isToldElsewhere(gap, key, archive))) continue;
+      const isPast = gap.label === undefined && newestStart > placeOf(gap.last);
+      (isPast ? past : open).push(gap);
+    }
+    histories.push(...badHistories.map((file) => `timeline history ${file} cannot be used`));
+  }
+  return { open, past, histories };
+}
+
+/** Where in the WAL a segment is, whatever its timeline. */
+function placeOf(segment: string): string {
+  return segment.slice(8);
+}
+
+/** A debt or a hole says what to do as well. */
+function isToldElsewhere({ reason, first }: WalGap, key: number, { debts, holes }: ArchiveState): boolean {
+  if (reason === "owed") return debts.some((debt) => debt.key === key);
+  return reason === "dropped" &&
+    holes.some((hole) => placeOf(hole.first) <= placeOf(first) && placeOf(first) <= placeOf(hole.last));
+}
+
+function damageOf({ backups, outlook }: RepositoryInfo): string[] {
+  const newest = [...backups].sort(byStop).at(-1)?.entry;
+  return [
+    ...standingResults(outlook?.verified ?? []).filter(({ damages }) => damages > 0).map(({ mode, time, damages }) =>
+      `the verification (${mode}) of ${
+        formatLocalTime(time * 1000)
+      } found ${damages} missing or damaged: verify --repair mends what another copy has`
+    ),
+    ...(newest?.error === true
+      ? [`backup ${newest.label} met pages with a wrong checksum: info --set=${newest.label} names the files`]
+      : []),
+  ];
+}
+
+function failedDrill({ drills = [] }: ReportedStanza): string[] {
+  const last = drills.at(-1);
+  if (last === undefined || last.isGood) return [];
+  return [
+    `the drill of ${formatLocalTime(last.atMs)} failed${
+      last.label === undefined ? "" : `: backup ${last.label} could not be restored and recovered`
+    }`,
   ];
 }
 
@@ -74,4 +136,9 @@ export function isWell({ role, status: { code } }: RepositoryInfo): boolean {
 /** What is wrong with a repository. */
 export function statusText({ status }: RepositoryInfo): string {
   return status.message.replaceAll("\n", " ");
+}
+
+/** A repository that could not be read: nothing is known of what it holds. */
+export function isUnreadable({ status: { code } }: RepositoryInfo): boolean {
+  return code === INFO_STATUS.other.code;
 }

@@ -1,18 +1,18 @@
 /** How sizes and durations of backups went over time, as SVG. What they show stands in the table of backups too. */
 import { escapeHtml } from "../report/html_page.ts";
 import { timeTicks } from "../report/time_ticks.ts";
-import { formatDuration, formatSize } from "../report/units.ts";
+import { formatAge, formatSize } from "../report/units.ts";
 import type { BackupRow, RepositoryInfo } from "./info_data.ts";
 import { byStop } from "./info_json.ts";
 
-const WIDTH = 560;
-const HEIGHT = 170;
-const LEFT = 74;
+const WIDTH = 480;
+const HEIGHT = 174;
+const LEFT = 92;
 const RIGHT = 8;
 const TOP = 10;
 const BOTTOM = 142;
 const BAR_WIDTH = 4;
-const TICKS_MAX = 4;
+const TICKS_MAX = 3;
 
 interface Point {
   readonly ms: number;
@@ -39,9 +39,9 @@ export function repositoryCharts({ key, backups }: RepositoryInfo, nowMs: number
       format: formatSize,
     }, nowMs),
     chart({
-      title: `repo${key}: duration`,
+      title: `repo${key}: duration of each backup`,
       points: points((entry) => (entry.timestampStop - entry.timestampStart) * 1000),
-      format: formatDuration,
+      format: formatAge,
     }, nowMs),
   ].join("\n");
 }
@@ -65,8 +65,8 @@ function chart({ title, points, format }: Chart, nowMs: number): string {
   });
   const ticks = timeTicks(fromMs, fromMs + spanMs, TICKS_MAX).map(({ ms, text }) => {
     const at = x(ms);
-    const anchor = at < LEFT + 36 ? "start" : at > WIDTH - RIGHT - 36 ? "end" : "middle";
-    return `<text class="soft" x="${at.toFixed(1)}" y="${BOTTOM + 20}" text-anchor="${anchor}">${text}</text>`;
+    const anchor = at < LEFT + 50 ? "start" : at > WIDTH - RIGHT - 50 ? "end" : "middle";
+    return `<text class="soft" x="${at.toFixed(1)}" y="${BOTTOM + 22}" text-anchor="${anchor}">${text}</text>`;
   });
   const values = points.map(({ value }) => value);
   const told = `${title}: ${points.length} backups, the last ${format(values.at(-1)!)}, between ${

@@ -4,7 +4,7 @@ import { formatAge, formatLocalTime, formatSize, formatUtcOffset } from "../repo
 import { WALFERRY_VERSION } from "../version.ts";
 import type { RepositoryInfo } from "./info_data.ts";
 import { byStop } from "./info_json.ts";
-import { type Attention, attentionsOf, describeLag, isWell, statusText } from "./report_attention.ts";
+import { type Attention, attentionsOf, describeLag, isUnreadable, isWell, statusText } from "./report_attention.ts";
 import { repositoryCharts } from "./report_charts.ts";
 import type { ReportedStanza, RepositorySight } from "./report_data.ts";
 import { backupTables, drillTable, walTables } from "./report_tables.ts";
@@ -27,7 +27,7 @@ export function renderReportHtml(stanzas: readonly ReportedStanza[], host: strin
 <p class="soft">as of <time datetime="${
       new Date(nowMs).toISOString()
     }">${when}</time>, told by walferry ${WALFERRY_VERSION} on ${escapeHtml(host)}</p></header>
-${stanzas.length === 0 ? "<p>No stanzas exist in the repositories.</p>" : verdict(judged)}
+${verdict(judged)}
 ${stanzas.length > 1 ? overview(judged, nowMs) : ""}
 ${judged.map((one) => section(one, nowMs)).join("\n")}`,
   );
@@ -35,10 +35,13 @@ ${judged.map((one) => section(one, nowMs)).join("\n")}`,
 
 /** What somebody who has a minute needs to read. */
 function verdict(judged: readonly Judged[]): string {
+  if (judged.length === 0) return `<p class="note warn">No stanzas exist in the repositories.</p>`;
   const troubled = judged.filter(({ attentions }) => attentions.length > 0);
   if (troubled.length === 0) {
-    return `<p class="note good">Nothing needs attention: every repository has backups, and no WAL is known to be missing or late.</p>`;
+    return `<p class="note good">Nothing needs attention: every repository has what it is for, and no WAL is known to be missing or late.</p>`;
   }
+  // Of a single stanza everything follows at once.
+  if (judged.length === 1) return "";
   const items = troubled.map(({ stanza, attentions }) => {
     const more = attentions.length === 1 ? "" : `, and ${attentions.length - 1} more`;
     return `<li class="note ${attentions[0]!.level}"><a href="#${stanzaId(stanza)}">${
@@ -57,10 +60,10 @@ function overview(judged: readonly Judged[], nowMs: number): string {
         `<a href="#${stanzaId(stanza)}">${escapeHtml(stanza.info.name)}</a>`,
         `repo${sight.info.key}`,
         repositoryBadge(sight.info),
-        String(sight.info.backups.length),
+        isUnreadable(sight.info) ? NOT_KNOWN : String(sight.info.backups.length),
         lastBackup(sight.info, nowMs),
         ...recoveryEnds(sight),
-        formatSize(storedBytes(sight.info)),
+        isUnreadable(sight.info) ? NOT_KNOWN : formatSize(storedBytes(sight.info)),
         debtOf(stanza, sight.info.key),
       ],
     }))
@@ -88,17 +91,31 @@ function section({ stanza, attentions }: Judged, nowMs: number): string {
   const charts = repositories.map((sight) => repositoryCharts(sight.info, nowMs)).join("");
   return `<section class="stanza" aria-labelledby="${id}">
 <div class="head"><h2 id="${id}">Stanza ${escapeHtml(info.name)}</h2><span class="badge ${level}">${word}</span></div>
+${lead(stanza, nowMs)}
 ${notes(attentions)}
 ${lag === undefined || isUrgent ? "" : `<p class="soft">${escapeHtml(lag)}</p>`}
 ${runningNote(stanza)}
 <div class="cards">${repositories.map((sight) => card(stanza, sight, nowMs)).join("\n")}</div>
 ${timelineSvg(stanza, nowMs)}
-${charts === "" ? "" : `<h3>Sizes and durations</h3><div class="cards">${charts}</div>`}
+${charts === "" ? "" : `<h3>Sizes and durations</h3><div class="cards charts">${charts}</div>`}
 <h3>Recovery</h3>${walTables(stanza) || '<p class="soft">There is no WAL behind a backup, or it was not looked at.</p>'}
 <h3>Verifications</h3>${verificationTable(info)}
 <h3>Drills</h3>${drillTable(stanza)}
 <h3>Backups</h3>${backupTables(stanza, nowMs)}
 </section>`;
+}
+
+/** The first question of whoever has lost a cluster. */
+function lead({ repositories }: ReportedStanza, nowMs: number): string {
+  const best = repositories.flatMap(({ info: { key }, recoverable }) => recoverable.map((one) => ({ key, ...one })))
+    .reduce<{ readonly key: number; readonly toMs: number } | undefined>(
+      (newest, one) => newest === undefined || one.toMs > newest.toMs ? one : newest,
+      undefined,
+    );
+  if (best === undefined) return "";
+  return `<p>Newest moment to recover to: <strong>${formatLocalTime(best.toMs)}</strong>, ${
+    formatAge(nowMs - best.toMs)
+  } ago, out of repo${best.key}.</p>`;
 }
 
 function notes(attentions: readonly Attention[]): string {
@@ -112,13 +129,16 @@ function runningNote({ info: { backupLock, restoreLock } }: ReportedStanza): str
   return running.length === 0 ? "" : `<p>On this host ${running.join(" and ")} is running.</p>`;
 }
 
+/** What is told of a repository that cannot be read, where another has a fact. */
+const NOT_KNOWN = '<span class="soft">not known</span>';
+
 function card(stanza: ReportedStanza, sight: RepositorySight, nowMs: number): string {
   const { info } = sight;
   const [from, to] = recoveryEnds(sight);
   const facts: Fact[] = [
     ...(info.role === "wal" ? [] : [["Last backup", lastBackup(info, nowMs)] as const]),
     ["Recovery", to === "" ? from : `${from} to ${to}`],
-    ["Backups", `${info.backups.length}, ${formatSize(storedBytes(info))} stored`],
+    ...(info.role === "wal" ? [] : [["Backups", backupCount(info)] as const]),
     ["Owed", debtOf(stanza, info.key)],
     ["Verified", verifiedText(info, nowMs)],
     ["Encryption", info.cipher],
@@ -131,9 +151,9 @@ function card(stanza: ReportedStanza, sight: RepositorySight, nowMs: number): st
 
 /** The most thorough verification that still stands, and worse ones beside it. */
 function verifiedText({ outlook }: RepositoryInfo, nowMs: number): string {
-  if (outlook === undefined) return "not known";
+  if (outlook === undefined) return NOT_KNOWN;
   const standing = standingResults(outlook.verified);
-  if (standing.length === 0) return outlook.unknown.length === 0 ? "never" : "not known";
+  if (standing.length === 0) return outlook.unknown.length === 0 ? "never" : NOT_KNOWN;
   return standing.filter(({ damages }, at) => at === 0 || damages > 0).map(({ mode, time, damages }) =>
     `${formatAge(nowMs - time * 1000)} ago (${mode}): ${
       damages === 0 ? '<span class="good">ok</span>' : `<span class="bad">${damages} missing or damaged</span>`
@@ -148,13 +168,21 @@ function repositoryBadge(info: RepositoryInfo): string {
   return `<span class="badge bad">${escapeHtml(text.length > 40 ? "error" : text)}</span>`;
 }
 
-function lastBackup({ backups }: RepositoryInfo, nowMs: number): string {
-  const last = [...backups].sort(byStop).at(-1)?.entry;
+function backupCount(info: RepositoryInfo): string {
+  if (isUnreadable(info)) return NOT_KNOWN;
+  return info.backups.length === 0 ? "none" : `${info.backups.length}, ${formatSize(storedBytes(info))} stored`;
+}
+
+function lastBackup(info: RepositoryInfo, nowMs: number): string {
+  if (isUnreadable(info)) return NOT_KNOWN;
+  const last = [...info.backups].sort(byStop).at(-1)?.entry;
   return last === undefined ? "none" : `${formatAge(nowMs - last.timestampStop * 1000)} ago (${last.type})`;
 }
 
 /** First and last moment; what is in between may have gaps, which the picture shows. */
-function recoveryEnds({ recoverable }: RepositorySight): [from: string, to: string] {
+function recoveryEnds({ info, recoverable }: RepositorySight): [from: string, to: string] {
+  if (isUnreadable(info)) return [NOT_KNOWN, ""];
+  if (info.role === "wal" && recoverable.length === 0) return ["with a backup of another repository", ""];
   if (recoverable.length === 0) return ['<span class="bad">no moment</span>', ""];
   return [
     formatLocalTime(recoverable.reduce((first, { fromMs }) => Math.min(first, fromMs), Infinity)),

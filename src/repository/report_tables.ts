@@ -31,10 +31,9 @@ export function backupTables({ info, repositories }: ReportedStanza, nowMs: numb
     { title: "Repository" },
     { title: "Type" },
     { title: "Ended" },
-    { title: "Age", isNumber: true },
     { title: "Duration", isNumber: true },
-    { title: "Size of the cluster", isNumber: true },
-    { title: "Stored by it", isNumber: true },
+    { title: "Cluster", isNumber: true },
+    { title: "Stored", isNumber: true },
     { title: "WAL from / to" },
     { title: "Notes" },
   ];
@@ -68,8 +67,9 @@ function backupRow(
       escapeHtml(entry.label),
       `repo${repositoryKey}`,
       entry.type,
-      formatLocalTime(entry.timestampStop * 1000),
-      formatAge(nowMs - entry.timestampStop * 1000),
+      `${formatLocalTime(entry.timestampStop * 1000)}<br><span class="soft">${
+        formatAge(nowMs - entry.timestampStop * 1000)
+      } ago</span>`,
       `${formatDuration(seconds * 1000)}${bar(seconds, longest)}`,
       formatSize(entry.sizeBytes),
       `${formatSize(entry.repoSizeDeltaBytes)}${bar(entry.repoSizeDeltaBytes, largest)}`,
@@ -84,25 +84,24 @@ export function walTables({ info }: ReportedStanza): string {
   const all = info.repositories.flatMap(({ key, outlook }) =>
     (outlook?.wal ?? []).map((coverage) => ({ key, ...coverage }))
   );
-  const ranges = all.flatMap(({ key, archiveId, ranges }) =>
-    ranges.map(({ timeline, fromMs, toMs, label, first, last }): HtmlRow => ({
-      cells: [
-        formatLocalTime(fromMs),
-        formatLocalTime(toMs),
-        formatAge(toMs - fromMs),
-        `repo${key}`,
-        `${escapeHtml(archiveId)}, timeline ${timeline}`,
-        escapeHtml(label),
-        `${first}<br>${last}`,
-      ],
-    }))
-  );
+  const found = all.flatMap(({ key, archiveId, ranges }) => ranges.map((range) => ({ key, archiveId, ...range })))
+    .sort((a, b) => a.toMs - b.toMs);
+  const ranges = found.map(({ key, archiveId, timeline, fromMs, toMs, label, first, last }): HtmlRow => ({
+    cells: [
+      formatLocalTime(fromMs),
+      formatLocalTime(toMs),
+      formatAge(toMs - fromMs),
+      `repo${key}, ${escapeHtml(archiveId)}`,
+      String(timeline),
+      escapeHtml(label),
+      `${first}<br>${last}`,
+    ],
+  }));
   const gaps = all.flatMap(({ key, archiveId, gaps }) =>
     gaps.map(({ first, last, count, sizeBytes, reason, label }): HtmlRow => ({
       cells: [
         `${first}<br>${last}`,
-        `repo${key}`,
-        escapeHtml(archiveId),
+        `repo${key}, ${escapeHtml(archiveId)}`,
         String(count),
         formatSize(sizeBytes),
         reason === "arriving" ? WHY[reason] : `<span class="bad">${WHY[reason]}</span>`,
@@ -115,14 +114,13 @@ export function walTables({ info }: ReportedStanza): string {
     { title: "To" },
     { title: "Length", isNumber: true },
     { title: "Repository" },
-    { title: "Archive" },
-    { title: "Begins with backup" },
+    { title: "Timeline", isNumber: true },
+    { title: "From backup" },
     { title: "WAL from / to" },
   ], ranges.slice(-ROWS_MAX).reverse());
   const gapTable = gaps.length === 0 ? "" : htmlTable(`Gaps in the WAL of ${info.name}`, [
     { title: "WAL from / to" },
     { title: "Repository" },
-    { title: "Archive" },
     { title: "Segments", isNumber: true },
     { title: "Size", isNumber: true },
     { title: "Why" },

@@ -5,6 +5,7 @@ import { formatDuration, formatLocalTime, formatSize } from "../report/units.ts"
 import type { DrillRecord } from "./drill_record.ts";
 import type { BackupRow } from "./info_data.ts";
 import { byStop } from "./info_json.ts";
+import { isUnreadable } from "./report_attention.ts";
 import { type ReportedStanza, type RepositorySight, rowId, uncovered } from "./report_data.ts";
 
 const WIDTH = 1000;
@@ -38,7 +39,7 @@ export function timelineSvg({ info, repositories, drills = [] }: ReportedStanza,
   const bottom = TOP + repositories.length * LANE_HEIGHT + drillHeight;
   const lanes = repositories.map((sight, at) => lane(info.name, sight, TOP + at * LANE_HEIGHT, x));
   const name = escapeHtml(info.name);
-  return `<figure>
+  return `<h3>Timeline</h3><figure>
 <div class="scroll newest" role="region" aria-label="timeline of ${name}" tabindex="0">
 <svg class="wide" viewBox="0 0 ${WIDTH} ${
     bottom + AXIS_HEIGHT
@@ -101,7 +102,13 @@ function lane(stanza: string, { info, recoverable }: RepositorySight, top: numbe
     }" y2="${bar + 4.5}"><title>${title}</title></line>`;
   });
   const marks = together(info.backups, x).map((rows) => mark(stanza, rows, base, x));
-  return `<g role="list" aria-label="repository ${info.key}"><text x="0" y="${base}" aria-hidden="true">repo${info.key}</text>` +
+  const name = `repo${info.key}`;
+  const nothing = isUnreadable(info) ? "not known: the repository cannot be read" : "nothing to show";
+  const isEmpty = marks.length === 0 && wal.length === 0;
+  // Where the picture is wider than the screen its end is seen first: the name stands there too.
+  return `<g role="list" aria-label="repository ${info.key}"><text x="0" y="${base}" aria-hidden="true">${name}</text>` +
+    `<text class="soft echo" x="${WIDTH - RIGHT}" y="${top + 6}" text-anchor="end" aria-hidden="true">${name}</text>` +
+    (isEmpty ? `<text class="soft" role="listitem" x="${LEFT}" y="${base - 4}">${nothing}</text>` : "") +
     `<rect class="track" x="${LEFT}" y="${bar}" width="${WIDTH - LEFT - RIGHT}" height="9" rx="1"/>` +
     `${marks.join("")}${wal.join("")}${gaps.join("")}</g>`;
 }

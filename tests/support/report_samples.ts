@@ -4,13 +4,20 @@ import type { DrillRecord } from "../../src/repository/drill_record.ts";
 import { type BackupRow, INFO_STATUS, type RepositoryInfo, type StanzaInfo } from "../../src/repository/info_data.ts";
 import type { ReportedStanza } from "../../src/repository/report_data.ts";
 import type { VerificationMode, VerificationResult } from "../../src/repository/verification_results.ts";
-import type { RecoverableRange, WalGap } from "../../src/repository/wal_coverage.ts";
+import type { GapReason, RecoverableRange, WalGap } from "../../src/repository/wal_coverage.ts";
 
 /** When the report is made, milliseconds since the epoch. */
 export const REPORT_NOW = Date.UTC(2026, 5, 10, 12);
 const DAY_SECONDS = 86_400;
 const NOW_SECONDS = REPORT_NOW / 1000;
 const CLUSTER_BYTES = 180 * 1024 ** 3;
+
+/** The segment that was written so long ago, on timeline 1: some 400 each day. */
+function segmentAt(agoDays: number): string {
+  const number = 0xb1141 - Math.round(agoDays * 400);
+  const hex = (value: number) => value.toString(16).toUpperCase().padStart(8, "0");
+  return `00000001${hex(number >> 8)}${hex(number & 0xff)}`;
+}
 
 /** A backup that ended so long ago. */
 export function sampleBackup(
@@ -29,8 +36,8 @@ export function sampleBackup(
     type,
     backrestFormat: 5,
     backrestVersion: "2.59.1",
-    archiveStart: "0000000100000A2B00000002",
-    archiveStop: "0000000100000A2B00000003",
+    archiveStart: segmentAt(agoDays + 0.02),
+    archiveStop: segmentAt(agoDays),
     error: false,
     repoSizeBytes: Math.round(sizeBytes * 0.4),
     repoSizeDeltaBytes: Math.round(sizeBytes * part * wave),
@@ -81,8 +88,8 @@ function range(fromDays: number, toDays: number, more: Partial<RecoverableRange>
     label: labelAt(fromDays, "F"),
     fromMs: REPORT_NOW - fromDays * DAY_SECONDS * 1000,
     toMs: REPORT_NOW - toDays * DAY_SECONDS * 1000,
-    first: "0000000100000A2B00000003",
-    last: "0000000100000B1100000041",
+    first: segmentAt(fromDays),
+    last: segmentAt(toDays),
     ...more,
   };
 }
@@ -178,38 +185,40 @@ export function troubledStanza(name = "orders"): ReportedStanza {
     error: true,
     annotations: new Map([["walferry-pin", "audit <2026>"]]),
   };
-  const gap = {
-    sizeBytes: 3 * 16 * 1024 ** 2,
-    count: 3,
-    first: "0000000100000A2B000000F1",
-    last: "0000000100000A2B000000F3",
+  const gap = (fromDays: number, toDays: number, reason: GapReason, label?: string): WalGap => {
+    const count = Math.round((fromDays - toDays) * 400) + 1;
+    return {
+      sizeBytes: count * 16 * 1024 ** 2,
+      count,
+      first: segmentAt(fromDays),
+      last: segmentAt(toDays),
+      reason,
+      label,
+    };
   };
+  const dropped = gap(0.2, 0.19, "dropped");
   return sampleStanza(name, [
     sampleRepository(1, {
       backups,
-      ranges: [range(24.4, 15), range(13.4, 6), range(4.4, 0.01, { timeline: 2 })],
+      ranges: [range(24.4, 15), range(13.4, 6), range(4.4, 0.2)],
       gaps: [
-        { ...gap, reason: "missing" },
-        { ...gap, reason: "dropped", first: "0000000100000A2C00000011", last: "0000000100000A2C00000013" },
-        {
-          ...gap,
-          reason: "missing",
-          label: backups[3]!.label,
-          first: "0000000100000A2A00000011",
-          last: "0000000100000A2A00000013",
-        },
+        gap(20.4, 20.39, "missing", backups[4]!.label),
+        gap(15, 14.99, "missing"),
+        gap(6, 5.95, "missing"),
+        dropped,
       ],
       verified: [verification("full", 9, 4, 2), verification("quick", 1.1, 0)],
     }),
     sampleRepository(2, {
       more: {
+        outlook: undefined,
         status: {
           code: 99,
           message: "[HostConnectError] unable to connect to 's3.example.com:443':\nconnection refused",
         },
       },
     }),
-    sampleRepository(3, { more: { role: "wal" }, ranges: [range(24.4, 0.01)] }),
+    sampleRepository(3, { more: { role: "wal" } }),
   ], {
     status: INFO_STATUS.mixed,
     backupLock: { held: true },
@@ -224,7 +233,7 @@ export function troubledStanza(name = "orders"): ReportedStanza {
           reason: "connection refused",
         },
       }],
-      holes: [{ first: "0000000100000A2C00000011", last: "0000000100000A2C00000013", count: 3 }],
+      holes: [dropped],
     },
     lag: {
       files: 41,
