@@ -29,7 +29,10 @@ p { margin: .35rem 0; } .soft { color: var(--soft); } a { color: inherit; text-u
 .badge.bad, .note.bad { background: var(--bad-back); } .badge.warn, .note.warn { background: var(--warn-back); }
 .badge.good, .note.good { background: var(--good-back); }
 .note { margin: .5rem 0; padding: .5rem .75rem; border-inline-start: .3rem solid currentColor; border-radius: .25rem; font-weight: 400; overflow-wrap: anywhere; }
-ul.notes { list-style: none; margin: 1rem 0; padding: 0; }
+.note.warn { border-inline-start-style: double; } .note.bad, .note.warn { color: var(--ink); }
+.note.bad { border-color: var(--bad); } .note.warn { border-color: var(--warn); }
+.unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+header { margin-bottom: 1.25rem; } ul.notes { list-style: none; margin: 1rem 0; padding: 0; }
 section.stanza { margin-top: 2.5rem; padding-top: 1.25rem; border-top: 2px solid var(--line); }
 .head { display: flex; flex-wrap: wrap; align-items: center; gap: .25rem .75rem; }
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 19rem), 1fr)); gap: .75rem; margin: 1rem 0; }
@@ -58,8 +61,9 @@ svg a:focus-visible { outline: none; } svg a:focus-visible rect { stroke: var(--
 ul.legend { list-style: none; padding: 0; margin: .35rem 0; display: flex; flex-wrap: wrap; gap: .15rem 1.25rem; color: var(--soft); font-size: .9rem; }
 ul.legend li { display: flex; align-items: center; gap: .4rem; } ul.legend svg { width: 18px; height: 16px; flex: none; }
 @media screen and (max-width: 46rem) { svg .echo { display: inline; } }
-@media (max-width: 30rem) { .card svg text { font-size: 17px; } body { font-size: .95rem; } dl { grid-template-columns: 1fr; } dd { margin-bottom: .35rem; } }
-@media print { body { max-width: none; padding: 0; font-size: 9pt; } .skip { display: none; } .scroll { overflow: visible; } svg.wide { min-width: 0; }
-  .card, figure, tr { break-inside: avoid; } h2, h3, thead { break-after: avoid; } th, td { padding: .15rem .35rem; white-space: normal; overflow-wrap: anywhere; }
+@media screen and (max-width: 30rem) { .card svg text { font-size: 17px; } body { font-size: .95rem; } }
+@media print { html { font-size: 9pt; } body { max-width: none; padding: 0; } .skip { display: none; } .scroll { overflow: visible; } svg.wide { min-width: 0; }
+  .card, figure, tr { break-inside: avoid; } h2, h3, thead { break-after: avoid; } .note, .badge, svg { print-color-adjust: exact; }
+  table { font-size: 7pt; } th, td { padding: .15rem .3rem; white-space: normal; overflow-wrap: break-word; } td.words { min-width: 9rem; }
   details:not([open])::details-content { content-visibility: visible; block-size: auto; } }
 `;

@@ -1,7 +1,7 @@
 /** What somebody should do something about, as the report puts it first: one sentence for each thing. */
 import { formatAge, formatLocalTime, formatSize } from "../report/units.ts";
 import { type ArchiveState, describeArchiveState } from "./archive_state.ts";
-import { INFO_STATUS, type RepositoryInfo } from "./info_data.ts";
+import { INFO_STATUS, type RepositoryInfo, type StanzaInfo } from "./info_data.ts";
 import { byStop } from "./info_json.ts";
 import { gapLines } from "./outlook_text.ts";
 import type { ReportedStanza, RepositorySight } from "./report_data.ts";
@@ -11,11 +11,17 @@ import type { WalGap } from "./wal_coverage.ts";
 /** WAL that waits shorter than this is on its way, milliseconds. */
 const LAG_PATIENCE_MS = 5 * 60_000;
 
+/** `bad`: data is or may be lost; `warn`: something is not known, or a loss is past. */
+export type Level = "bad" | "warn" | "good";
+
 export interface Attention {
-  /** `bad`: data is or may be lost; `warn`: something is not known, or late. */
-  readonly level: "bad" | "warn";
+  readonly level: Exclude<Level, "good">;
   readonly text: string;
+  /** The repository it is about; absent when it is about none or about several. */
+  readonly key?: number;
 }
+
+type Trouble = Omit<Attention, "level">;
 
 /** The most urgent first: what is being lost now, then what would be missed when it is needed, then what is not known. */
 export function attentionsOf(stanza: ReportedStanza, nowMs: number): Attention[] {
@@ -25,30 +31,46 @@ export function attentionsOf(stanza: ReportedStanza, nowMs: number): Attention[]
     ...repositories.flatMap(noRecovery),
     ...lateWal(stanza, nowMs),
     // What repositories are owed may be unknown: that is no trouble of the archive.
-    ...describeArchiveState({ ...info.archive, unknownBecause: undefined }, nowMs),
+    ...unnamed(describeArchiveState({ ...info.archive, unknownBecause: undefined }, nowMs)),
     ...walOf.flatMap(({ sight, wal }) => named(sight.info, gapLines(wal.open))),
     ...repositories.flatMap((sight) => named(sight.info, damageOf(sight.info))),
     ...failedDrill(stanza),
   ];
   const { unknownBecause } = info.archive;
   const warn = [
-    ...walOf.flatMap(({ sight, wal }) => named(sight.info, [...gapLines(wal.past), ...wal.histories])),
+    ...walOf.flatMap(({ sight, wal }) =>
+      named(sight.info, [
+        ...gapLines(wal.past).map((line) => `${line} (newer backups are not affected)`),
+        ...wal.histories,
+      ])
+    ),
     ...info.repositories.flatMap((repository) => named(repository, repository.outlook?.unknown ?? [])),
-    ...(unknownBecause === undefined ? [] : [`what repositories are owed is not known: ${unknownBecause}`]),
-    ...(stanza.lag === "unreadable" ? ["how far archiving is cannot be told: pg_wal is out of reach"] : []),
+    ...unnamed(unknownBecause === undefined ? [] : [`what repositories are owed is not known: ${unknownBecause}`]),
+    ...unnamed(stanza.lag === "unreadable" ? ["how far archiving is cannot be told: pg_wal is out of reach"] : []),
   ];
   return [
-    ...bad.map((text) => ({ level: "bad", text }) as const),
-    ...warn.map((text) => ({ level: "warn", text }) as const),
+    ...bad.map((trouble) => ({ level: "bad", ...trouble }) as const),
+    ...warn.map((trouble) => ({ level: "warn", ...trouble }) as const),
   ];
 }
 
-function named({ key }: RepositoryInfo, lines: readonly string[]): string[] {
-  return lines.map((line) => `repo${key}: ${line}`);
+/** How a repository is, of all that is told of its stanza. */
+export function levelOf({ key }: RepositoryInfo, { archive }: StanzaInfo, attentions: readonly Attention[]): Level {
+  const isBehind = [...archive.debts, ...archive.outages].some((one) => one.key === key);
+  const own = attentions.filter((one) => one.key === key);
+  return isBehind ? "bad" : own.find(({ level }) => level === "bad")?.level ?? own[0]?.level ?? "good";
+}
+
+function named({ key }: RepositoryInfo, lines: readonly string[]): Trouble[] {
+  return lines.map((line) => ({ key, text: `repo${key}: ${line}` }));
+}
+
+function unnamed(lines: readonly string[]): Trouble[] {
+  return lines.map((text) => ({ text }));
 }
 
 /** Why nothing could be restored from a repository. */
-function noRecovery({ info, recoverable }: RepositorySight): string[] {
+function noRecovery({ info, recoverable }: RepositorySight): Trouble[] {
   if (!isWell(info)) return named(info, [statusText(info)]);
   // What needs no WAL can be restored without it.
   const needsWal = info.backups.some(({ entry: { archiveStart, options } }) =>
@@ -59,11 +81,11 @@ function noRecovery({ info, recoverable }: RepositorySight): string[] {
     : [];
 }
 
-function lateWal(stanza: ReportedStanza, nowMs: number): string[] {
+function lateWal(stanza: ReportedStanza, nowMs: number): Trouble[] {
   const { lag } = stanza;
   const text = describeLag(stanza, nowMs);
   if (text === undefined || lag === undefined || lag === "unreadable" || lag.oldestMs === undefined) return [];
-  return nowMs - lag.oldestMs > LAG_PATIENCE_MS ? [text] : [];
+  return nowMs - lag.oldestMs > LAG_PATIENCE_MS ? unnamed([text]) : [];
 }
 
 /** Gaps that matter to recovery from now on, and those that a newer backup has left behind; what is told elsewhere is in neither. */
@@ -110,14 +132,11 @@ function damageOf({ backups, outlook }: RepositoryInfo): string[] {
   ];
 }
 
-function failedDrill({ drills = [] }: ReportedStanza): string[] {
+function failedDrill({ drills = [] }: ReportedStanza): Trouble[] {
   const last = drills.at(-1);
   if (last === undefined || last.isGood) return [];
-  return [
-    `the drill of ${formatLocalTime(last.atMs)} failed${
-      last.label === undefined ? "" : `: backup ${last.label} could not be restored and recovered`
-    }`,
-  ];
+  const consequence = last.label === undefined ? "" : `: backup ${last.label} could not be restored and recovered`;
+  return unnamed([`the drill of ${formatLocalTime(last.atMs)} failed${consequence}`]);
 }
 
 /** WAL that PostgreSQL has finished and that is not archived yet; `undefined` when there is none, or nobody knows. */

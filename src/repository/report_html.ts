@@ -4,7 +4,7 @@ import { formatAge, formatLocalTime, formatSize, formatUtcOffset } from "../repo
 import { WALFERRY_VERSION } from "../version.ts";
 import type { RepositoryInfo } from "./info_data.ts";
 import { byStop } from "./info_json.ts";
-import { type Attention, attentionsOf, describeLag, isUnreadable, isWell, statusText } from "./report_attention.ts";
+import { type Attention, attentionsOf, describeLag, isUnreadable, type Level, levelOf } from "./report_attention.ts";
 import { repositoryCharts } from "./report_charts.ts";
 import type { ReportedStanza, RepositorySight } from "./report_data.ts";
 import { backupTables, drillTable, walTables } from "./report_tables.ts";
@@ -44,7 +44,7 @@ function verdict(judged: readonly Judged[]): string {
   if (judged.length === 1) return "";
   const items = troubled.map(({ stanza, attentions }) => {
     const more = attentions.length === 1 ? "" : `, and ${attentions.length - 1} more`;
-    return `<li class="note ${attentions[0]!.level}"><a href="#${stanzaId(stanza)}">${
+    return `<li class="note ${attentions[0]!.level}">${spoken(attentions[0]!)}<a href="#${stanzaId(stanza)}">${
       escapeHtml(stanza.info.name)
     }</a>: ${escapeHtml(attentions[0]!.text)}${more}</li>`;
   });
@@ -54,15 +54,15 @@ function verdict(judged: readonly Judged[]): string {
 }
 
 function overview(judged: readonly Judged[], nowMs: number): string {
-  const rows = judged.flatMap(({ stanza }) =>
+  const rows = judged.flatMap(({ stanza, attentions }) =>
     stanza.repositories.map((sight): HtmlRow => ({
       cells: [
         `<a href="#${stanzaId(stanza)}">${escapeHtml(stanza.info.name)}</a>`,
         `repo${sight.info.key}`,
-        repositoryBadge(sight.info),
+        badge(levelOf(sight.info, stanza.info, attentions)),
         isUnreadable(sight.info) ? NOT_KNOWN : String(sight.info.backups.length),
         lastBackup(sight.info, nowMs),
-        ...recoveryEnds(sight),
+        recoveryEnds(sight).join("<br>"),
         isUnreadable(sight.info) ? NOT_KNOWN : formatSize(storedBytes(sight.info)),
         debtOf(stanza, sight.info.key),
       ],
@@ -74,8 +74,7 @@ function overview(judged: readonly Judged[], nowMs: number): string {
     { title: "Status" },
     { title: "Backups", isNumber: true },
     { title: "Last backup" },
-    { title: "Recovery from" },
-    { title: "to" },
+    { title: "Recovery from / to" },
     { title: "Stored", isNumber: true },
     { title: "Owed" },
   ], rows);
@@ -85,17 +84,16 @@ function section({ stanza, attentions }: Judged, nowMs: number): string {
   const { info, repositories } = stanza;
   const id = stanzaId(stanza);
   const level = attentions[0]?.level ?? "good";
-  const word = { bad: "needs attention", warn: "look at it", good: "ok" }[level];
   const lag = describeLag(stanza, nowMs);
   const isUrgent = attentions.some(({ text }) => text === lag);
   const charts = repositories.map((sight) => repositoryCharts(sight.info, nowMs)).join("");
   return `<section class="stanza" aria-labelledby="${id}">
-<div class="head"><h2 id="${id}">Stanza ${escapeHtml(info.name)}</h2><span class="badge ${level}">${word}</span></div>
+<div class="head"><h2 id="${id}">Stanza ${escapeHtml(info.name)}</h2>${badge(level)}</div>
 ${lead(stanza, nowMs)}
 ${notes(attentions)}
 ${lag === undefined || isUrgent ? "" : `<p class="soft">${escapeHtml(lag)}</p>`}
 ${runningNote(stanza)}
-<div class="cards">${repositories.map((sight) => card(stanza, sight, nowMs)).join("\n")}</div>
+<div class="cards">${repositories.map((sight) => card({ stanza, attentions }, sight, nowMs)).join("\n")}</div>
 ${timelineSvg(stanza, nowMs)}
 ${charts === "" ? "" : `<h3>Sizes and durations</h3><div class="cards charts">${charts}</div>`}
 <h3>Recovery</h3>${walTables(stanza) || '<p class="soft">There is no WAL behind a backup, or it was not looked at.</p>'}
@@ -103,6 +101,11 @@ ${charts === "" ? "" : `<h3>Sizes and durations</h3><div class="cards charts">${
 <h3>Drills</h3>${drillTable(stanza)}
 <h3>Backups</h3>${backupTables(stanza, nowMs)}
 </section>`;
+}
+
+/** What the colour says, for those who hear the page. */
+function spoken({ level }: Pick<Attention, "level">): string {
+  return `<span class="unseen">${level === "bad" ? "urgent: " : "to look at: "}</span>`;
 }
 
 /** The first question of whoever has lost a cluster. */
@@ -120,7 +123,9 @@ function lead({ repositories }: ReportedStanza, nowMs: number): string {
 
 function notes(attentions: readonly Attention[]): string {
   if (attentions.length === 0) return "";
-  const items = attentions.map(({ level, text }) => `<li class="note ${level}">${escapeHtml(text)}</li>`);
+  const items = attentions.map(({ level, text }) =>
+    `<li class="note ${level}">${spoken({ level })}${escapeHtml(text)}</li>`
+  );
   return `<ul class="notes">${items.join("")}</ul>`;
 }
 
@@ -132,13 +137,14 @@ function runningNote({ info: { backupLock, restoreLock } }: ReportedStanza): str
 /** What is told of a repository that cannot be read, where another has a fact. */
 const NOT_KNOWN = '<span class="soft">not known</span>';
 
-function card(stanza: ReportedStanza, sight: RepositorySight, nowMs: number): string {
+function card({ stanza, attentions }: Judged, sight: RepositorySight, nowMs: number): string {
   const { info } = sight;
-  const [from, to] = recoveryEnds(sight);
   const facts: Fact[] = [
     ...(info.role === "wal" ? [] : [["Last backup", lastBackup(info, nowMs)] as const]),
-    ["Recovery", to === "" ? from : `${from} to ${to}`],
-    ...(info.role === "wal" ? [] : [["Backups", backupCount(info)] as const]),
+    ...(info.role === "wal" ? [] : [
+      ["Recovery", recoveryEnds(sight).join(" to<br>")],
+      ["Backups", backupCount(info)],
+    ] as const),
     ["Owed", debtOf(stanza, info.key)],
     ["Verified", verifiedText(info, nowMs)],
     ["Encryption", info.cipher],
@@ -146,7 +152,9 @@ function card(stanza: ReportedStanza, sight: RepositorySight, nowMs: number): st
   ];
   return `<article class="card" aria-label="repository ${info.key} of ${
     escapeHtml(stanza.info.name)
-  }"><div class="head"><h3>repo${info.key}</h3>${repositoryBadge(info)}</div>${htmlFacts(facts)}</article>`;
+  }"><div class="head"><h3>repo${info.key}</h3>${badge(levelOf(info, stanza.info, attentions))}</div>${
+    htmlFacts(facts)
+  }</article>`;
 }
 
 /** The most thorough verification that still stands, and worse ones beside it. */
@@ -161,11 +169,8 @@ function verifiedText({ outlook }: RepositoryInfo, nowMs: number): string {
   ).join("<br>");
 }
 
-function repositoryBadge(info: RepositoryInfo): string {
-  if (isWell(info)) return `<span class="badge good">ok</span>`;
-  // A long message stands among the notes.
-  const text = statusText(info);
-  return `<span class="badge bad">${escapeHtml(text.length > 40 ? "error" : text)}</span>`;
+function badge(level: Level): string {
+  return `<span class="badge ${level}">${{ bad: "needs attention", warn: "look at it", good: "ok" }[level]}</span>`;
 }
 
 function backupCount(info: RepositoryInfo): string {
@@ -180,10 +185,10 @@ function lastBackup(info: RepositoryInfo, nowMs: number): string {
 }
 
 /** First and last moment; what is in between may have gaps, which the picture shows. */
-function recoveryEnds({ info, recoverable }: RepositorySight): [from: string, to: string] {
-  if (isUnreadable(info)) return [NOT_KNOWN, ""];
-  if (info.role === "wal" && recoverable.length === 0) return ["with a backup of another repository", ""];
-  if (recoverable.length === 0) return ['<span class="bad">no moment</span>', ""];
+function recoveryEnds({ info, recoverable }: RepositorySight): string[] {
+  if (isUnreadable(info)) return [NOT_KNOWN];
+  if (info.role === "wal" && recoverable.length === 0) return ['<span class="soft">WAL only</span>'];
+  if (recoverable.length === 0) return ['<span class="bad">no moment</span>'];
   return [
     formatLocalTime(recoverable.reduce((first, { fromMs }) => Math.min(first, fromMs), Infinity)),
     formatLocalTime(recoverable.reduce((last, { toMs }) => Math.max(last, toMs), -Infinity)),

@@ -103,7 +103,11 @@ function lane(stanza: string, { info, recoverable }: RepositorySight, top: numbe
   });
   const marks = together(info.backups, x).map((rows) => mark(stanza, rows, base, x));
   const name = `repo${info.key}`;
-  const nothing = isUnreadable(info) ? "not known: the repository cannot be read" : "nothing to show";
+  const nothing = isUnreadable(info)
+    ? "not known: the repository cannot be read"
+    : info.role === "wal"
+    ? "WAL only, for backups of other repositories"
+    : "no backups";
   const isEmpty = marks.length === 0 && wal.length === 0;
   // Where the picture is wider than the screen its end is seen first: the name stands there too.
   return `<g role="list" aria-label="repository ${info.key}"><text x="0" y="${base}" aria-hidden="true">${name}</text>` +
