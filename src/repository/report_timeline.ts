@@ -140,13 +140,13 @@ function mark(stanza: string, rows: readonly BackupRow[], base: number, x: Place
   const left = Math.min(x(startMs), WIDTH - RIGHT - width);
   const height = MARK_HEIGHTS[type];
   const title = escapeHtml(rows.length === 1 ? titleOf(newest) : titleOfMany(rows, startMs, stopMs));
-  return `<a role="listitem" href="#${
+  return `<g role="listitem"><a href="#${
     escapeHtml(rowId(stanza, newest.repositoryKey, newest.entry.label))
   }" aria-label="${title}">` +
     `<rect class="${type}" x="${left.toFixed(1)}" y="${base - height}" width="${
       width.toFixed(1)
     }" height="${height}" rx="1">` +
-    `<title>${title}</title></rect></a>`;
+    `<title>${title}</title></rect></a></g>`;
 }
 
 function titleOf({ entry }: BackupRow): string {

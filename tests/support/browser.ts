@@ -1,7 +1,8 @@
 /** A real browser without a window (chromium-headless-shell), steered by its DevTools protocol, and what a page in it asked for and complained about. */
 import type { TestFolder } from "./accounts.ts";
 
-export const browserPath = "/usr/bin/chromium-headless-shell";
+/** The program itself: what is in PATH is a script, which a signal would not get beyond. */
+export const browserPath = "/usr/lib/chromium/chromium-headless-shell";
 
 /** An object of the protocol; each test knows what it asked for. */
 type Reply = Readonly<Record<string, unknown>>;
@@ -154,8 +155,13 @@ export class TestBrowser implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const closed = new Promise((resolve) => this.#socket.addEventListener("close", resolve, { once: true }));
-    this.#socket.close();
-    this.#child.kill("SIGKILL");
+    this.#session = undefined;
+    try {
+      await this.call("Browser.close");
+    } catch {
+      // It does not listen any more.
+      this.#child.kill("SIGKILL");
+    }
     await Promise.all([this.#child.status, this.#drained, closed]);
   }
 }
