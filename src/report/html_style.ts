@@ -60,7 +60,7 @@ svg .growth { fill: none; stroke: var(--wal); stroke-width: 2; } svg .passed { f
 svg a:focus-visible { outline: none; } svg a:focus-visible rect { stroke: var(--focus); stroke-width: 3; } svg a:hover rect { stroke: var(--ink); stroke-width: 1.5; }
 ul.legend { list-style: none; padding: 0; margin: .35rem 0; display: flex; flex-wrap: wrap; gap: .15rem 1.25rem; color: var(--soft); font-size: .9rem; }
 ul.legend li { display: flex; align-items: center; gap: .4rem; } ul.legend svg { width: 18px; height: 16px; flex: none; }
-@media screen and (max-width: 46rem) { svg .echo { display: inline; } }
+@media screen and (max-width: 46rem) { svg .echo { display: inline; } svg.wide text { font-size: 17px; } }
 @media screen and (max-width: 30rem) { .card svg text { font-size: 17px; } body { font-size: .95rem; } }
 @media print { html { font-size: 9pt; } body { max-width: none; padding: 0; } .skip { display: none; } .scroll { overflow: visible; } svg.wide { min-width: 0; }
   .card, figure, tr { break-inside: avoid; } h2, h3, thead { break-after: avoid; } .note, .badge, svg { print-color-adjust: exact; }

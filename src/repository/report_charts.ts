@@ -7,7 +7,7 @@ import { byStop } from "./info_json.ts";
 
 const WIDTH = 480;
 const HEIGHT = 174;
-const LEFT = 92;
+const LEFT = 106;
 const RIGHT = 8;
 const TOP = 10;
 const BOTTOM = 142;

@@ -20,7 +20,7 @@ const AXIS_HEIGHT = 30;
 const MARK_HEIGHTS = { full: 34, diff: 22, incr: 13 };
 /** Narrower a mark can be neither seen nor hit; what falls within one is told together. */
 const MARK_WIDTH_MIN = 6;
-const TICKS_MAX = 9;
+const TICKS_MAX = 7;
 
 type Place = (ms: number) => number;
 
@@ -111,7 +111,9 @@ function lane(stanza: string, { info, recoverable }: RepositorySight, top: numbe
   const isEmpty = marks.length === 0 && wal.length === 0;
   // Where the picture is wider than the screen its end is seen first: the name stands there too.
   return `<g role="list" aria-label="repository ${info.key}"><text x="0" y="${base}" aria-hidden="true">${name}</text>` +
-    `<text class="soft echo" x="${WIDTH - RIGHT}" y="${top + 6}" text-anchor="end" aria-hidden="true">${name}</text>` +
+    `<text class="soft echo" x="${WIDTH - RIGHT}" y="${top + 6}" text-anchor="end" aria-hidden="true">${
+      isEmpty ? `${name}, ${nothing}` : name
+    }</text>` +
     (isEmpty ? `<text class="soft" role="listitem" x="${LEFT}" y="${base - 4}">${nothing}</text>` : "") +
     `<rect class="track" x="${LEFT}" y="${bar}" width="${WIDTH - LEFT - RIGHT}" height="9" rx="1"/>` +
     `${marks.join("")}${wal.join("")}${gaps.join("")}</g>`;
