@@ -72,13 +72,14 @@ function unnamed(lines: readonly string[]): Trouble[] {
 /** Why nothing could be restored from a repository. */
 function noRecovery({ info, recoverable }: RepositorySight): Trouble[] {
   if (!isWell(info)) return named(info, [statusText(info)]);
-  // What needs no WAL can be restored without it.
-  const needsWal = info.backups.some(({ entry: { archiveStart, options } }) =>
-    archiveStart !== undefined && !options.archiveCopy
-  );
-  return info.outlook?.wal !== undefined && needsWal && recoverable.length === 0
+  return info.outlook?.wal !== undefined && needsWal(info) && recoverable.length === 0
     ? named(info, ["there is no WAL to make its backups consistent: no moment can be recovered to"])
     : [];
+}
+
+/** Whether any backup can be restored only with WAL from the archive. */
+export function needsWal({ backups }: RepositoryInfo): boolean {
+  return backups.some(({ entry: { archiveStart, options } }) => archiveStart !== undefined && !options.archiveCopy);
 }
 
 function lateWal(stanza: ReportedStanza, nowMs: number): Trouble[] {

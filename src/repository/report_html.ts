@@ -4,7 +4,15 @@ import { formatAge, formatLocalTime, formatSize, formatUtcOffset } from "../repo
 import { WALFERRY_VERSION } from "../version.ts";
 import type { RepositoryInfo } from "./info_data.ts";
 import { byStop } from "./info_json.ts";
-import { type Attention, attentionsOf, describeLag, isUnreadable, type Level, levelOf } from "./report_attention.ts";
+import {
+  type Attention,
+  attentionsOf,
+  describeLag,
+  isUnreadable,
+  type Level,
+  levelOf,
+  needsWal,
+} from "./report_attention.ts";
 import { repositoryCharts } from "./report_charts.ts";
 import type { ReportedStanza, RepositorySight } from "./report_data.ts";
 import { backupTables, drillTable, walTables } from "./report_tables.ts";
@@ -188,6 +196,7 @@ function lastBackup(info: RepositoryInfo, nowMs: number): string {
 function recoveryEnds({ info, recoverable }: RepositorySight): string[] {
   if (isUnreadable(info)) return [NOT_KNOWN];
   if (info.role === "wal" && recoverable.length === 0) return ['<span class="soft">WAL only</span>'];
+  if (recoverable.length === 0 && info.backups.length > 0 && !needsWal(info)) return ["the end of each backup"];
   if (recoverable.length === 0) return ['<span class="bad">no moment</span>'];
   return [
     formatLocalTime(recoverable.reduce((first, { fromMs }) => Math.min(first, fromMs), Infinity)),
