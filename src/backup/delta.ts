@@ -2,12 +2,16 @@
  * Whether sizes and times may decide what has changed, or whether contents have to be compared (`delta`, commands-and-behaviour §4.6).
  * Times lie when the clock went back, when a file was put there with an old time, and when the cluster went another way since.
  */
-import { compareBytes } from "../format/json.ts";
+import { FileTable } from "../format/file_table.ts";
 import type { Manifest, ManifestFile, ManifestFiles } from "../format/manifest.ts";
 
 /** A file of the cluster that is newer than the moment at which copying begins: a reason for `delta` in every repository. */
 export function futureFile(files: ManifestFiles, latestSeconds: number): ManifestFile | undefined {
-  return files.values().find(({ timestamp }) => timestamp > latestSeconds);
+  const table = FileTable.from(files);
+  for (let index = 0; index < table.length; index++) {
+    if (table.timestampAt(index) > latestSeconds) return table.at(index);
+  }
+  return undefined;
 }
 
 /** What the comparison with a prior backup needs besides the files. */
@@ -32,8 +36,14 @@ export function reasonForDelta(
   if (prior.options.online !== online) {
     return `the online option has changed since the ${prior.label} backup, enabling delta checksum`;
   }
-  for (const [file, before] of withPrior(files, prior.files)) {
-    const reason = before === undefined ? undefined : anomalyOf(file, before);
+  const listed = FileTable.from(files);
+  const before = FileTable.from(prior.files);
+  for (const [index, priorIndex] of withPrior(listed, before)) {
+    // Most files are new, newer, or what they were: for those nothing more is looked at.
+    const isPlain = priorIndex < 0 || listed.timestampAt(index) > before.timestampAt(priorIndex) ||
+      listed.timestampAt(index) === before.timestampAt(priorIndex) &&
+        before.originalSizeAt(priorIndex) === undefined && listed.sizeAt(index) === before.sizeAt(priorIndex);
+    const reason = isPlain ? undefined : anomalyOf(listed.at(index)!, before.at(priorIndex)!);
     if (reason !== undefined) return reason;
   }
   return undefined;
@@ -62,15 +72,18 @@ export function clusterName({ name }: ManifestFile): string {
   return name.startsWith("pg_data/") ? name.slice("pg_data/".length) : name;
 }
 
-/** Each file with its entry in a prior backup. Both lists are sorted by name in byte order, so that no index of a million names is built. */
+/**
+ * Where each file is in both lists: index in the first, and index in that of a prior backup or -1. Both are sorted by name, so that no index
+ * of a million names is built.
+ */
 export function* withPrior(
-  files: ManifestFiles,
-  priorFiles: ManifestFiles,
-): Generator<readonly [file: ManifestFile, before: ManifestFile | undefined, priorIndex: number]> {
+  files: FileTable,
+  prior: FileTable,
+): Generator<readonly [index: number, priorIndex: number]> {
   let at = 0;
-  let candidate = priorFiles.at(0);
-  for (const file of files) {
-    while (candidate !== undefined && compareBytes(candidate.name, file.name) < 0) candidate = priorFiles.at(++at);
-    yield [file, candidate?.name === file.name ? candidate : undefined, at];
+  for (let index = 0; index < files.length; index++) {
+    let order = 1;
+    while (at < prior.length && (order = files.compareNames(index, prior, at)) > 0) at++;
+    yield [index, at < prior.length && order === 0 ? at : -1];
   }
 }

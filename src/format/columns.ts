@@ -49,6 +49,10 @@ export class Sha1Column {
   readonly #chunks: Uint8Array[] = [];
   #used = 0;
 
+  has(row: number): boolean {
+    return this.#slots.get(row) !== undefined;
+  }
+
   get(row: number): string | undefined {
     const slot = this.#slots.get(row);
     return slot === undefined ? undefined : this.#bytesOf(slot).toHex();
@@ -56,13 +60,23 @@ export class Sha1Column {
 
   set(row: number, hex: string | undefined): void {
     if (hex === undefined) return this.#slots.set(row, undefined);
-    let slot = this.#slots.get(row);
-    if (slot === undefined) {
-      slot = this.#used++;
-      if (slot % SHA1_CHUNK === 0) this.#chunks.push(new Uint8Array(SHA1_CHUNK * SHA1_BYTES));
-      this.#slots.set(row, slot);
-    }
-    this.#bytesOf(slot).setFromHex(hex);
+    this.#bytesOf(this.#slotFor(row)).setFromHex(hex);
+  }
+
+  /** Takes over what another column has in a row. */
+  copy(row: number, from: Sha1Column, fromRow: number): void {
+    const fromSlot = from.#slots.get(fromRow);
+    if (fromSlot === undefined) return this.#slots.set(row, undefined);
+    this.#bytesOf(this.#slotFor(row)).set(from.#bytesOf(fromSlot));
+  }
+
+  #slotFor(row: number): number {
+    const known = this.#slots.get(row);
+    if (known !== undefined) return known;
+    const slot = this.#used++;
+    if (slot % SHA1_CHUNK === 0) this.#chunks.push(new Uint8Array(SHA1_CHUNK * SHA1_BYTES));
+    this.#slots.set(row, slot);
+    return slot;
   }
 
   #bytesOf(slot: number): Uint8Array {
@@ -90,7 +104,7 @@ export class PathColumn {
   #length = 0;
 
   get(row: number): string {
-    return this.#directories[this.#directoryOf.get(row)!]! + textOf(this.#lastPart(row));
+    return this.#directoryAt(row) + textOf(this.#lastPart(row));
   }
 
   /** @returns the row that it got */
@@ -102,16 +116,20 @@ export class PathColumn {
     return row;
   }
 
-  /** Orders two rows by the bytes of their paths. */
-  compare(a: number, b: number): number {
-    if (this.#directoryOf.get(a) !== this.#directoryOf.get(b)) return compareBytes(this.get(a), this.get(b));
+  /** Orders two rows by the bytes of their paths; the second may be one of another column. */
+  compare(a: number, b: number, other: PathColumn = this): number {
+    if (this.#directoryAt(a) !== other.#directoryAt(b)) return compareBytes(this.get(a), other.get(b));
     const left = this.#lastPart(a);
-    const right = this.#lastPart(b);
+    const right = other.#lastPart(b);
     const length = Math.min(left.length, right.length);
     for (let at = 0; at < length; at++) {
       if (left[at] !== right[at]) return left[at]! - right[at]!;
     }
     return left.length - right.length;
+  }
+
+  #directoryAt(row: number): string {
+    return this.#directories[this.#directoryOf.get(row)!]!;
   }
 
   #directoryId(text: string): number {
@@ -162,6 +180,9 @@ function isAscii(text: string, from: number): boolean {
 
 /** Names are short and mostly plain: for those a decoder's start costs more than its work. */
 function textOf(bytes: Uint8Array): string {
-  if (bytes.length > 64 || bytes.some((byte) => byte > 0x7f)) return new TextDecoder().decode(bytes);
-  return String.fromCharCode(...bytes);
+  if (bytes.length > SHORT_BYTES) return new TextDecoder().decode(bytes);
+  for (let at = 0; at < bytes.length; at++) if (bytes[at]! > 0x7f) return new TextDecoder().decode(bytes);
+  return String.fromCharCode.apply(undefined, bytes as unknown as number[]);
 }
+
+const SHORT_BYTES = 64;

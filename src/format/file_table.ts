@@ -143,12 +143,62 @@ export class FileTable implements ManifestFiles {
     this.#put(this.#rowOf(index), file);
   }
 
+  /**
+   * Replaces all of an entry but its name by what another table says of a file, as a reference: owner, mode and time are those of the cluster's
+   * file, and the backup that holds the bytes is named.
+   *
+   * @param holder backup of the other table, which holds what is no reference there
+   */
+  refer(index: number, listed: FileTable, before: FileTable, beforeIndex: number, holder: string): void {
+    const row = this.#rowOf(index);
+    const from = before.#rowOf(beforeIndex);
+    const { checksumPage, blockSizeBytes, blockChecksumBytes, reference } = before
+      .#traits[before.#traitsOf.get(from)!]!;
+    const { mode, user, group } = listed.#traits[listed.#traitsOf.get(listed.#rowOf(index))!]!;
+    this.#sizes.set(row, before.#sizes.get(from));
+    this.#originalSizes.set(row, undefined);
+    this.#repoSizes.set(row, before.#repoSizes.get(from));
+    this.#timestamps.set(row, listed.timestampAt(index));
+    this.#checksums.copy(row, before.#checksums, from);
+    this.#repoChecksums.copy(row, before.#repoChecksums, from);
+    this.#bundleIds.set(row, before.#bundleIds.get(from));
+    this.#bundleOffsets.set(row, before.#bundleOffsets.get(from));
+    this.#mapSizes.set(row, before.#mapSizes.get(from));
+    this.#setPageErrors(row, before.#pageErrors.get(from));
+    const traits = { mode, user, group, checksumPage, blockSizeBytes, blockChecksumBytes };
+    this.#traitsOf.set(row, this.#traitId({ ...traits, reference: reference ?? holder }));
+  }
+
+  /** Orders a file and one of another table by the bytes of their names. */
+  compareNames(index: number, other: FileTable, otherIndex: number): number {
+    return this.#names.compare(this.#rowOf(index), other.#rowOf(otherIndex), other.#names);
+  }
+
   nameAt(index: number): string {
     return this.#names.get(this.#rowOf(index));
   }
 
   sizeAt(index: number): number {
     return this.#sizes.get(this.#rowOf(index)) ?? 0;
+  }
+
+  /** Stored bytes. */
+  repoSizeAt(index: number): number {
+    return this.#repoSizes.get(this.#rowOf(index)) ?? this.sizeAt(index);
+  }
+
+  /** Size when it was listed, where that is another. */
+  originalSizeAt(index: number): number | undefined {
+    return this.#originalSizes.get(this.#rowOf(index));
+  }
+
+  hasChecksumAt(index: number): boolean {
+    return this.#checksums.has(this.#rowOf(index));
+  }
+
+  /** Whether it is stored in blocks. */
+  hasBlocksAt(index: number): boolean {
+    return this.#mapSizes.get(this.#rowOf(index)) !== undefined;
   }
 
   timestampAt(index: number): number {
@@ -230,12 +280,18 @@ export class FileTable implements ManifestFiles {
     this.#bundleIds.set(row, file.bundleId);
     this.#bundleOffsets.set(row, file.bundleOffset);
     this.#mapSizes.set(row, file.blockMapBytes);
-    if (file.checksumPageErrors !== undefined) this.#pageErrors.set(row, file.checksumPageErrors);
-    else if (this.#pageErrors.size > 0) this.#pageErrors.delete(row);
+    this.#setPageErrors(row, file.checksumPageErrors);
     this.#traitsOf.set(row, this.#traitId(file));
   }
 
-  #traitId({ mode, user, group, reference, checksumPage, blockSizeBytes, blockChecksumBytes }: UnownedFile): number {
+  #setPageErrors(row: number, errors: readonly PageRange[] | undefined): void {
+    if (errors !== undefined) this.#pageErrors.set(row, errors);
+    else if (this.#pageErrors.size > 0) this.#pageErrors.delete(row);
+  }
+
+  #traitId(
+    { mode, user, group, reference, checksumPage, blockSizeBytes, blockChecksumBytes }: Partial<Traits>,
+  ): number {
     const traits = { mode, user, group, reference, checksumPage, blockSizeBytes, blockChecksumBytes };
     // Neighbours are mostly alike.
     const last = this.#traits[this.#lastTraits];

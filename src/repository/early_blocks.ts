@@ -1,6 +1,7 @@
 /** Block incremental files of the time before their form was final: nothing in them tells, but the version of their writer does. */
 import { WalferryError } from "../errors.ts";
 import type { BackupInfo, BackupInfoEntry } from "../format/backup_info.ts";
+import { FileTable } from "../format/file_table.ts";
 import type { Manifest } from "../format/manifest.ts";
 import type { Repository } from "./repository.ts";
 
@@ -9,7 +10,7 @@ const FIRST_FINAL = [2, 46] as const;
 
 /** The backup of such a version in which blocks of this one may be. */
 export function earlyBlocks(manifest: Manifest, info: BackupInfo): BackupInfoEntry | undefined {
-  if (!manifest.files.values().some(({ blockMapBytes }) => blockMapBytes !== undefined)) return undefined;
+  if (!hasBlocks(FileTable.from(manifest.files))) return undefined;
   const needed = new Set([...(manifest.references ?? []), manifest.label]);
   return info.backups.find(({ label, backrestVersion, repoSizeMapBytes }) =>
     needed.has(label) && repoSizeMapBytes !== undefined && isEarly(backrestVersion)
@@ -25,6 +26,11 @@ export function refuseEarlyBlocks(manifest: Manifest, info: BackupInfo, reposito
     `${repository.name}: backup ${early.label} holds block incremental files of version ${early.backrestVersion}, which were a trial`,
     { hint: "restore it with the version that made it, and take a new full backup." },
   );
+}
+
+function hasBlocks(files: FileTable): boolean {
+  for (let index = 0; index < files.length; index++) if (files.hasBlocksAt(index)) return true;
+  return false;
 }
 
 function isEarly(version: string): boolean {

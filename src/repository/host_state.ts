@@ -4,9 +4,9 @@ import type { Repository } from "./repository.ts";
 import { stateRoot } from "./spool_files.ts";
 
 /** What is kept for each repository, below the root of the stanza. */
-const BY_REPOSITORY = ["debt", "health/push", "health/get"];
+const BY_REPOSITORY = ["debt", "health/push", "health/get", "resume"];
 
-/** Forgets what is known of one repository: what it is owed, and that it was away. @throws WalferryError `PathRemove` */
+/** Forgets what is known of one repository: what it is owed, that it was away, and what an interrupted backup stored there. @throws WalferryError `PathRemove` */
 export function forgetRepository(spoolPath: string, stanza: string, key: number): void {
   for (const name of BY_REPOSITORY) remove(`${stateRoot(spoolPath, stanza)}/${name}/repo${key}`);
 }

@@ -3,7 +3,7 @@ import { type Finding, type FindingKind } from "./finding.ts";
 import type { DamagedObjects } from "./damaged_objects.ts";
 import type { ObjectRequest, Verdict } from "./object_job.ts";
 import type { SubjectObject } from "./object_reader.ts";
-import { type HeldFile, type HeldFiles, heldPath, partOf } from "./stored_set.ts";
+import { type HeldFiles, heldPath, partOf } from "./stored_set.ts";
 import type { Repository } from "../repository/repository.ts";
 
 /** Endings of stored files. */
@@ -33,9 +33,13 @@ export interface FileSubject {
 
 export class BackupFiles {
   readonly #facts: BackupFilesFacts;
-  /** Members of each bundle, by offset. */
-  readonly #bundles = new Map<number, HeldFile[]>();
+  /** Indexes of all members of bundles, by bundle and offset. */
+  readonly #members: Uint32Array;
+  /** Where the members of each bundle begin and end among them. */
+  readonly #bundles: ReadonlyMap<number, readonly [begin: number, end: number]>;
   readonly #bundleBytes = new Map<number, number>();
+  /** By index: a list of the store has shown the file, and what is there is long enough. */
+  readonly #isThere: Uint8Array;
   /** Files that are not as they must be, by name. */
   readonly bad = new Map<string, FindingKind>();
   /** Files that were read. */
@@ -43,14 +47,21 @@ export class BackupFiles {
 
   constructor(facts: BackupFilesFacts) {
     this.#facts = facts;
-    for (const held of facts.held.values()) {
-      const id = held.file.bundleId;
-      if (id === undefined) continue;
-      const members = this.#bundles.get(id);
-      if (members === undefined) this.#bundles.set(id, [held]);
-      else members.push(held);
+    const { held } = facts;
+    this.#isThere = new Uint8Array(held.length);
+    this.#members = membersOf(held);
+    const bundles = new Map<number, [begin: number, end: number]>();
+    for (const [at, index] of this.#members.entries()) {
+      const id = held.bundleIdAt(index)!;
+      const bundle = bundles.get(id);
+      if (bundle === undefined) bundles.set(id, [at, at + 1]);
+      else bundle[1] = at + 1;
     }
-    for (const members of this.#bundles.values()) members.sort((a, b) => offsetOf(a) - offsetOf(b));
+    this.#bundles = bundles;
+  }
+
+  #membersOf(id: number): Uint32Array {
+    return this.#members.subarray(...this.#bundles.get(id)!);
   }
 
   #damage(kind: FindingKind, path: string, message: string): void {
@@ -59,8 +70,9 @@ export class BackupFiles {
   }
 
   /** Keeps what an object must be, for repair. */
-  #note(path: string, members: readonly HeldFile[]): void {
-    this.#facts.damaged.add({ path: `${this.#facts.directory}/${path}`, parts: members.map(partOf) });
+  #note(path: string, indexes: Iterable<number>): void {
+    const { damaged, directory, held } = this.#facts;
+    damaged.add({ path: `${directory}/${path}`, parts: Array.from(indexes, (index) => partOf(held.at(index))) });
   }
 
   /** Lists the directory once. @throws WalferryError of the store */
@@ -91,50 +103,62 @@ export class BackupFiles {
       return this.#bundles.has(Number(bundle[1]));
     }
     // A relation may itself be called x.gz only outside of PostgreSQL's own names: both readings are tried.
-    const held = [name.replace(ENDING, ""), name].map((plain) => this.#facts.held.get(plain)).find((found) =>
-      found !== undefined && found.file.bundleId === undefined && heldPath(found) === name
-    );
-    if (held === undefined) return false;
-    const expected = held.file.repoSizeBytes;
-    held.isThere = true;
+    const { held } = this.#facts;
+    const index = this.#indexOf(name.replace(ENDING, ""), name) ?? this.#indexOf(name, name);
+    if (index === undefined) return false;
+    const expected = held.repoSizeAt(index);
+    this.#isThere[index] = 1;
     if (sizeBytes !== expected) {
-      this.bad.set(held.file.name, "size");
-      this.#note(name, [held]);
+      this.bad.set(held.nameAt(index), "size");
+      this.#note(name, [index]);
       this.#damage("size", name, `it has ${sizeBytes} bytes, expected are ${expected}`);
     }
     return true;
   }
 
+  /** Of the file of this name, when it is stored by itself under that one. */
+  #indexOf(name: string, stored: string): number | undefined {
+    const { held } = this.#facts;
+    const index = held.indexOf(name);
+    if (index === -1 || held.bundleIdAt(index) !== undefined) return undefined;
+    return heldPath(held.at(index)) === stored ? index : undefined;
+  }
+
   #tellMissing(isThere: boolean): void {
-    for (const [id, members] of this.#bundles) this.#checkBundle(id, members, isThere);
-    for (const held of this.#facts.held.values()) {
-      if (held.file.bundleId !== undefined || held.isThere) continue;
-      this.bad.set(held.file.name, "missing");
-      this.#note(heldPath(held), [held]);
-      if (isThere) this.#damage("missing", heldPath(held), "it is not there");
+    const { held, add, directory, label } = this.#facts;
+    for (const id of this.#bundles.keys()) this.#checkBundle(id, isThere);
+    for (let index = 0; index < held.length; index++) {
+      if (this.#isThere[index] === 1 || held.bundleIdAt(index) !== undefined) continue;
+      const path = heldPath(held.at(index));
+      this.bad.set(held.nameAt(index), "missing");
+      this.#note(path, [index]);
+      if (isThere) this.#damage("missing", path, "it is not there");
     }
-    if (isThere || this.#facts.held.size === 0) return;
-    const { add, directory, label } = this.#facts;
+    if (isThere || held.length === 0) return;
     add({ kind: "missing", severity: "damage", path: directory, message: "the whole backup is not there", label });
   }
 
-  #checkBundle(id: number, members: readonly HeldFile[], isThere: boolean): void {
+  #checkBundle(id: number, isThere: boolean): void {
+    const { held } = this.#facts;
+    const members = this.#membersOf(id);
     const sizeBytes = this.#bundleBytes.get(id);
     if (sizeBytes === undefined) {
-      for (const { file } of members) this.bad.set(file.name, "missing");
+      for (const index of members) this.bad.set(held.nameAt(index), "missing");
       this.#note(`bundle/${id}`, members);
       if (isThere) this.#damage("missing", `bundle/${id}`, `it is not there, with ${members.length} files in it`);
       return;
     }
     let cut = 0;
     let needed = 0;
-    for (const held of members) {
-      const end = offsetOf(held) + held.file.repoSizeBytes;
+    for (const index of members) {
+      const end = held.bundleOffsetAt(index) + held.repoSizeAt(index);
       needed = Math.max(needed, end);
-      held.isThere = end <= sizeBytes;
-      if (held.isThere) continue;
+      if (end <= sizeBytes) {
+        this.#isThere[index] = 1;
+        continue;
+      }
       cut += 1;
-      this.bad.set(held.file.name, "size");
+      this.bad.set(held.nameAt(index), "size");
     }
     // What stands behind the last member was dropped from the manifest while the backup ran: no harm.
     if (cut === 0) return;
@@ -144,27 +168,29 @@ export class BackupFiles {
 
   /** Objects to read: only what is there with the right size. */
   *objects(isChosen: () => boolean): Generator<SubjectObject<FileSubject>> {
-    const { directory } = this.#facts;
-    for (const [id, all] of [...this.#bundles].sort(([a], [b]) => a - b)) {
-      const members = all.filter(({ isThere }) => isThere);
+    const { directory, held } = this.#facts;
+    for (const id of [...this.#bundles.keys()].sort((a, b) => a - b)) {
+      const members = this.#membersOf(id).filter((index) => this.#isThere[index] === 1);
       if (members.length === 0 || !isChosen()) continue;
       const path = `${directory}/bundle/${id}`;
-      for (const group of apart(members)) {
+      for (const group of apart(members, held)) {
         yield {
-          request: { path, parts: group.map(partOf) },
-          sizeBytes: group.reduce((sum, { file }) => sum + file.repoSizeBytes, 0),
-          subjects: group.map(({ file }) => ({ name: file.name, path, inBundle: true })),
+          request: { path, parts: group.map((index) => partOf(held.at(index))) },
+          sizeBytes: group.reduce((sum, index) => sum + held.repoSizeAt(index), 0),
+          subjects: group.map((index) => ({ name: held.nameAt(index), path, inBundle: true })),
         };
       }
     }
-    for (const held of this.#facts.held.values()) {
-      const { file } = held;
-      if (file.bundleId !== undefined || !held.isThere || this.bad.has(file.name) || !isChosen()) continue;
-      const path = `${directory}/${heldPath(held)}`;
+    for (let index = 0; index < held.length; index++) {
+      if (held.bundleIdAt(index) !== undefined || this.#isThere[index] === 0) continue;
+      const one = held.at(index);
+      const { name, repoSizeBytes } = one.file;
+      if (this.bad.has(name) || !isChosen()) continue;
+      const path = `${directory}/${heldPath(one)}`;
       yield {
-        request: { path, parts: [partOf(held)] },
-        sizeBytes: file.repoSizeBytes,
-        subjects: [{ name: file.name, path, inBundle: false }],
+        request: { path, parts: [partOf(one)] },
+        sizeBytes: repoSizeBytes,
+        subjects: [{ name, path, inBundle: false }],
       };
     }
   }
@@ -181,22 +207,29 @@ export class BackupFiles {
   }
 }
 
-function offsetOf({ file }: HeldFile): number {
-  return file.bundleOffset ?? 0;
+/** Indexes of what is in bundles, by bundle and offset. */
+function membersOf(held: HeldFiles): Uint32Array {
+  const indexes = new Uint32Array(held.length);
+  let count = 0;
+  for (let index = 0; index < held.length; index++) if (held.bundleIdAt(index) !== undefined) indexes[count++] = index;
+  return indexes.slice(0, count).sort((a, b) =>
+    held.bundleIdAt(a)! - held.bundleIdAt(b)! || held.bundleOffsetAt(a) - held.bundleOffsetAt(b)
+  );
 }
 
 /** Members that overlap cannot be read in one pass. They are sorted by offset. */
-function apart(members: readonly HeldFile[]): HeldFile[][] {
-  const groups: HeldFile[][] = [];
+function apart(members: Iterable<number>, held: HeldFiles): number[][] {
+  const groups: number[][] = [];
   const ends: number[] = [];
-  for (const held of members) {
-    let at = ends.findIndex((end) => end <= offsetOf(held));
+  for (const index of members) {
+    const offset = held.bundleOffsetAt(index);
+    let at = ends.findIndex((end) => end <= offset);
     if (at === -1) {
       at = groups.length;
       groups.push([]);
     }
-    groups[at]!.push(held);
-    ends[at] = offsetOf(held) + held.file.repoSizeBytes;
+    groups[at]!.push(index);
+    ends[at] = offset + held.repoSizeAt(index);
   }
   return groups;
 }

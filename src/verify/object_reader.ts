@@ -17,6 +17,8 @@ export interface SubjectObject<Subject> {
 /** Objects of one batch at most, and their bytes: a message for each of a million small files would cost more than reading them. */
 const BATCH_OBJECTS = 64;
 const BATCH_BYTES = 4 * 1024 * 1024;
+/** Parts of a batch from which on it is full: a bundle of tiny files has thousands, and each is some hundred bytes in a message. */
+const BATCH_PARTS = 1024;
 /** Objects up to this size are read several at once from distant stores. Bytes. */
 const LIGHT_BYTES = 1024 * 1024;
 
@@ -80,13 +82,16 @@ async function* batched<Subject>(
 ): AsyncGenerator<Array<SubjectObject<Subject>>> {
   let batch: Array<SubjectObject<Subject>> = [];
   let sizeBytes = 0;
+  let parts = 0;
   for await (const object of source) {
     batch.push(object);
     sizeBytes += object.sizeBytes;
-    if (batch.length < most && sizeBytes < BATCH_BYTES) continue;
+    parts += object.subjects.length;
+    if (batch.length < most && sizeBytes < BATCH_BYTES && parts < BATCH_PARTS) continue;
     yield batch;
     batch = [];
     sizeBytes = 0;
+    parts = 0;
   }
   if (batch.length > 0) yield batch;
 }

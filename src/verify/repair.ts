@@ -134,9 +134,7 @@ async function remake(
     const manifest = await repository.loadManifest(stanza, label, info.cipherPass);
     const directory = repository.backupPath(stanza, label);
     const pathOf = (file: ManifestFile) =>
-      `${directory}/${
-        file.bundleId === undefined ? heldPath({ file, common: manifest, isThere: true }) : `bundle/${file.bundleId}`
-      }`;
+      `${directory}/${file.bundleId === undefined ? heldPath({ file, common: manifest }) : `bundle/${file.bundleId}`}`;
     const paths = new Set(left.map(({ path }) => path));
     const isWhole = paths.has(directory);
     const wanted = [...manifest.files].filter((file) =>

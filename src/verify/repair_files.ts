@@ -110,7 +110,7 @@ async function soundSource(
   file: ManifestFile,
 ): Promise<Source | undefined> {
   if (file.blockMapBytes !== undefined) return undefined;
-  const held: HeldFile = { file, common: manifest, isThere: true };
+  const held: HeldFile = { file, common: manifest };
   const directory = from.backupPath(stanza, file.reference ?? manifest.label);
   const inBundle = file.bundleId !== undefined;
   const path = `${directory}/${inBundle ? `bundle/${file.bundleId}` : heldPath(held)}`;
@@ -157,9 +157,7 @@ async function putFile(
   source: Source,
 ): Promise<ManifestFile> {
   const { repository, stanza } = place;
-  const path = `${repository.backupPath(stanza, manifest.label)}/${
-    heldPath({ file, common: manifest, isThere: true })
-  }`;
+  const path = `${repository.backupPath(stanza, manifest.label)}/${heldPath({ file, common: manifest })}`;
   await place.keepAside(path);
   const meter = new Sha1Meter();
   await repository.storage.write(path, storedForm(manifest, "normal", contentOf(source, file), meter));
@@ -215,7 +213,7 @@ async function assertRight(
   manifest: Manifest,
   files: readonly ManifestFile[],
 ): Promise<void> {
-  const parts = files.map((file) => partOf({ file, common: manifest, isThere: true }));
+  const parts = files.map((file) => partOf({ file, common: manifest }));
   const verdicts = await judgeObject({ path, parts }, repository.storage);
   if (verdicts.every((verdict) => verdict === undefined)) return;
   throw new WalferryError("Checksum", `'${repository.display(path)}' is not what was written`, {

@@ -2,6 +2,7 @@
  * A full backup and everything that builds on it: where the manifests say that the bytes of each file are. A file that several backups
  * refer to stands here once, so that it is looked for and read once.
  */
+import { FileTable } from "../format/file_table.ts";
 import type { Manifest, ManifestFile } from "../format/manifest.ts";
 import { compressExtension } from "../stream/compress_type.ts";
 import type { PartRequest } from "./object_job.ts";
@@ -16,18 +17,83 @@ export interface HeldFile {
   readonly file: ManifestFile;
   /** Of the manifest that it was read from. */
   readonly common: Common;
-  /** A list of the store has shown it, with the right size. */
-  isThere: boolean;
 }
-
-/** Files that one backup holds, by name. */
-export type HeldFiles = Map<string, HeldFile>;
 
 /** Two manifests that say different things of one stored file. */
 export interface Disagreement {
   readonly name: string;
   readonly holder: string;
   readonly labels: readonly [string, string];
+}
+
+/** Files that one backup holds, by name: a table, because there may be a million of them. */
+export class HeldFiles {
+  readonly #files = FileTable.empty();
+  /** Of the manifest that named the first files, which as a rule is that of the backup that holds them. */
+  #common: Common | undefined;
+  /** Of the others, by name. */
+  readonly #commons = new Map<string, Common>();
+
+  get length(): number {
+    return this.#files.length;
+  }
+
+  at(index: number): HeldFile {
+    const file = this.#files.at(index)!;
+    return { file, common: this.#commonOf(file.name) };
+  }
+
+  /** Index of a name; -1 when it is not there. */
+  indexOf(name: string): number {
+    return this.#files.indexOf(name);
+  }
+
+  nameAt(index: number): string {
+    return this.#files.nameAt(index);
+  }
+
+  repoSizeAt(index: number): number {
+    return this.#files.repoSizeAt(index);
+  }
+
+  bundleIdAt(index: number): number | undefined {
+    return this.#files.bundleIdAt(index);
+  }
+
+  /** Bytes before it in its bundle. */
+  bundleOffsetAt(index: number): number {
+    return this.#files.bundleOffsetAt(index) ?? 0;
+  }
+
+  /**
+   * Takes over what a manifest says.
+   *
+   * @param said indexes of files in its table, in order
+   * @param tell hears names of which something else was said before, and by whom
+   */
+  add(common: Common, files: FileTable, said: Iterable<number>, tell: (name: string, by: Common) => void): void {
+    const isFirst = this.#common === undefined;
+    this.#common ??= common;
+    const others: ManifestFile[] = [];
+    let at = 0;
+    for (const index of said) {
+      if (isFirst) {
+        this.#files.add(files.at(index)!);
+        continue;
+      }
+      let order = 1;
+      while (at < this.#files.length && (order = files.compareNames(index, this.#files, at)) > 0) at++;
+      if (at === this.#files.length || order < 0) others.push(files.at(index)!);
+      else if (!isSame(this.#files.at(at)!, files.at(index)!)) tell(files.nameAt(index), this.at(at).common);
+    }
+    if (others.length === 0) return;
+    for (const { name } of others) this.#commons.set(name, common);
+    this.#files.amend(() => false, others);
+  }
+
+  #commonOf(name: string): Common {
+    return (this.#commons.size === 0 ? undefined : this.#commons.get(name)) ?? this.#common!;
+  }
 }
 
 export class StoredSet {
@@ -42,15 +108,12 @@ export class StoredSet {
       options: { compressType: manifest.options.compressType },
     };
     const disagreements: Disagreement[] = [];
-    for (const file of manifest.files) {
-      if (!isStored(file, manifest)) continue;
-      const holder = file.reference ?? manifest.label;
-      const held = this.heldBy(holder);
-      const before = held.get(file.name);
-      if (before === undefined) held.set(file.name, { file, common, isThere: false });
-      else if (!isSame(before.file, file)) {
-        disagreements.push({ name: file.name, holder, labels: [before.common.label, manifest.label] });
-      }
+    const files = FileTable.from(manifest.files);
+    // One holder after the other, so that each takes its files in their order.
+    for (const holder of holdersOf(files, manifest)) {
+      this.heldBy(holder).add(common, files, storedIn(holder, files, manifest), (name, by) => {
+        disagreements.push({ name, holder, labels: [by.label, manifest.label] });
+      });
     }
     return disagreements;
   }
@@ -58,7 +121,7 @@ export class StoredSet {
   /** Files whose bytes this backup holds; an empty list that grows for one that is not known yet. */
   heldBy(label: string): HeldFiles {
     let held = this.#held.get(label);
-    if (held === undefined) this.#held.set(label, held = new Map());
+    if (held === undefined) this.#held.set(label, held = new HeldFiles());
     return held;
   }
 
@@ -68,9 +131,24 @@ export class StoredSet {
   }
 }
 
+function holdersOf(files: FileTable, manifest: Manifest): Set<string> {
+  const holders = new Set<string>();
+  for (let index = 0; index < files.length; index++) {
+    if (isStoredAt(files, index, manifest)) holders.add(files.referenceAt(index) ?? manifest.label);
+  }
+  return holders;
+}
+
+function* storedIn(holder: string, files: FileTable, manifest: Manifest): Generator<number> {
+  for (let index = 0; index < files.length; index++) {
+    if ((files.referenceAt(index) ?? manifest.label) === holder && isStoredAt(files, index, manifest)) yield index;
+  }
+}
+
 /** Empty files are not stored where files are bundled (repository-format §6.3). */
-export function isStored(file: ManifestFile, manifest: Pick<Manifest, "bundle">): boolean {
-  return file.sizeBytes > 0 || file.bundleId !== undefined || file.reference !== undefined || !manifest.bundle;
+function isStoredAt(files: FileTable, index: number, { bundle }: Manifest): boolean {
+  return !bundle || files.sizeAt(index) > 0 || files.bundleIdAt(index) !== undefined ||
+    files.referenceAt(index) !== undefined;
 }
 
 /** Whether two manifests say the same of where and how a file is stored. */

@@ -142,11 +142,14 @@ async function runCase(program: string, folder: TestFolder, at: number, tested: 
   return await execute([program, ...all], { env: environment });
 }
 
-/** The options of a begin line, but for the run's own number and what only pgbackrest writes there. */
+/**
+ * The options of a begin line, but for the run's own number, what only pgbackrest writes there, and what a backup of walferry alone knows:
+ * the spool, where its journal is.
+ */
 function beginOptions({ stdout, stderr, code }: RunResult): string[] {
   const line = /command begin [0-9.]+: (.*)/.exec(stdout)?.[1];
   assert(line !== undefined, `no begin line, code ${code}:\n${stdout}${stderr}`);
-  return line.split(/ (?=--)/).filter((word) => !/^--(exec-id|reset)/.test(word));
+  return line.split(/ (?=--)/).filter((word) => !/^--(exec-id|reset|spool-path)/.test(word));
 }
 
 async function makeFolder(): Promise<TestFolder> {
