@@ -44,7 +44,7 @@ dd { margin: 0; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
 figure { margin: 0; min-width: 0; }
 .scroll { overflow-x: auto; } .scroll:focus-visible { outline-offset: -3px; }
 .newest { direction: rtl; } .newest > * { direction: ltr; }
-table { border-collapse: collapse; width: 100%; margin: .5rem 0; font-variant-numeric: tabular-nums; }
+table { border-collapse: collapse; width: 100%; font-size: .9375rem; margin: .5rem 0; font-variant-numeric: tabular-nums; }
 caption { text-align: start; color: var(--soft); padding: .25rem 0; }
 th, td { padding: .3rem .7rem; text-align: start; border-bottom: 1px solid var(--line); white-space: nowrap; vertical-align: top; }
 thead th { background: var(--card); } tbody th { font-weight: 600; } td.number, th.number { text-align: end; }

@@ -153,6 +153,7 @@ function card({ stanza, attentions }: Judged, sight: RepositorySight, nowMs: num
       ["Recovery", recoveryEnds(sight).join(" to<br>")],
       ["Backups", backupCount(info)],
     ] as const),
+    ["Gaps", gapCount(info)],
     ["Owed", debtOf(stanza, info.key)],
     ["Verified", verifiedText(info, nowMs)],
     ["Encryption", info.cipher],
@@ -163,6 +164,14 @@ function card({ stanza, attentions }: Judged, sight: RepositorySight, nowMs: num
   }"><div class="head"><h3>repo${info.key}</h3>${badge(levelOf(info, stanza.info, attentions))}</div>${
     htmlFacts(facts)
   }</article>`;
+}
+
+/** That nobody looked is not that there are none. */
+function gapCount({ outlook }: RepositoryInfo): string {
+  if (outlook === undefined) return NOT_KNOWN;
+  if (outlook.wal === undefined) return outlook.unknown.length > 0 ? NOT_KNOWN : "not looked for (--gaps)";
+  const count = outlook.wal.flatMap(({ gaps }) => gaps).filter(({ reason }) => reason !== "arriving").length;
+  return count === 0 ? "none" : `<span class="bad">${count} in the WAL</span>`;
 }
 
 /** The most thorough verification that still stands, and worse ones beside it. */

@@ -65,6 +65,12 @@ Deno.test("the report of nothing is a page too, and so is that of years", () => 
   const years = readPage(renderReportHtml([calmStanza("ledger", 1100)], "db1", REPORT_NOW));
   assertIncludes(years, "Nothing needs attention");
   assertIncludes(years, "1142 older backups");
+  assert(!years.includes("not looked for"));
+  const unseen = sampleRepository(1, { more: { outlook: { verified: [], unknown: [] } } });
+  assertIncludes(
+    readPage(renderReportHtml([sampleStanza("main", [unseen])], "db1", REPORT_NOW)),
+    "not looked for (--gaps)",
+  );
 });
 
 Deno.test("attention: what is being lost comes first, what a newer backup left behind last, nothing twice", () => {
