@@ -167,8 +167,9 @@ function card({ stanza, attentions }: Judged, sight: RepositorySight, nowMs: num
 }
 
 /** That nobody looked is not that there are none. */
-function gapCount({ outlook }: RepositoryInfo): string {
-  if (outlook === undefined) return NOT_KNOWN;
+function gapCount({ backups, outlook }: RepositoryInfo): string {
+  // What must be there follows from the backups.
+  if (outlook === undefined || backups.length === 0) return NOT_KNOWN;
   if (outlook.wal === undefined) return outlook.unknown.length > 0 ? NOT_KNOWN : "not looked for (--gaps)";
   const count = outlook.wal.flatMap(({ gaps }) => gaps).filter(({ reason }) => reason !== "arriving").length;
   return count === 0 ? "none" : `<span class="bad">${count} in the WAL</span>`;

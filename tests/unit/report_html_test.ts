@@ -66,7 +66,10 @@ Deno.test("the report of nothing is a page too, and so is that of years", () => 
   assertIncludes(years, "Nothing needs attention");
   assertIncludes(years, "1142 older backups");
   assert(!years.includes("not looked for"));
-  const unseen = sampleRepository(1, { more: { outlook: { verified: [], unknown: [] } } });
+  const unseen = sampleRepository(1, {
+    backups: [sampleBackup("20260601-000000F", "full", 9)],
+    more: { outlook: { verified: [], unknown: [] } },
+  });
   assertIncludes(
     readPage(renderReportHtml([sampleStanza("main", [unseen])], "db1", REPORT_NOW)),
     "not looked for (--gaps)",
