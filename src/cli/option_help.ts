@@ -247,7 +247,7 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "repair":
     "verify: put right what is found, from the copy beside it or from the other repositories; what is damaged is kept under walferry/<stanza>/damaged.",
   "gaps":
-    "info: list the WAL to tell gaps and between which moments can be recovered. Without the option only in repositories of type posix: in a store a request for each 256 segments is made.",
+    "info, report: list the WAL to tell gaps and between which moments can be recovered. Without the option only in repositories of type posix: in a store a request for each 256 segments is made.",
   "timeline":
     "info: draw backups and the WAL that carries a recovery over time, as wide as the terminal (80 columns without one), instead of the list.",
   "since-last":

@@ -41,7 +41,7 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
     commands: ["expire", "repo-gc", "repo-sync"],
     default: "n",
   },
-  { name: "gaps", type: "boolean", home: "command line", commands: ["info"], negatable: true, own: true },
+  { name: "gaps", type: "boolean", home: "command line", commands: ["info", "report"], negatable: true, own: true },
   { name: "timeline", type: "boolean", home: "command line", commands: ["info"], default: "n", own: true },
   { name: "confirm", type: "boolean", home: "command line", commands: ["rekey"], default: "n", own: true },
   { name: "plan", type: "boolean", home: "command line", commands: ["expire"], default: "n", own: true },

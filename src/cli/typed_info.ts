@@ -37,7 +37,7 @@ function sightOf(gaps: boolean | undefined): NonNullable<InfoOptions["sight"]> {
   return gaps ? "all" : "none";
 }
 
-/** One stanza of metrics. */
+/** One stanza of metrics, or of the report. Metrics are asked for each minute: WAL is not listed for them. */
 export function metricsScope(config: Configuration): MetricsScope {
   return {
     info: {
@@ -45,7 +45,7 @@ export function metricsScope(config: Configuration): MetricsScope {
       repositories: repositories(config),
       output: "text",
       detailLevel: "full",
-      sight: "none",
+      sight: config.command === "report" ? sightOf(config.optionalBoolean("gaps")) : "none",
       lockPath: config.string("lock-path"),
       spoolPath: config.string("spool-path"),
     },

@@ -13,7 +13,7 @@ export async function info(options: InfoOptions, context: CommandContext): Promi
   await using set = await RepositorySet.open(options.repositories);
   const stanzas = await gatherInfo(set, options, context.clock, context.signal);
   if (options.timeline !== undefined) {
-    const drawn = stanzas.map((stanza) => reportedStanza(set, stanza, undefined));
+    const drawn = stanzas.map((stanza) => reportedStanza(set, stanza, { lag: undefined }));
     context.output(renderTimelineText(await Promise.all(drawn), options.timeline, context.clock.nowMs()));
     return 0;
   }

@@ -1,35 +1,10 @@
 /** A page of HTML that stands by itself: no script, nothing fetched, light or dark as the reader's system is. */
+import { STYLE } from "./html_style.ts";
 
 /** Text as it may stand in HTML, in attributes too. */
 export function escapeHtml(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
 }
-
-/** The colours differ in lightness as well, and nothing is told by colour alone. */
-const STYLE = `
-:root { color-scheme: light dark; --ink: #1c2430; --soft: #56606e; --paper: #ffffff; --band: #f1f4f8; --line: #cfd6df;
-  --full: #0b4f9e; --diff: #2f86d6; --incr: #5590c8; --wal: #2e7d4f; --bad: #b3261e; --good: #1d6b3c; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6eaf0; --soft: #a3adba; --paper: #14181e; --band: #1e242c;
-  --line: #39424e; --full: #9ccbff; --diff: #5aa2ea; --incr: #3a6ea5; --wal: #6cc08f; --bad: #ff8a80; --good: #7fd3a0; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; padding: 1rem 1.25rem 4rem; max-width: 78rem; background: var(--paper); color: var(--ink);
-  font: 1rem/1.5 system-ui, sans-serif; }
-h1 { margin: .5rem 0 0; font-size: 1.6rem; } h2 { margin: 2.5rem 0 .5rem; border-bottom: 1px solid var(--line); }
-p { margin: .4rem 0; } .soft { color: var(--soft); } .bad { color: var(--bad); font-weight: 600; } .good { color: var(--good); }
-a { color: inherit; } :focus-visible, :target { outline: 3px solid var(--diff); outline-offset: 2px; }
-.skip { position: absolute; left: -999rem; } .skip:focus { position: static; }
-.scroll { overflow-x: auto; } .scroll:focus-visible { outline-offset: -3px; }
-table { border-collapse: collapse; width: 100%; margin: .75rem 0; font-variant-numeric: tabular-nums; }
-caption { text-align: start; font-weight: 600; padding: .25rem 0; }
-th, td { padding: .3rem .6rem; text-align: start; border-bottom: 1px solid var(--line); white-space: nowrap; vertical-align: top; }
-thead th { background: var(--band); } td.number, th.number { text-align: end; }
-.bar { display: block; height: .3rem; margin-top: .15rem; background: var(--diff); min-width: 1px; }
-svg { display: block; width: 100%; min-width: 40rem; height: auto; } svg text { fill: var(--ink); font: 13px system-ui, sans-serif; }
-svg .axis { stroke: var(--line); } svg .soft { fill: var(--soft); color: var(--soft); }
-svg .full { fill: var(--full); } svg .diff { fill: var(--diff); } svg .incr { fill: var(--incr); } svg .wal { fill: var(--wal); }
-ul.legend { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: .25rem 1.5rem; }
-@media print { body { max-width: none; } .skip { display: none; } }
-`;
 
 /** The whole page. */
 export function htmlPage(title: string, body: string): string {
@@ -38,13 +13,15 @@ export function htmlPage(title: string, body: string): string {
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta name="color-scheme" content="light dark">
+<meta name="referrer" content="no-referrer">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'">
 <title>${escapeHtml(title)}</title>
 <style>${STYLE}</style>
 </head>
 <body>
 <a class="skip" href="#content">to the content</a>
-<main id="content">
+<main id="content" tabindex="-1">
 ${body}
 </main>
 </body>
@@ -56,6 +33,8 @@ ${body}
 export interface Column {
   readonly title: string;
   readonly isNumber?: boolean;
+  /** Sentences, which may be broken into lines. */
+  readonly isWords?: boolean;
 }
 
 /** A row: cells of HTML, and the name that links lead to. */
@@ -70,7 +49,7 @@ export function htmlTable(caption: string, columns: readonly Column[], rows: rea
     `<th scope="col"${isNumber ? ' class="number"' : ""}>${escapeHtml(title)}</th>`
   );
   const cell = (content: string, at: number) => {
-    const style = columns[at]!.isNumber ? ' class="number"' : "";
+    const style = columns[at]!.isNumber ? ' class="number"' : columns[at]!.isWords ? ' class="words"' : "";
     return at === 0 ? `<th scope="row"${style}>${content}</th>` : `<td${style}>${content}</td>`;
   };
   const lines = rows.map(({ id, cells }) =>
@@ -83,4 +62,12 @@ export function htmlTable(caption: string, columns: readonly Column[], rows: rea
 ${lines.join("\n")}
 </tbody>
 </table></div>`;
+}
+
+/** A thing and what is said of it, in HTML. */
+export type Fact = readonly [name: string, value: string];
+
+/** A list of facts. */
+export function htmlFacts(facts: readonly Fact[]): string {
+  return `<dl>${facts.map(([name, value]) => `<dt>${escapeHtml(name)}</dt><dd>${value}</dd>`).join("")}</dl>`;
 }

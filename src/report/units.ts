@@ -33,6 +33,20 @@ export function formatDuration(ms: number): string {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
+/** How long ago, as much of it as matters: `40 s`, `5 min`, `7 h 5 min`, `3 d 4 h`, `412 d`. */
+export function formatAge(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  const [minutes, hours, days] = [60, 3600, 86_400].map((unit) => Math.floor(seconds / unit)) as [
+    number,
+    number,
+    number,
+  ];
+  if (minutes < 1) return `${seconds} s`;
+  if (hours < 1) return `${minutes} min`;
+  if (days < 2) return `${hours} h ${minutes % 60} min`;
+  return days < 14 ? `${days} d ${hours % 24} h` : `${days} d`;
+}
+
 /** `42.10%`; 100 % of nothing. */
 export function formatPercent(part: number, whole: number): string {
   return `${(whole === 0 ? 100 : (part * 100) / whole).toFixed(2)}%`;

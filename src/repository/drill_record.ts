@@ -1,8 +1,12 @@
 /**
  * When a backup of a stanza was last drilled, and when the last drill was passed: `<spool-path>/walferry/<stanza>/drill/last` and
- * `last-good`. Monitoring asks for it; nothing else depends on it.
+ * `last-good`; and the drills before it, a line of JSON for each, in `history`. Monitoring and the report ask for it; nothing else depends
+ * on it.
  */
 import { parseRecord, SpoolDirectory } from "./spool_files.ts";
+
+/** Drills that are remembered: a year of weekly ones and more. */
+const HISTORY_MAX = 100;
 
 /** What one drill found out. */
 export interface DrillRecord {
@@ -28,6 +32,16 @@ export class DrillRecords {
     const text = JSON.stringify(record);
     this.#directory.write("last", text);
     if (record.isGood) this.#directory.write("last-good", text);
+    const lines = (this.#directory.read("history") ?? "").split("\n").filter((line) => line !== "");
+    this.#directory.write("history", `${[...lines, text].slice(-HISTORY_MAX).join("\n")}\n`);
+  }
+
+  /** The drills that are remembered, oldest first. @throws WalferryError `FileOpen` */
+  history(): DrillRecord[] {
+    const text = this.#directory.read("history");
+    // Versions before kept the last one only.
+    if (text === undefined) return [this.last("last")].filter((record) => record !== undefined);
+    return text.split("\n").map(parse).filter((record) => record !== undefined);
   }
 
   /** The last drill, or the last one that was passed. @returns `undefined` when there was none @throws WalferryError `FileOpen` */

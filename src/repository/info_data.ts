@@ -6,6 +6,7 @@ import type { Manifest } from "../format/manifest.ts";
 import { isWalSegmentName } from "../format/wal_name.ts";
 import type { Clock } from "../process/clock.ts";
 import { type LockProgress, readLockState } from "../process/locks.ts";
+import type { RepositoryRole } from "./config.ts";
 import { type ArchiveState, readArchiveState } from "./archive_state.ts";
 import type { InfoOptions } from "./options.ts";
 import { type Outlook, outlookOf } from "./outlook.ts";
@@ -62,6 +63,8 @@ export interface DatabaseRow {
 /** One repository's view of the stanza. */
 export interface RepositoryInfo {
   readonly key: number;
+  /** A repository of role `wal` never has backups, and is well without. */
+  readonly role: RepositoryRole;
   readonly cipher: "none" | "aes-256-cbc";
   readonly status: InfoStatus;
   readonly archives: readonly ArchiveRange[];
@@ -154,7 +157,8 @@ async function repositoryInfo(
   nowMs: number,
   signal: AbortSignal | undefined,
 ): Promise<RepositoryInfo> {
-  const base = { key: repository.key, cipher: repository.config.cipher.type, archives: [], backups: [], databases: [] };
+  const { cipher, role } = repository.config;
+  const base = { key: repository.key, role, cipher: cipher.type, archives: [], backups: [], databases: [] };
   if (options.detailLevel === "progress") return { ...base, status: await statusOfPath(repository, stanza) };
   let backupInfo: BackupInfo;
   let archiveInfo: ArchiveInfo;

@@ -1,5 +1,6 @@
 /** What the report shows beyond `info`: between which moments each repository can be recovered to. */
 import type { ArchiveLag } from "../postgres/archive_lag.ts";
+import type { DrillRecord } from "./drill_record.ts";
 import type { RepositoryInfo, StanzaInfo } from "./info_data.ts";
 import { storedAtMs } from "./newest_wal.ts";
 import type { Repository } from "./repository.ts";
@@ -29,13 +30,21 @@ export interface ReportedStanza {
   readonly info: StanzaInfo;
   readonly repositories: readonly RepositorySight[];
   readonly lag: ArchiveLag | "unreadable" | undefined;
+  /** Drills on this host, oldest first; absent where nobody looked. */
+  readonly drills?: readonly DrillRecord[];
+}
+
+/** What this host knows of a stanza, beside its repositories. */
+export interface HostSight {
+  readonly lag: ReportedStanza["lag"];
+  readonly drills?: readonly DrillRecord[];
 }
 
 /** Adds what the report needs to what `info` knows. */
 export async function reportedStanza(
   set: RepositorySet,
   info: StanzaInfo,
-  lag: ReportedStanza["lag"],
+  host: HostSight,
 ): Promise<ReportedStanza> {
   const repositories = await Promise.all(info.repositories.map(async (repository): Promise<RepositorySight> => ({
     info: repository,
@@ -45,7 +54,7 @@ export async function reportedStanza(
       repository,
     ),
   })));
-  return { info, repositories, lag };
+  return { info, repositories, ...host };
 }
 
 async function recoverableOf(
@@ -65,6 +74,17 @@ async function recoverableOf(
   const toMs = await storedAtMs(repository, stanza, range.archiveId, max);
   const fromMs = oldest.entry.timestampStop * 1000;
   return toMs === undefined || toMs < fromMs ? [] : [{ fromMs, toMs }];
+}
+
+/** What lies between ranges and in none of them, oldest first. */
+export function uncovered(ranges: readonly Recoverable[]): Array<{ readonly fromMs: number; readonly toMs: number }> {
+  const between: Array<{ fromMs: number; toMs: number }> = [];
+  let reachedMs = -Infinity;
+  for (const { fromMs, toMs } of [...ranges].sort((a, b) => a.fromMs - b.fromMs)) {
+    if (reachedMs !== -Infinity && fromMs > reachedMs) between.push({ fromMs: reachedMs, toMs: fromMs });
+    reachedMs = Math.max(reachedMs, toMs);
+  }
+  return between;
 }
 
 /** Name of the row of a backup, for links. */

@@ -17,7 +17,7 @@ export function verificationTable({ name, repositories }: StanzaInfo): string {
       ],
     }))
   );
-  if (rows.length === 0) return "<p>No repository was verified.</p>";
+  if (rows.length === 0) return '<p class="soft">No repository was verified.</p>';
   return htmlTable(`Last verifications of ${name}`, [
     { title: "Repository" },
     { title: "Mode" },

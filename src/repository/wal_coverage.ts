@@ -84,7 +84,7 @@ interface Reached {
 
 /** Spans that recovery from a backup gets into: its own, and those of timelines that were left for from there. */
 function reach(
-  { archiveStart, archiveStop = archiveStart, lsnStop }: BackupInfoEntry,
+  { archiveStart, archiveStop = archiveStart, lsnStop, options: { archiveCopy } }: BackupInfoEntry,
   spans: readonly SegmentSpan[],
   forks: ReadonlyMap<number, readonly TimelineFork[]>,
   segmentBytes: number,
@@ -94,12 +94,14 @@ function reach(
     spans.find((span) => span.timeline === timeline && span.first <= place && place <= span.last);
   const [start, stop] = [segmentNumber(archiveStart, segmentBytes), segmentNumber(archiveStop, segmentBytes)];
   const timeline = timelineOf(archiveStop);
-  const own = spanAt(timeline, stop);
+  // A backup with its own copy needs of the archive only what comes behind it.
+  const own = spanAt(timeline, stop) ?? (archiveCopy ? spanAt(timeline, stop + 1) : undefined);
   // From one timeline into the next: what lies between is for verify to judge.
   const begin = timelineOf(archiveStart) === timeline ? own : spanAt(timelineOf(archiveStart), start);
-  if (own === undefined || begin === undefined || begin.first > start) return [];
+  if (own === undefined) return [];
+  if (!archiveCopy && (begin === undefined || begin.first > start)) return [];
   const consistentLsn = lsnStop === undefined ? BigInt(stop) * BigInt(segmentBytes) : parseLsn(lsnStop);
-  const found: Reached[] = [{ span: own, from: stop }];
+  const found: Reached[] = [{ span: own, from: Math.max(stop, own.first) }];
   for (let at = 0; at < found.length; at++) {
     const { span, from } = found[at]!;
     for (const [child, history] of forks) {
@@ -122,9 +124,18 @@ export function walGaps(facts: NeedFacts, losses: KnownLosses, nowMs: number): W
   const owed = runsOf(losses.owed, facts.segmentBytes);
   const gaps: WalGap[] = [];
   const told: SegmentRun[] = [];
-  for (const { run, label, unchecked } of walNeeds(facts)) {
+  const needs = walNeeds(facts);
+  for (const { run, label, unchecked, copied } of needs) {
     // Made without looking at the archive: its WAL may never have been meant for this one.
     if (unchecked) continue;
+    if (copied) {
+      // A recovery from an earlier backup needs it still; where there is none, nobody does.
+      const isFirst = needs.every((other) =>
+        other.label === undefined || other.label === label || other.run.first > run.first
+      );
+      if (isFirst) told.push(run);
+      continue;
+    }
     for (const hole of missingIn(facts.spans, run)) {
       for (const part of outside(hole, told)) {
         const ofOwed = inside(part, owed);

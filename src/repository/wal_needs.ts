@@ -12,6 +12,8 @@ export interface WalNeed {
   readonly label?: string;
   /** The backup was made without looking at the archive: its WAL may never have been meant for this one. */
   readonly unchecked?: boolean;
+  /** The backup holds a copy of it (archive-copy): without the archive it becomes consistent all the same. */
+  readonly copied?: boolean;
 }
 
 export interface NeedFacts {
@@ -55,7 +57,7 @@ function backupNeeds({ historyId, backupInfo, segmentBytes, set }: NeedFacts): W
     const { archiveStart, archiveStop = archiveStart, label } = entry;
     if (entry.historyId !== historyId || archiveStart === undefined || archiveStop === undefined) continue;
     if (set !== undefined && label !== set) continue;
-    const common = { label, unchecked: !entry.options.archiveCheck };
+    const common = { label, unchecked: !entry.options.archiveCheck, copied: entry.options.archiveCopy };
     const place = (name: string) => segmentNumber(name, segmentBytes);
     const timelines = [timelineOf(archiveStart), timelineOf(archiveStop)] as const;
     if (timelines[0] === timelines[1]) {

@@ -4,7 +4,7 @@ import { assert, assertEquals } from "./assert.ts";
 /** Elements without an end. */
 const VOID = new Set(["meta", "br"]);
 /** SVG elements that may end at once. */
-const SELF_CLOSING = new Set(["line", "rect"]);
+const SELF_CLOSING = new Set(["line", "rect", "path"]);
 
 /** Checks the page; gives its text without tags. @throws when something is wrong with it */
 export function readPage(page: string): string {

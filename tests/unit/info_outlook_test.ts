@@ -70,6 +70,31 @@ Deno.test("a segment that a backup needs is deleted: info says so", async () => 
   assertEquals(info.status.code, 0);
 });
 
+Deno.test("a backup that holds a copy of its WAL lacks nothing; a recovery that would have to cross the hole does", async () => {
+  const copying = { options: { ...fullBackup(LABEL, 5, 7).options, archiveCopy: true } };
+  const withHole = async (...labelled: Parameters<typeof fullBackup>[]) => {
+    using stanza = new OutlookStanza();
+    await stanza.make(labelled.map((args) => fullBackup(...args)));
+    stanza.store(1, 1, 20);
+    for (const place of [6, 7]) Deno.removeSync(stanza.pathOf(segmentAt(1, place)));
+    const told = own(await stanza.info());
+    return {
+      gaps: told.gap.map(({ min, backup }: Record<string, unknown>) => [min, backup]),
+      ranges: told.recoverable.map(({ min, max, backup }: Record<string, unknown>) => [min, max, backup]),
+    };
+  };
+  const behind = [segmentAt(1, 8), segmentAt(1, 20)];
+  assertEquals(await withHole([LABEL, 5, 7, copying]), { gaps: [], ranges: [[...behind, LABEL]] });
+  assertEquals(await withHole(["20261118-070000F", 2, 3], [LABEL, 5, 7, copying]), {
+    gaps: [[segmentAt(1, 6), null]],
+    ranges: [[segmentAt(1, 3), segmentAt(1, 5), "20261118-070000F"], [...behind, LABEL]],
+  });
+  // Nobody else's need is hidden by it.
+  assertEquals((await withHole([LABEL, 5, 7, copying], ["20261118-090000F", 5, 8])).gaps, [
+    [segmentAt(1, 6), "20261118-090000F"],
+  ]);
+});
+
 Deno.test("each gap is told with its size and why it is there", async () => {
   using stanza = new OutlookStanza();
   await stanza.make([fullBackup(LABEL, 5, 6)]);

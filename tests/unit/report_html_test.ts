@@ -1,118 +1,113 @@
-/** The page for people: whole by itself, with every name in its place, whatever the names are. */
-import { INFO_STATUS, type RepositoryInfo, type StanzaInfo } from "../../src/repository/info_data.ts";
-import type { ReportedStanza } from "../../src/repository/report_data.ts";
+/** The page for people: whole by itself, with every name in its place, whatever the names are; what is urgent first. */
 import { renderReportHtml } from "../../src/repository/report_html.ts";
+import { attentionsOf } from "../../src/repository/report_attention.ts";
 import { assert, assertEquals, assertIncludes } from "../support/assert.ts";
 import { readPage } from "../support/html_page.ts";
+import {
+  calmStanza,
+  emptyStanza,
+  REPORT_NOW,
+  sampleBackup,
+  sampleRepository,
+  sampleStanza,
+  troubledStanza,
+} from "../support/report_samples.ts";
 
-const NOW = Date.UTC(2026, 5, 10, 12);
-const DAY = 86_400;
-
-function repository(
-  key: number,
-  backups: Array<[label: string, type: "full" | "diff" | "incr", agoDays: number]>,
-): RepositoryInfo {
-  return {
-    key,
-    cipher: key === 2 ? "aes-256-cbc" : "none",
-    status: backups.length === 0 ? INFO_STATUS.noBackup : INFO_STATUS.ok,
-    archives: [],
-    databases: [],
-    backups: backups.map(([label, type, agoDays]) => ({
-      repositoryKey: key,
-      pgVersion: "15",
-      isCurrent: true,
-      entry: {
-        label,
-        type,
-        backrestFormat: 5,
-        backrestVersion: "2.59.1",
-        archiveStart: "000000010000000000000002",
-        archiveStop: "000000010000000000000003",
-        error: type === "incr",
-        repoSizeBytes: 1000,
-        repoSizeDeltaBytes: 500,
-        sizeBytes: 4000,
-        sizeDeltaBytes: 2000,
-        timestampStart: NOW / 1000 - agoDays * DAY,
-        timestampStop: NOW / 1000 - agoDays * DAY + 60,
-        historyId: 1,
-        options: {
-          archiveCheck: true,
-          archiveCopy: false,
-          backupStandby: false,
-          checksumPage: true,
-          compress: true,
-          hardlink: false,
-          online: true,
-        },
-      },
-    })),
-  };
-}
-
-function stanza(name: string, repositories: RepositoryInfo[]): ReportedStanza {
-  const info: StanzaInfo = {
-    name,
-    status: { code: 99, message: '<b>bold</b>\n"second" line' },
-    backupLock: { held: false },
-    restoreLock: { held: false },
-    repositories,
+function hostileStanza(name: string) {
+  const broken = { status: { code: 99, message: '<b>bold</b>\n"second" line' }, outlook: undefined };
+  const backups = [
+    sampleBackup("20260601-000000F", "full", 9),
+    sampleBackup("20260601-000000F_20260605-000000D", "diff", 5, { annotations: new Map([["<k>", "<v>"]]) }),
+  ];
+  return sampleStanza(name, [sampleRepository(1, { backups }), sampleRepository(2, { more: broken })], {
     archive: {
-      debts: [{ key: 2, count: 7, sizeBytes: 7 * 1024 ** 2, oldestMs: NOW - 3_600_000 }],
-      outages: [{ key: 2, outage: { failures: 3, sinceMs: NOW - 3_600_000, nextTryMs: NOW, reason: "<script>" } }],
-      holes: [{ first: "000000010000000000000001", last: "000000010000000000000002", count: 2 }],
+      debts: [],
+      outages: [{
+        key: 2,
+        outage: { failures: 3, sinceMs: REPORT_NOW - 3_600_000, nextTryMs: REPORT_NOW, reason: "<script>" },
+      }],
+      holes: [],
     },
-  };
-  return {
-    info,
-    repositories: repositories.map((one) => ({
-      info: one,
-      recoverable: one.backups.length === 0 ? [] : [{ fromMs: NOW - 9 * DAY * 1000, toMs: NOW - 60_000 }],
-    })),
-    lag: { files: 3, sizeBytes: 3 * 1024 ** 2, oldestMs: NOW - 120_000, segmentBytes: 1024 ** 2 },
-  };
+  });
 }
 
 Deno.test("the report is a whole page with nothing from outside, and every link leads somewhere", () => {
-  const page = renderReportHtml(
-    [
-      stanza('a"<b>&ä %20/', [
-        repository(1, [["20260601-000000F", "full", 9], ["20260601-000000F_20260605-000000D", "diff", 5]]),
-        repository(2, []),
-      ]),
-      stanza("main", [
-        repository(1, [["20260601-000000F", "full", 9], ["20260601-000000F_20260609-000000I", "incr", 1]]),
-      ]),
-    ],
-    "db<1>",
-    NOW,
-  );
+  const stanzas = [hostileStanza('a"<b>&ä %20/'), troubledStanza("main")];
+  const page = renderReportHtml(stanzas, "db<1>", REPORT_NOW);
   const text = readPage(page);
   for (
     const part of [
       "a&quot;&lt;b&gt;&amp;ä %20/",
-      "&lt;b&gt;bold&lt;/b&gt;",
+      "&lt;b&gt;bold&lt;/b&gt; &quot;second&quot; line",
+      "&lt;script&gt;",
+      "&lt;k&gt;: &lt;v&gt;",
       "db&lt;1&gt;",
       "hole in the archive",
-      "7 WAL files, 7MB",
-      "3 WAL file(s) (3MB) wait to be archived, the oldest since 2 min 0 s",
+      "1207 WAL files, 18.9GB",
+      "41 WAL file(s) (656MB) wait to be archived, the oldest since 17 min",
       "page checksum errors",
-      "repo2, encrypted",
+      "aes-256-cbc",
       "no moment",
       "recovery to any moment from",
+      "no recovery to moments between",
+      "4 missing or damaged",
     ]
   ) assertIncludes(text, part);
-  assertEquals([...page.matchAll(/<a role="listitem" href=/g)].length, 4);
-  assertEquals([...page.matchAll(/<th scope="row"/g)].length, 3 + 4);
+  const backups = stanzas.flatMap(({ info }) => info.repositories.flatMap((repository) => repository.backups));
+  for (const { entry } of backups) assertIncludes(text, entry.label);
   assert(page.includes("prefers-color-scheme: dark"));
   assertIncludes(page, "default-src 'none'");
 });
 
-Deno.test("the report of nothing is a page too", () => {
-  assertIncludes(readPage(renderReportHtml([], "db1", NOW)), "No stanzas exist");
+Deno.test("the report of nothing is a page too, and so is that of years", () => {
+  assertIncludes(readPage(renderReportHtml([], "db1", REPORT_NOW)), "No stanzas exist");
+  assertIncludes(readPage(renderReportHtml([emptyStanza()], "db1", REPORT_NOW)), "There are no backups.");
+  const years = readPage(renderReportHtml([calmStanza("ledger", 1100)], "db1", REPORT_NOW));
+  assertIncludes(years, "Nothing needs attention");
+  assertIncludes(years, "1142 older backups");
+  assert(!years.includes("not looked for"));
+  const unseen = sampleRepository(1, {
+    backups: [sampleBackup("20260601-000000F", "full", 9)],
+    more: { outlook: { verified: [], unknown: [] } },
+  });
   assertIncludes(
-    readPage(renderReportHtml([stanza("main", [repository(1, [])])], "db1", NOW)),
-    "There are no backups.",
+    readPage(renderReportHtml([sampleStanza("main", [unseen])], "db1", REPORT_NOW)),
+    "not looked for (--gaps)",
   );
+});
+
+Deno.test("attention: what is being lost comes first, what a newer backup left behind last, nothing twice", () => {
+  const attentions = attentionsOf(troubledStanza(), REPORT_NOW);
+  assertEquals(
+    attentions.map(({ level, key, text }) => [level, key, text.slice(0, 20)]),
+    [
+      ["bad", 2, "repo2: [HostConnectE"],
+      ["bad", undefined, "41 WAL file(s) (656M"],
+      ["bad", undefined, "repo2: 1207 WAL file"],
+      ["bad", undefined, "hole in the archive:"],
+      ["bad", 1, "repo1: WAL 5 segment"],
+      ["bad", 1, "repo1: the verificat"],
+      ["bad", 1, "repo1: backup 202606"],
+      ["bad", undefined, "the drill of 2026-06"],
+      ["warn", 1, "repo1: gap in the WA"],
+      ["warn", 1, "repo1: gap in the WA"],
+    ],
+  );
+  assertEquals(attentionsOf(calmStanza(), REPORT_NOW), []);
+});
+
+Deno.test("attention: WAL that waits a moment is on its way; backups that need no WAL are well without", () => {
+  const lag = { files: 3, sizeBytes: 3 * 1024 ** 2, segmentBytes: 1024 ** 2 };
+  const attentions = (oldestMs: number) => attentionsOf({ ...calmStanza(), lag: { ...lag, oldestMs } }, REPORT_NOW);
+  assertEquals(attentions(REPORT_NOW - 120_000), []);
+  assertEquals(attentions(REPORT_NOW - 600_000).map(({ level }) => level), ["bad"]);
+
+  const online = sampleBackup("20260601-000000F", "full", 9);
+  const alone = (backup: typeof online) =>
+    attentionsOf(sampleStanza("main", [sampleRepository(1, { backups: [backup] })]), REPORT_NOW);
+  assertEquals(alone(online).map(({ text }) => text), [
+    "repo1: there is no WAL to make its backups consistent: no moment can be recovered to",
+  ]);
+  assertEquals(alone({ ...online, options: { ...online.options, archiveCopy: true } }), []);
+  assertEquals(alone({ ...online, archiveStart: undefined, archiveStop: undefined }), []);
 });

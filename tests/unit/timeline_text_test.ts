@@ -24,6 +24,7 @@ function range(fromHours: number, toHours: number, timeline?: number): Recoverab
 function stanza(backups: BackupInfoEntry[], recoverable: Recoverable[]): ReportedStanza {
   const repository = {
     key: 1,
+    role: "all",
     cipher: "none",
     status: INFO_STATUS.ok,
     archives: [],
