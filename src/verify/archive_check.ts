@@ -288,18 +288,20 @@ export class ArchiveCheck {
   }
 
   #tellMissing(run: SegmentRun, need: WalNeed, told: SegmentRun[]): void {
-    const { label, unchecked } = need;
+    const { label, unchecked, copied } = need;
     const fresh = outside(run, told);
     const names = namesOfRun(run, this.#segmentBytes);
     const count = run.last - run.first + 1;
     const what = count === 1 ? "the segment is missing" : `${count} segments up to ${names.stop} are missing`;
     this.#add({
       kind: label === undefined ? "gap" : "missing",
-      severity: unchecked ? "notice" : "damage",
+      severity: unchecked || copied ? "notice" : "damage",
       path: `${this.#root}/${names.start.slice(0, 16)}/${names.start}`,
       message: label === undefined
         ? `${what}: recovery from an earlier backup ends here`
-        : `${what}: backup ${label} needs ${count === 1 ? "it" : "them"} to become consistent`,
+        : `${what}: backup ${label} needs ${count === 1 ? "it" : "them"} to become consistent${
+          copied ? ", and holds a copy" : ""
+        }`,
       label,
       segments: names,
     });
