@@ -49,13 +49,18 @@ export async function repair(facts: RepairFacts): Promise<void> {
   for (const finding of open()) {
     if (finding.kind === "duplicate") await settle(place, finding, findings);
   }
+  // The one that stays must be sound, which may be another finding's work: then it is settled behind it.
+  const isObject = ({ kind }: Finding) => kind !== "duplicate";
   const done = new Map<string, string | undefined>();
-  for (const finding of open()) {
+  for (const finding of open().filter(isObject)) {
     facts.context.signal.throwIfAborted();
     const key = finding.segments === undefined ? finding.path : `${finding.path} ${finding.segments.stop}`;
     if (!done.has(key)) done.set(key, await work.put(finding));
     const from = done.get(key);
     if (from !== undefined) findings.markRepaired(finding, from);
+  }
+  for (const finding of open()) {
+    if (finding.kind === "duplicate") await settle(place, finding, findings);
   }
   for (const [label, bad] of facts.report.badFiles) {
     const left = open().filter((finding) => finding.label === label && finding.archiveId === undefined);
@@ -109,14 +114,34 @@ async function repairWhole(
   findings: FindingList,
 ): Promise<void> {
   const { repository, context } = place;
-  const from = await repairBackup(place, label);
-  if (from === undefined) {
+  const given = await repairBackup(place, label);
+  if (given === undefined) {
     context.log.warn(`${repository.name}: backup ${label} has no manifest, and no repository can give it back`);
     return;
   }
+  const { from, disagreeing } = given;
   context.log.info(`${repository.name}: repaired backup ${label} (all of it from ${from})`);
+  tellDisagreeing(place, label, disagreeing, findings);
   for (const finding of open) {
     if (finding.label === label && finding.archiveId === undefined) findings.markRepaired(finding, from);
+  }
+}
+
+/** Backups that look for files of another one where these are no more. */
+function tellDisagreeing(
+  { repository, stanza }: RepairPlace,
+  label: string,
+  disagreeing: readonly string[],
+  findings: FindingList,
+): void {
+  for (const dependant of disagreeing) {
+    findings.add({
+      kind: "mismatch",
+      severity: "damage",
+      path: repository.backupPath(stanza, dependant, "backup.manifest"),
+      message: `it cannot be made to agree with backup ${label}, of which files are stored in another form now`,
+      label: dependant,
+    });
   }
 }
 
@@ -142,7 +167,9 @@ async function remake(
     const wanted = [...manifest.files].filter((file) =>
       file.reference === undefined && bad.has(file.name) && (isWhole || paths.has(pathOf(file)))
     );
-    const given = await repairFiles(place, label, new Set(wanted.map(({ name }) => name)));
+    const names = new Set(wanted.map(({ name }) => name));
+    const { from: given, disagreeing } = await repairFiles(place, label, names);
+    tellDisagreeing(place, label, disagreeing, findings);
     for (const finding of left) {
       const members = wanted.filter((file) => finding.path === directory || pathOf(file) === finding.path);
       if (members.length === 0 || !members.every(({ name }) => given.has(name))) continue;

@@ -30,10 +30,16 @@ export class RepairPlace {
     this.#aside = `walferry/${stanza}/damaged/${time}`;
   }
 
-  /** What is damaged is never thrown away: somebody may know more than this program. @throws WalferryError of the store */
+  /**
+   * What is damaged is never thrown away: somebody may know more than this program. What one path held before and held later are both kept.
+   * @throws WalferryError of the store
+   */
   async keepAside(path: string): Promise<void> {
     const { storage } = this.repository;
+    if (await storage.info(path) === undefined) return;
+    let target = `${this.#aside}/${path}`;
+    for (let time = 2; await storage.info(target) !== undefined; time++) target = `${this.#aside}-${time}/${path}`;
     const stream = await storage.read(path);
-    if (stream !== undefined) await storage.write(`${this.#aside}/${path}`, stream);
+    if (stream !== undefined) await storage.write(target, stream);
   }
 }

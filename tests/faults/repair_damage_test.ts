@@ -1,6 +1,7 @@
 /**
  * Damages of every sort to every kind of object, a few at a time, chosen by a seed: verify names each; with a second repository `--repair` mends
- * all of them, and from the mended repository alone every backup is restored as it was before, byte by byte.
+ * all of them, and from the mended repository alone every backup is restored as it was before, byte by byte. Whatever was sound is still there,
+ * in its place or aside.
  *
  * `WALFERRY_DAMAGES` = how many (default: none, for it takes minutes; 24 go to two repositories, 1000 through all kinds of them), `WALFERRY_TEST_SEED`.
  */
@@ -85,6 +86,7 @@ for (const [at, scene] of scenes.entries()) {
         const firstNeeded = /"start":"([0-9A-F]{24})"/.exec(info)![1]!;
         const vandal = new Vandal(root, files, random, scene.cipherPass !== undefined, firstNeeded, former);
         const count = Math.min(TOGETHER[round % TOGETHER.length]!, share - done);
+        const soundBefore = await contentsOf(root);
         const damages = await damageSome(vandal, random, count);
         const { code, report } = await verifyReport(stanza, "--repo=1", "--repair");
         const told = `seed ${SEED}, round ${round}: ${JSON.stringify(report.finding, null, 1)}`;
@@ -100,6 +102,7 @@ for (const [at, scene] of scenes.entries()) {
           told,
         );
         assertEquals([code, report.status], [0, "ok"], told);
+        await assertNothingLost(root, soundBefore, new Set(damages.flatMap(({ paths }) => paths)), told);
         await assertSound(stanza, told);
         done += damages.length;
       }
@@ -193,18 +196,42 @@ async function damageSome(vandal: Vandal, random: () => number, count: number): 
   return damages;
 }
 
-/** Whole directories: each backup by itself, all of them, and all WAL. */
+/** Hashes of all objects, by path. */
+async function contentsOf(root: string): Promise<Map<string, string>> {
+  const listed = await runAs(["sh", "-c", `cd ${root} && find . -type f -exec sha1sum {} +`]);
+  return new Map(listed.trim().split("\n").map((line) => [line.slice(44), line.slice(0, 40)]));
+}
+
+/** What was not damaged is where it was, or aside. Copies of what a manifest or `backup.info` says are made anew with it. */
+async function assertNothingLost(
+  root: string,
+  before: ReadonlyMap<string, string>,
+  damaged: ReadonlySet<string>,
+  told: string,
+): Promise<void> {
+  const after = new Set((await contentsOf(root)).values());
+  const lost = [...before].filter(([path, hash]) => {
+    const isMadeAnew = /backup\.info|backup\.manifest\.copy$|backup\.history\//.test(path);
+    return !path.startsWith("walferry/main/verif") && !isMadeAnew && !damaged.has(path) && !after.has(hash);
+  });
+  assertEquals(lost, [], told);
+}
+
+/** A manifest with its copy; whole directories: each backup by itself, all of them, and all WAL. */
 async function loseDirectories(stanza: TestStanza): Promise<void> {
   const root = stanza.repositories[0]!;
   const labels = (await runAs(["sh", "-c", `cd ${root}/backup/main && ls -d 2*F*`])).trim().split("\n");
   const losses = [[labels[0]!], [labels[1]!], labels].map((some) => some.map((label) => `backup/main/${label}`));
+  for (const label of labels) losses.unshift(["", ".copy"].map((end) => `backup/main/${label}/backup.manifest${end}`));
   const wal = (await runAs(["sh", "-c", `cd ${root} && ls -d archive/main/15-1/0*/`])).trim().split("\n");
   for (const paths of [...losses, wal.slice(-1), wal]) {
     for (const path of paths) await runAs(["rm", "-r", `${root}/${path}`]);
+    const left = await contentsOf(root);
     const { code, report } = await verifyReport(stanza, "--repo=1", "--repair");
     const told = `without ${paths.join(", ")}: ${JSON.stringify(report.finding, null, 1)}`;
     assertEquals([code, report.status], [0, "ok"], told);
     assert(report.finding.some(({ repaired }) => repaired === "repo2"), told);
+    await assertNothingLost(root, left, new Set(), told);
     await assertSound(stanza, told, ["--quick"]);
   }
 }
