@@ -10,7 +10,7 @@ import { namesOfRun, SpanBuilder } from "../repository/wal_span.ts";
 import type { Finding, FindingKind, FindingList } from "./finding.ts";
 import { settleDuplicate } from "./duplicates.ts";
 import { realign } from "./realign.ts";
-import { repairBackup } from "./repair_backup.ts";
+import { type GivenBackup, repairBackup } from "./repair_backup.ts";
 import { repairFiles } from "./repair_files.ts";
 import { RepairPlace, type RepairPlaceFacts } from "./repair_place.ts";
 import { bringWal } from "./repair_wal.ts";
@@ -114,7 +114,14 @@ async function repairWhole(
   findings: FindingList,
 ): Promise<void> {
   const { repository, context } = place;
-  const given = await repairBackup(place, label);
+  let given: GivenBackup | undefined;
+  try {
+    given = await repairBackup(place, label);
+  } catch (thrown) {
+    context.signal.throwIfAborted();
+    const error = toWalferryError(thrown);
+    context.log.warn(`${repository.name}: unable to repair backup ${label}: [${error.name}] ${error.text}`);
+  }
   if (given === undefined) {
     context.log.warn(`${repository.name}: backup ${label} has no manifest, and no repository can give it back`);
     return;

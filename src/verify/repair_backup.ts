@@ -4,12 +4,13 @@
  * this repository; the manifest makes it complete; backups that refer to it are made to agree; the judge that found the damage looks at it.
  * Until the manifest is there the backup is as lost as before, and those that refer to it are as whole as before.
  */
-import { isWalferryError, toWalferryError } from "../errors.ts";
+import { isWalferryError } from "../errors.ts";
 import type { BackupInfo, BackupInfoEntry } from "../format/backup_info.ts";
 import type { Manifest, ManifestFile } from "../format/manifest.ts";
 import { inLanes } from "../process/lanes.ts";
 import type { Repository } from "../repository/repository.ts";
 import { type Remains, syncBackup } from "../repository/sync_backup.ts";
+import { drain } from "../stream/sources.ts";
 import { BackupFiles } from "./backup_files.ts";
 import { DamagedObjects } from "./damaged_objects.ts";
 import { judgeObject } from "./object_job.ts";
@@ -18,6 +19,8 @@ import type { RepairPlace } from "./repair_place.ts";
 import { differencesOf } from "./same_backup.ts";
 import { type HeldFiles, isSame, partOf, StoredSet } from "./stored_set.ts";
 import { verifyRepository } from "./verify.ts";
+
+const MANIFESTS = ["backup.manifest", "backup.manifest.copy"];
 
 /** A backup that is back. */
 export interface GivenBackup {
@@ -29,35 +32,48 @@ export interface GivenBackup {
 
 /** @returns `undefined` when no repository has it, or what it gave does not fit. @throws WalferryError of the store */
 export async function repairBackup(place: RepairPlace, label: string): Promise<GivenBackup | undefined> {
-  const { repository, others, stanza, context } = place;
+  const { repository, stanza } = place;
   const info = await repository.loadBackupInfo(stanza);
+  // It may be there by now, or the store may have said something else before.
+  if (await tryManifest(place, info, label) !== undefined) return undefined;
   const entry = info.backups.find((one) => one.label === label);
   if (entry === undefined) return undefined;
   const relatives = await survivingDependants(place, info, label);
-  for (const other of others) {
-    context.signal.throwIfAborted();
-    try {
-      if (!await giveFrom(place, other, entry, info, relatives)) continue;
-      const disagreeing = await realignDependants(place, label);
-      if (await isSound(place, label)) return { from: other.name, disagreeing };
-    } catch (thrown) {
-      context.signal.throwIfAborted();
-      const error = toWalferryError(thrown);
-      context.log.warn(`${repository.name}: backup ${label} cannot be taken from ${other.name}: ${error.message}`);
+  return await place.askOthers(`backup ${label}`, async (other) => {
+    if (other.config.role === "wal") return undefined;
+    if (!await giveFrom(place, other, entry, info, relatives)) return undefined;
+    const disagreeing = await realignDependants(place, label);
+    return await isSound(place, label) ? { from: other.name, disagreeing } : undefined;
+  });
+}
+
+/**
+ * @returns `undefined` when neither the manifest nor its copy is there and whole
+ * @throws WalferryError of the store, also when one of them is there and not given: what it says is not known then
+ */
+async function tryManifest(
+  { repository, stanza }: RepairPlace,
+  info: BackupInfo,
+  label: string,
+): Promise<Manifest | undefined> {
+  try {
+    return await repository.loadManifest(stanza, label, info.cipherPass);
+  } catch (error) {
+    if (!isWalferryError(error, "FileMissing", "FileOpen", "Format", "JsonFormat", "Checksum", "Crypto")) throw error;
+    for (const name of MANIFESTS) {
+      const stream = await repository.storage.read(repository.backupPath(stanza, label, name));
+      if (stream !== undefined) await drain(stream);
     }
+    return undefined;
   }
-  return undefined;
 }
 
 /** Manifests of backups here that need it and are still there. */
 async function survivingDependants(place: RepairPlace, info: BackupInfo, label: string): Promise<Manifest[]> {
   const found: Manifest[] = [];
   for (const dependant of dependantsOf(info, label)) {
-    try {
-      found.push(await place.repository.loadManifest(place.stanza, dependant, info.cipherPass));
-    } catch (error) {
-      if (!isWalferryError(error, "FileMissing", "FileOpen", "Format", "JsonFormat", "Checksum", "Crypto")) throw error;
-    }
+    const manifest = await tryManifest(place, info, dependant);
+    if (manifest !== undefined) found.push(manifest);
   }
   return found;
 }
@@ -87,6 +103,7 @@ async function giveFrom(
   }
   const remains = relatives.length === 0 ? undefined : await remainsOf(place, source, relatives);
   if (remains === undefined) await keepAllAside(place, label);
+  else for (const name of MANIFESTS) await place.keepAside(repository.backupPath(stanza, label, name));
   await syncBackup({
     from: other,
     to: repository,

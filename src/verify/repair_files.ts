@@ -80,6 +80,7 @@ async function findSources(
   const open = new Map(wanted.map((file) => [file.name, file]));
   const sources = new Map<string, Source>();
   for (const other of others) {
+    if (other.config.role === "wal") continue;
     try {
       const theirs = await other.loadBackupInfo(stanza);
       const ids = new Set(

@@ -1,4 +1,5 @@
 /** Where a repair works: the repository that is mended, those that are asked, and the place for what is taken out. */
+import { toWalferryError } from "../errors.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import type { Repository } from "../repository/repository.ts";
 
@@ -28,6 +29,28 @@ export class RepairPlace {
     this.atOnce = atOnce;
     const time = new Date(context.clock.nowMs()).toISOString().replaceAll(/[-:]/g, "").slice(0, 15);
     this.#aside = `walferry/${stanza}/damaged/${time}`;
+  }
+
+  /**
+   * Asks the other repositories, in their order, until one gives something; one that fails does not keep the next from being asked.
+   * @param what is sought, for the log
+   */
+  async askOthers<T>(what: string, ask: (other: Repository) => Promise<T | undefined>): Promise<T | undefined> {
+    const { context, repository, others } = this;
+    for (const other of others) {
+      context.signal.throwIfAborted();
+      try {
+        const given = await ask(other);
+        if (given !== undefined) return given;
+      } catch (thrown) {
+        context.signal.throwIfAborted();
+        const error = toWalferryError(thrown);
+        context.log.warn(
+          `${repository.name}: ${what} cannot be taken from ${other.name}: [${error.name}] ${error.text}`,
+        );
+      }
+    }
+    return undefined;
   }
 
   /**

@@ -8,19 +8,22 @@ import { assertHealthy, filesOf, verifyReport } from "../support/verify_stanza.t
 
 const NEEDS = ["/usr/lib/postgresql/15/bin/postgres"];
 const DAMAGED = 10;
+const SEGMENT = /^archive\/.*\/[0-9A-F]{24}-/;
 
 testWith(NEEDS, "what the other repository cannot give takes nothing from what is sound", async (test) => {
   await using folder = await TestFolder.make();
   await using cluster = await makeCluster(folder);
   const stanza = await TestStanza.make(folder, cluster, {
-    repositories: [{ cipherPass: "one" }, { cipherPass: "two", options: { bundle: "y" } }],
+    repositories: [{ cipherPass: "one" }, { cipherPass: "two", options: { bundle: "y" } }, {
+      options: { role: "wal" },
+    }],
     global: { "compress-type": "zst", "log-level-console": "warn", "process-max": "2" },
   });
-  const [here, there] = stanza.repositories as [string, string];
+  const [here, there] = stanza.repositories as [string, string, string];
   await stanza.must("walferry", ["stanza-create"]);
   await archiveWith(cluster, stanza, "walferry");
   for (const type of ["full", "incr"]) {
-    await stanza.must("walferry", [`--type=${type}`, "--repo=all", "backup"]);
+    await stanza.must("walferry", [`--type=${type}`, "--repo=1,2", "backup"]);
     await grow(cluster);
   }
   const dump = normalized(await cluster.dump());
@@ -56,11 +59,20 @@ testWith(NEEDS, "what the other repository cannot give takes nothing from what i
     assertEquals(await restoredDump(folder, stanza, "walferry", ["--repo=1"]), dump);
   });
 
+  await test.step("a repository that fails does not keep the next one from being asked", async () => {
+    const path = (await filesOf(here)).filter((path) => SEGMENT.test(path)).at(-2)!;
+    await Deno.remove(`${here}/${path}`);
+    await Deno.rename(`${there}/archive/main`, `${there}/archive/gone`);
+    const { code, report } = await verifyReport(stanza, "--repo=1", "--repair", "--quick");
+    assertEquals([code, report.status], [0, "ok"], JSON.stringify(report.finding));
+    assertEquals(report.finding.flatMap(({ repaired }) => repaired ?? []), ["repo3"]);
+    await Deno.rename(`${there}/archive/gone`, `${there}/archive/main`);
+  });
+
   await test.step("a segment with two contents that the other repository has too", async () => {
-    const of = (paths: string[]) => paths.filter((path) => /^archive\/.*\/[0-9A-F]{24}-/.test(path)).at(-2)!;
     const added: string[] = [];
-    for (const root of [here, there]) {
-      const path = of(await filesOf(root));
+    for (const root of stanza.repositories) {
+      const path = (await filesOf(root)).filter((path) => SEGMENT.test(path)).at(-2)!;
       const other = `${root}/${path.replace(/-[0-9a-f]{40}/, `-${"f".repeat(40)}`)}`;
       await runAs(["cp", `${root}/${path}`, other]);
       added.push(other);
@@ -74,6 +86,7 @@ testWith(NEEDS, "what the other repository cannot give takes nothing from what i
     assert(duplicate !== undefined && duplicate.repaired === undefined, JSON.stringify(report.finding));
     assertEquals(await wal(), before);
     await Deno.remove(added[1]!);
+    await Deno.remove(added[2]!);
     const settled = await verifyReport(stanza, "--repo=1", "--repair", "--quick");
     assertEquals([settled.code, settled.report.status], [0, "ok"], JSON.stringify(settled.report.finding));
     assertEquals((await wal()).includes(added[0]!.slice(here.length + 1)), false);
