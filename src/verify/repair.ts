@@ -9,6 +9,7 @@ import { SEGMENT_BYTES_DEFAULT } from "../repository/wal_segment_size.ts";
 import { namesOfRun, SpanBuilder } from "../repository/wal_span.ts";
 import type { Finding, FindingKind, FindingList } from "./finding.ts";
 import { settleDuplicate } from "./duplicates.ts";
+import { checkManifest } from "./manifest_check.ts";
 import { realign } from "./realign.ts";
 import { type GivenBackup, repairBackup } from "./repair_backup.ts";
 import { repairFiles } from "./repair_files.ts";
@@ -16,6 +17,7 @@ import { RepairPlace, type RepairPlaceFacts } from "./repair_place.ts";
 import { bringWal } from "./repair_wal.ts";
 import { ObjectRepair } from "./repair_objects.ts";
 import type { VerifyReport } from "./report.ts";
+import { checkInfos } from "./stanza_infos.ts";
 import { heldPath } from "./stored_set.ts";
 
 /** The four files that describe a stanza. */
@@ -39,7 +41,7 @@ export async function repair(facts: RepairFacts): Promise<void> {
   const work = new ObjectRepair(place, facts.report);
   // Everything else is done by what the info files say.
   for (const finding of open()) {
-    if (!INFO_FILE.test(finding.path)) continue;
+    if (!INFO_FILE.test(finding.path) || finding.disagreement !== undefined) continue;
     const from = await work.put(finding);
     if (from !== undefined) findings.markRepaired(finding, from);
   }
@@ -49,8 +51,9 @@ export async function repair(facts: RepairFacts): Promise<void> {
   for (const finding of open()) {
     if (finding.kind === "duplicate") await settle(place, finding, findings);
   }
-  // The one that stays must be sound, which may be another finding's work: then it is settled behind it.
-  const isObject = ({ kind }: Finding) => kind !== "duplicate";
+  // Of two that are sound and do not agree no object can be put right. Of two contents of a segment the one that stays must be sound, which
+  // may be another finding's work: then it is settled behind it.
+  const isObject = ({ kind, disagreement }: Finding) => kind !== "duplicate" && disagreement === undefined;
   const done = new Map<string, string | undefined>();
   for (const finding of open().filter(isObject)) {
     facts.context.signal.throwIfAborted();
@@ -67,8 +70,9 @@ export async function repair(facts: RepairFacts): Promise<void> {
     if (left.length > 0) await remake(place, label, bad, left, findings);
   }
   for (const finding of open()) {
-    if (finding.kind === "mismatch" && finding.label !== undefined) await agree(place, finding, findings);
+    if (finding.disagreement === "files") await agree(place, finding, findings);
   }
+  await lookAgain(place, open(), findings);
   if (facts.isWhole) await bringMissingWal(place, facts.report);
   for (const finding of open()) {
     facts.context.log.warn(`${place.repository.name}: nothing to repair ${finding.path} with`);
@@ -148,6 +152,7 @@ function tellDisagreeing(
       path: repository.backupPath(stanza, dependant, "backup.manifest"),
       message: `it cannot be made to agree with backup ${label}, of which files are stored in another form now`,
       label: dependant,
+      disagreement: "files",
     });
   }
 }
@@ -193,6 +198,31 @@ async function remake(
   }
 }
 
+/** What was repaired may have made those agree that did not. */
+async function lookAgain(place: RepairPlace, open: readonly Finding[], findings: FindingList): Promise<void> {
+  const { repository, stanza, context } = place;
+  for (const finding of open) {
+    const { disagreement, label } = finding;
+    if (disagreement !== "infos" && disagreement !== "entry") continue;
+    const now: Finding[] = [];
+    try {
+      if (disagreement === "infos") await checkInfos(repository, stanza, (one) => now.push(one));
+      else {
+        const { backups, cipherPass } = await repository.loadBackupInfo(stanza);
+        const entry = backups.find((one) => one.label === label);
+        if (entry === undefined) continue;
+        await checkManifest(repository, stanza, entry, cipherPass, (one) => now.push(one));
+      }
+    } catch (thrown) {
+      context.signal.throwIfAborted();
+      const error = toWalferryError(thrown);
+      context.log.warn(`${repository.name}: unable to look at ${finding.path} again: [${error.name}] ${error.text}`);
+      continue;
+    }
+    if (now.length === 0) findings.markRepaired(finding, "a second look");
+  }
+}
+
 /** Of one segment with two contents the one stays that another repository has. */
 async function settle(place: RepairPlace, finding: Finding, findings: FindingList): Promise<void> {
   const { repository, context } = place;
@@ -216,8 +246,6 @@ async function settle(place: RepairPlace, finding: Finding, findings: FindingLis
 async function agree(place: RepairPlace, finding: Finding, findings: FindingList): Promise<void> {
   const { repository, context } = place;
   try {
-    const isManifest = finding.path === repository.backupPath(place.stanza, finding.label!, "backup.manifest");
-    if (!isManifest || !finding.message.startsWith("the manifests of ")) return;
     if (await realign(place, finding.label!)) {
       findings.markRepaired(finding, "the manifest of the backup that holds it");
     }

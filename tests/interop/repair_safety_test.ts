@@ -1,20 +1,28 @@
 /** `verify --repair` where it cannot help: what is sound stays so, and nothing is called repaired that is not. */
+import { parseArchiveInfo, renderArchiveInfo } from "../../src/format/archive_info.ts";
+import { parseManifest, renderManifest } from "../../src/format/manifest_codec.ts";
 import { runAs, TestFolder } from "../support/accounts.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { archiveWith, grow, makeCluster, normalized, restoredDump } from "../support/interop_story.ts";
 import { TestStanza } from "../support/programs.ts";
 import { testWith } from "../support/requirements.ts";
-import { assertHealthy, filesOf, verifyReport } from "../support/verify_stanza.ts";
+import { assertHealthy, filesOf, type ReportedFinding, verifyReport } from "../support/verify_stanza.ts";
 
 const NEEDS = ["/usr/lib/postgresql/15/bin/postgres"];
 const DAMAGED = 10;
 const SEGMENT = /^archive\/.*\/[0-9A-F]{24}-/;
 
+/** What the first repository lacks. */
+async function damagesOf(stanza: TestStanza): Promise<ReportedFinding[]> {
+  const { report } = await verifyReport(stanza, "--repo=1");
+  return report.finding.filter(({ severity }) => severity === "damage");
+}
+
 testWith(NEEDS, "what the other repository cannot give takes nothing from what is sound", async (test) => {
   await using folder = await TestFolder.make();
   await using cluster = await makeCluster(folder);
   const stanza = await TestStanza.make(folder, cluster, {
-    repositories: [{ cipherPass: "one" }, { cipherPass: "two", options: { bundle: "y" } }, {
+    repositories: [{}, { cipherPass: "two", options: { bundle: "y" } }, {
       options: { role: "wal" },
     }],
     global: { "compress-type": "zst", "log-level-console": "warn", "process-max": "2" },
@@ -54,9 +62,40 @@ testWith(NEEDS, "what the other repository cannot give takes nothing from what i
   await test.step("it is given back when the other one is whole again", async () => {
     const { code, report } = await verifyReport(stanza, "--repo=1", "--repair");
     assertEquals([code, report.status], [0, "ok"], JSON.stringify(report.finding));
-    const again = await verifyReport(stanza, "--repo=1");
-    assertEquals([again.code, again.report.finding.filter(({ severity }) => severity === "damage")], [0, []]);
+    assertEquals(await damagesOf(stanza), []);
     assertEquals(await restoredDump(folder, stanza, "walferry", ["--repo=1"]), dump);
+  });
+
+  await test.step("two manifests that do not agree on where a file is", async () => {
+    const paths = ["backup.manifest", "backup.manifest.copy"].map((name) => `${here}/backup/main/${incr}/${name}`);
+    const text = await runAs(["cat", paths[0]!]);
+    const manifest = parseManifest(text);
+    const files = [...manifest.files];
+    const file = files.find(({ reference, sizeBytes }) => reference === full && sizeBytes > 0)!;
+    file.repoSizeBytes += 1;
+    manifest.files = files;
+    for (const path of paths) await Deno.writeTextFile(path, [...renderManifest(manifest)].join(""));
+    const { code, report } = await verifyReport(stanza, "--repo=1", "--quick");
+    assertEquals(code, DAMAGED);
+    assert(report.finding.some(({ kind, backup }) => kind === "mismatch" && backup === incr));
+    const repaired = await verifyReport(stanza, "--repo=1", "--repair", "--quick");
+    assertEquals([repaired.code, repaired.report.status], [0, "ok"], JSON.stringify(repaired.report.finding));
+    assertEquals(await damagesOf(stanza), []);
+    assertEquals(parseManifest(await runAs(["cat", paths[0]!])), parseManifest(text));
+  });
+
+  await test.step("info files that do not agree are not called repaired", async () => {
+    const paths = ["archive.info", "archive.info.copy"].map((name) => `${here}/archive/main/${name}`);
+    const text = await runAs(["cat", paths[0]!]);
+    const info = parseArchiveInfo(text);
+    info.history = info.history.map((entry) => ({ ...entry, systemId: entry.systemId + 1n }));
+    for (const path of paths) await Deno.writeTextFile(path, renderArchiveInfo(info));
+    const { code, report } = await verifyReport(stanza, "--repo=1", "--repair", "--quick");
+    assertEquals([code, report.status], [DAMAGED, "error"]);
+    const mismatch = report.finding.find(({ kind, path }) => kind === "mismatch" && path === "backup/main/backup.info");
+    assertEquals([mismatch?.severity, mismatch?.repaired], ["damage", undefined]);
+    for (const path of paths) await Deno.writeTextFile(path, text);
+    assertEquals(await damagesOf(stanza), []);
   });
 
   await test.step("a repository that fails does not keep the next one from being asked", async () => {
