@@ -2,19 +2,20 @@
  * Giving one repository a backup that another one has. Compression stays as it is, encryption is the target's: stored bytes are verified on
  * the way, and where they change, the manifest says so. The backup exists in the target when everything it needs does.
  */
+import type { ReadOptions } from "../../backends/contract.ts";
 import { WalferryError } from "../errors.ts";
 import type { BackupInfo } from "../format/backup_info.ts";
 import type { Manifest, ManifestFile } from "../format/manifest.ts";
 import { inLanes } from "../process/lanes.ts";
 import { type ByteStream, pipeline } from "../stream/byte_stream.ts";
 import { decryptFilter, encryptFilter, type Framing, generateCipherPass } from "../stream/cipher.ts";
-import { decompressFilter } from "../stream/compress.ts";
+import { compressFilter, decompressFilter } from "../stream/compress.ts";
 import { compressExtension } from "../stream/compress_type.ts";
 import { Sha1Meter } from "../stream/hash.ts";
-import { drain } from "../stream/sources.ts";
+import { drain, streamOf } from "../stream/sources.ts";
 import { tee } from "../stream/tee.ts";
 import { entryOfManifest } from "./backup_catalog.ts";
-import type { Repository } from "./repository.ts";
+import { encryption, type Repository } from "./repository.ts";
 
 export interface SyncBackupOptions {
   readonly from: Repository;
@@ -26,11 +27,30 @@ export interface SyncBackupOptions {
   readonly toInfo: BackupInfo;
   /** Id of the backup's cluster in the target. */
   readonly historyId: number;
-  /** Passphrase of the files of backups there that refer to this one already; absent: what it builds on decides. */
-  readonly filePassphrase?: string;
+  /** Present where backups of the target refer to this one already: what they need stays as it is. */
+  readonly remains?: Remains;
   /** Files on their way at once. */
   readonly atOnce: number;
   readonly signal: AbortSignal;
+}
+
+/** What the target still has of a backup that lost its manifest, as the backups say that refer to it. */
+export interface Remains {
+  /** Passphrase of its files. */
+  readonly cipherPass: string | undefined;
+  /** Files that lie there and are sound: they are not stored again. */
+  readonly files: ReadonlyMap<string, ManifestFile>;
+  /** Empty files that must be stored, although this backup has bundles, where they are not. */
+  readonly emptyFiles: ReadonlySet<string>;
+  /** Number of the first bundle that is new; absent: bundles keep their numbers, since maps of blocks name these. */
+  readonly firstBundleId: number | undefined;
+  /**
+   * Hears of each object before it is written.
+   * @param path in the target
+   * @param files members as they are to be stored there when nothing changes their form
+   * @returns whether the object is there and right, so that nothing need be written
+   */
+  readonly prepare: (path: string, files: readonly ManifestFile[]) => Promise<boolean>;
 }
 
 /** What came of it. */
@@ -41,7 +61,10 @@ export interface SyncedBackup {
 
 /** Files that share a stored object: a bundle, or one file by itself. */
 interface StoredObject {
+  /** In the source, below the backup's directory. */
   readonly path: string;
+  /** Number that the bundle gets in the target. */
+  readonly targetId: number | undefined;
   readonly bundleId: number | undefined;
   readonly files: ManifestFile[];
 }
@@ -51,11 +74,11 @@ type SyncedManifest = Manifest & { files: ManifestFile[] };
 
 /** @throws WalferryError `FeatureNotSupported`, `BackupSetInvalid` when the backup it builds on does not fit, `Checksum` for damage */
 export async function syncBackup(options: SyncBackupOptions): Promise<SyncedBackup> {
-  const { from, to, stanza, label, fromInfo, toInfo, historyId, atOnce, signal } = options;
+  const { from, to, stanza, label, fromInfo, toInfo, historyId, remains, atOnce, signal } = options;
   const source = await from.loadManifest(stanza, label, fromInfo.cipherPass);
   const prior = source.prior === undefined ? undefined : await to.loadManifest(stanza, source.prior, toInfo.cipherPass);
   assertFits(source, prior, to);
-  const cipherPass = options.filePassphrase ?? passFor(source, prior, to);
+  const cipherPass = remains === undefined ? passFor(source, prior, to) : remains.cipherPass;
   const manifest: SyncedManifest = { ...source, historyId, cipherPass, files: [...source.files] };
   referTo(manifest, prior, await manifestsOf(options, source));
   if (source.blockIncremental && source.cipherPass !== cipherPass) {
@@ -67,8 +90,8 @@ export async function syncBackup(options: SyncBackupOptions): Promise<SyncedBack
   }
   if (source.blockIncremental) await assertSameBlocks(options, source);
   // A run that was cut off left files that no manifest knows.
-  await to.storage.removeTree(to.backupPath(stanza, label));
-  const objects = storedObjects(manifest);
+  if (remains === undefined) await to.storage.removeTree(to.backupPath(stanza, label));
+  const objects = storedObjects(manifest, remains);
   let sizeBytes = 0;
   await inLanes(objects, atOnce, async (object) => {
     signal.throwIfAborted();
@@ -117,18 +140,26 @@ function passFor(source: Manifest, prior: Manifest | undefined, to: Repository):
   return prior === undefined ? source.cipherPass ?? generateCipherPass() : prior.cipherPass;
 }
 
+/** Files of a backup in the target. */
+interface TargetFiles {
+  /** Empty files are not stored there. */
+  readonly bundle: boolean;
+  readonly files: ReadonlyMap<string, ManifestFile>;
+}
+
 /** Manifests of the target for the backups that files refer to. */
 async function manifestsOf(
   { to, stanza, toInfo }: SyncBackupOptions,
   source: Manifest,
-): Promise<ReadonlyMap<string, ReadonlyMap<string, ManifestFile>>> {
+): Promise<ReadonlyMap<string, TargetFiles>> {
   const labels = new Set(
     source.files.values().flatMap(({ reference }) => (reference === undefined ? [] : [reference])),
   );
-  const manifests = new Map<string, ReadonlyMap<string, ManifestFile>>();
+  const manifests = new Map<string, TargetFiles>();
   for (const label of labels) {
     const manifest = await to.loadManifest(stanza, label, toInfo.cipherPass);
-    manifests.set(label, new Map(manifest.files.values().map((file) => [file.name, file])));
+    const files = new Map(manifest.files.values().map((file) => [file.name, file]));
+    manifests.set(label, { bundle: manifest.bundle, files });
   }
   return manifests;
 }
@@ -137,11 +168,12 @@ async function manifestsOf(
 function referTo(
   manifest: SyncedManifest,
   prior: Manifest | undefined,
-  manifests: ReadonlyMap<string, ReadonlyMap<string, ManifestFile>>,
+  manifests: ReadonlyMap<string, TargetFiles>,
 ): void {
   for (const [at, file] of manifest.files.entries()) {
     if (file.reference === undefined) continue;
-    const there = manifests.get(file.reference)?.get(file.name);
+    const target = manifests.get(file.reference);
+    const there = target?.files.get(file.name);
     if (there === undefined || there.checksum !== file.checksum || there.sizeBytes !== file.sizeBytes) {
       throw new WalferryError(
         "BackupSetInvalid",
@@ -150,7 +182,10 @@ function referTo(
       );
     }
     const { repoSizeBytes, repoChecksum, bundleId, bundleOffset } = there;
-    manifest.files[at] = { ...file, repoSizeBytes, repoChecksum, bundleId, bundleOffset };
+    // Nobody stores it there: this backup does, where it has no bundles.
+    const isHeld = file.sizeBytes > 0 || bundleId !== undefined || !target!.bundle;
+    const reference = isHeld ? file.reference : undefined;
+    manifest.files[at] = { ...file, reference, repoSizeBytes, repoChecksum, bundleId, bundleOffset };
   }
 }
 
@@ -179,17 +214,25 @@ async function assertSameBlocks({ from, to, stanza, fromInfo, toInfo }: SyncBack
   }
 }
 
-/** What the backup itself stores. Empty files inside bundles are stored nowhere. */
-function storedObjects(manifest: SyncedManifest): StoredObject[] {
+/** What the backup itself stores. Empty files beside bundles are stored nowhere. What remains in the target gets its place in the manifest. */
+function storedObjects(manifest: SyncedManifest, remains: Remains | undefined): StoredObject[] {
   const objects = new Map<string, StoredObject>();
-  for (const file of manifest.files) {
+  for (const [at, file] of manifest.files.entries()) {
     if (file.reference !== undefined) continue;
     const { bundleId } = file;
-    if (manifest.bundle && file.sizeBytes === 0) continue;
+    const there = remains?.files.get(file.name);
+    if (there !== undefined) {
+      const { repoSizeBytes, repoChecksum, bundleId, bundleOffset } = there;
+      manifest.files[at] = { ...file, repoSizeBytes, repoChecksum, bundleId, bundleOffset };
+      continue;
+    }
+    if (manifest.bundle && file.sizeBytes === 0 && !remains?.emptyFiles.has(file.name)) continue;
     const extension = file.blockMapBytes === undefined ? compressExtension(manifest.options.compressType) : ".pgbi";
     const path = bundleId === undefined ? `${file.name}${extension}` : `bundle/${bundleId}`;
     const object = objects.get(path);
-    if (object === undefined) objects.set(path, { path, bundleId, files: [file] });
+    const first = remains?.firstBundleId ?? 1;
+    const targetId = bundleId === undefined ? undefined : bundleId + first - 1;
+    if (object === undefined) objects.set(path, { path, bundleId, targetId, files: [file] });
     else object.files.push(file);
   }
   const stored = (object: StoredObject) => object.files.reduce((sum, file) => sum + file.repoSizeBytes, 0);
@@ -201,11 +244,19 @@ async function copyObject(
   object: StoredObject,
   source: Manifest,
   cipherPass: string | undefined,
-  { from, to, stanza, label, signal }: SyncBackupOptions,
+  { from, to, stanza, label, remains, signal }: SyncBackupOptions,
 ): Promise<number> {
   const path = `${from.backupPath(stanza, label)}/${object.path}`;
+  const { targetId } = object;
+  const target = `${to.backupPath(stanza, label)}/${targetId === undefined ? object.path : `bundle/${targetId}`}`;
+  if (await remains?.prepare(target, object.files)) return 0;
   const framing: Framing = object.bundleId !== undefined && source.bundleRaw ? "raw" : "normal";
   let written = 0;
+  const readVerified = async (file: ManifestFile, { offsetBytes, lengthBytes }: ReadRange): Promise<ByteStream> => {
+    const stored = await from.storage.read(path, { offsetBytes, lengthBytes, signal });
+    if (stored !== undefined) return verified(stored, file, source, framing, cipherPass, from.display(path));
+    throw new WalferryError("FileMissing", `unable to open missing file '${from.display(path)}' for read`);
+  };
   const content = async function* (): ByteStreamGenerator {
     for (const file of object.files.sort((a, b) => (a.bundleOffset ?? 0) - (b.bundleOffset ?? 0))) {
       const gapBytes = (file.bundleOffset ?? 0) - written;
@@ -217,13 +268,14 @@ async function copyObject(
       const range = object.bundleId === undefined
         ? {}
         : { offsetBytes: file.bundleOffset, lengthBytes: file.repoSizeBytes };
-      const stored = await from.storage.read(path, { ...range, signal });
-      if (stored === undefined) {
-        throw new WalferryError("FileMissing", `unable to open missing file '${from.display(path)}' for read`);
-      }
       const meter = new Sha1Meter();
-      yield* meter.through(verified(stored, file, source, framing, cipherPass, from.display(path)));
+      // An empty file may be stored nowhere in the source.
+      const stored = file.sizeBytes === 0 && object.bundleId === undefined
+        ? emptyFile(source, cipherPass)
+        : await readVerified(file, range);
+      yield* meter.through(stored);
       if (object.bundleId !== undefined) file.bundleOffset = written;
+      file.bundleId = targetId;
       file.repoSizeBytes = meter.sizeBytes;
       // Where nothing transforms a file, its own checksum is that of the stored bytes; WAL from the archive carries none (§5.3).
       if (file.repoChecksum !== undefined || !isArchivedWal(file.name)) {
@@ -232,8 +284,19 @@ async function copyObject(
       written += meter.sizeBytes;
     }
   };
-  await to.storage.write(`${to.backupPath(stanza, label)}/${object.path}`, content(), { signal });
+  await to.storage.write(target, content(), { signal });
   return written;
+}
+
+type ReadRange = Pick<ReadOptions, "offsetBytes" | "lengthBytes">;
+
+/** An empty file as it is stored by itself. */
+function emptyFile({ options }: Manifest, cipherPass: string | undefined): ByteStream {
+  return pipeline(
+    streamOf(new Uint8Array(0)),
+    compressFilter({ type: options.compressType }),
+    ...encryption(cipherPass),
+  );
 }
 
 function isArchivedWal(name: string): boolean {

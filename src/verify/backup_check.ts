@@ -117,12 +117,12 @@ export class BackupCheck {
       const path = repository.backupPath(stanza, label, "backup.manifest");
       for (const { name, holder, labels } of stored.add(manifest)) {
         const message = `the manifests of ${labels.join(" and ")} say different things of ${name} in ${holder}`;
-        add({ kind: "mismatch", severity: "damage", path, message, label });
+        add({ kind: "mismatch", severity: "damage", path, message, label, disagreement: "files" });
       }
       for (const needed of new Set([...(manifest.references ?? []), ...(manifest.prior ? [manifest.prior] : [])])) {
         if (listed.has(needed)) continue;
         const message = `it refers to backup ${needed}, which is not in backup.info`;
-        add({ kind: "mismatch", severity: "damage", path, message, label });
+        add({ kind: "mismatch", severity: "damage", path, message, label, disagreement: "references" });
       }
     }
     const bad = new Map<string, ReadonlyMap<string, FindingKind>>();

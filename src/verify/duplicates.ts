@@ -17,7 +17,7 @@ export interface SettledDuplicate {
  * @throws WalferryError of the store
  */
 export async function settleDuplicate(place: RepairPlace, path: string): Promise<SettledDuplicate | undefined> {
-  const { repository, others, stanza, context: { signal } } = place;
+  const { repository, stanza, context: { signal } } = place;
   const [, , archiveId, , storedName] = path.split("/");
   if (storedName === undefined) return undefined;
   const name = storedName.slice(0, 24);
@@ -25,13 +25,14 @@ export async function settleDuplicate(place: RepairPlace, path: string): Promise
   const cluster = info.history.find((entry) => archiveIdOf(entry) === archiveId);
   if (cluster === undefined) return undefined;
   const here = await findSegments(repository, stanza, archiveId!, name, signal);
-  for (const other of others) {
+  return await place.askOthers(`what segment ${name} is`, async (other) => {
+    if (other.config.role === "backup") return undefined;
     const theirs = await other.loadArchiveInfo(stanza, signal);
     const ids = archiveIdsOf(theirs, cluster.pgVersion, cluster.systemId);
     const there = (await Promise.all(ids.map((id) => findSegments(other, stanza, id, name, signal)))).flat();
     const checksums = new Set(there.map(({ checksum }) => checksum));
     const right = here.find(({ checksum }) => checksums.has(checksum));
-    if (checksums.size !== 1 || right === undefined) continue;
+    if (checksums.size !== 1 || right === undefined) return undefined;
     const form = {
       compressType: compressTypeOfName(right.path),
       framing: "normal",
@@ -40,13 +41,12 @@ export async function settleDuplicate(place: RepairPlace, path: string): Promise
     const segment = { name, systemId: cluster.systemId };
     const part = { offsetBytes: 0, form, checksum: right.checksum, segment };
     const [verdict] = await judgeObject({ path: right.path, parts: [part] }, repository.storage);
-    if (verdict !== undefined) continue;
+    if (verdict !== undefined) return undefined;
     const removed = here.filter(({ checksum }) => checksum !== right.checksum).map((one) => one.path);
     for (const wrong of removed) {
       await place.keepAside(wrong);
       await repository.storage.remove(wrong);
     }
     return { from: other.name, removed };
-  }
-  return undefined;
+  });
 }

@@ -37,6 +37,11 @@ export interface Finding {
   readonly archiveId?: string;
   /** The backup that it belongs to. */
   readonly label?: string;
+  /**
+   * Each of two things is whole, and they do not agree: `infos`: the info files of a stanza; `entry`: a manifest and its line in `backup.info`;
+   * `references`: it refers to what is not listed; `files`: manifests on where a file is stored.
+   */
+  readonly disagreement?: "infos" | "entry" | "references" | "files";
   /** Put right, and from where. */
   repaired?: string;
   /** Missing WAL: first and last segment. */

@@ -33,7 +33,8 @@ export async function checkManifest(
     own,
   );
   if (manifest === undefined) return undefined;
-  const differ = (message: string) => own({ kind: "mismatch", severity: "damage", path, message });
+  const differ = (message: string) =>
+    own({ kind: "mismatch", severity: "damage", path, message, disagreement: "entry" });
   const facts = differencesOf(entry, manifest);
   if (manifest.historyId !== entry.historyId) {
     facts.push(`historyId is ${manifest.historyId} here and ${entry.historyId} there`);

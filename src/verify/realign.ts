@@ -55,13 +55,14 @@ export async function realign(place: RepairPlace, label: string): Promise<boolea
   return true;
 }
 
-/** Makes the manifests of all that needs something of a backup agree with it; what cannot is told. */
-export async function realignDependants(place: RepairPlace, label: string): Promise<void> {
+/** Makes the manifests of all that needs something of a backup agree with it. @returns labels of those that can be read and not made to agree */
+export async function realignDependants(place: RepairPlace, label: string): Promise<string[]> {
   const { repository, stanza, context } = place;
+  const disagreeing: string[] = [];
   for (const dependant of dependantsOf(await repository.loadBackupInfo(stanza), label)) {
     try {
       if (await realign(place, dependant)) continue;
-      context.log.warn(`${repository.name}: backup ${dependant} cannot be made to agree with ${label}`);
+      disagreeing.push(dependant);
     } catch (thrown) {
       context.signal.throwIfAborted();
       // Its own manifest may be what is lost: that has a finding of its own.
@@ -71,6 +72,7 @@ export async function realignDependants(place: RepairPlace, label: string): Prom
       );
     }
   }
+  return disagreeing;
 }
 
 /** Puts a manifest in the place of the one before it, which is kept. @throws WalferryError of the store */

@@ -9,13 +9,15 @@ import { SEGMENT_BYTES_DEFAULT } from "../repository/wal_segment_size.ts";
 import { namesOfRun, SpanBuilder } from "../repository/wal_span.ts";
 import type { Finding, FindingKind, FindingList } from "./finding.ts";
 import { settleDuplicate } from "./duplicates.ts";
+import { checkManifest } from "./manifest_check.ts";
 import { realign } from "./realign.ts";
-import { repairBackup } from "./repair_backup.ts";
+import { type GivenBackup, repairBackup } from "./repair_backup.ts";
 import { repairFiles } from "./repair_files.ts";
 import { RepairPlace, type RepairPlaceFacts } from "./repair_place.ts";
 import { bringWal } from "./repair_wal.ts";
 import { ObjectRepair } from "./repair_objects.ts";
 import type { VerifyReport } from "./report.ts";
+import { checkInfos } from "./stanza_infos.ts";
 import { heldPath } from "./stored_set.ts";
 
 /** The four files that describe a stanza. */
@@ -39,7 +41,7 @@ export async function repair(facts: RepairFacts): Promise<void> {
   const work = new ObjectRepair(place, facts.report);
   // Everything else is done by what the info files say.
   for (const finding of open()) {
-    if (!INFO_FILE.test(finding.path)) continue;
+    if (!INFO_FILE.test(finding.path) || finding.disagreement !== undefined) continue;
     const from = await work.put(finding);
     if (from !== undefined) findings.markRepaired(finding, from);
   }
@@ -49,21 +51,28 @@ export async function repair(facts: RepairFacts): Promise<void> {
   for (const finding of open()) {
     if (finding.kind === "duplicate") await settle(place, finding, findings);
   }
+  // Of two that are sound and do not agree no object can be put right. Of two contents of a segment the one that stays must be sound, which
+  // may be another finding's work: then it is settled behind it.
+  const isObject = ({ kind, disagreement }: Finding) => kind !== "duplicate" && disagreement === undefined;
   const done = new Map<string, string | undefined>();
-  for (const finding of open()) {
+  for (const finding of open().filter(isObject)) {
     facts.context.signal.throwIfAborted();
     const key = finding.segments === undefined ? finding.path : `${finding.path} ${finding.segments.stop}`;
     if (!done.has(key)) done.set(key, await work.put(finding));
     const from = done.get(key);
     if (from !== undefined) findings.markRepaired(finding, from);
   }
+  for (const finding of open()) {
+    if (finding.kind === "duplicate") await settle(place, finding, findings);
+  }
   for (const [label, bad] of facts.report.badFiles) {
     const left = open().filter((finding) => finding.label === label && finding.archiveId === undefined);
     if (left.length > 0) await remake(place, label, bad, left, findings);
   }
   for (const finding of open()) {
-    if (finding.kind === "mismatch" && finding.label !== undefined) await agree(place, finding, findings);
+    if (finding.disagreement === "files") await agree(place, finding, findings);
   }
+  await lookAgain(place, open(), findings);
   if (facts.isWhole) await bringMissingWal(place, facts.report);
   for (const finding of open()) {
     facts.context.log.warn(`${place.repository.name}: nothing to repair ${finding.path} with`);
@@ -109,14 +118,42 @@ async function repairWhole(
   findings: FindingList,
 ): Promise<void> {
   const { repository, context } = place;
-  const from = await repairBackup(place, label);
-  if (from === undefined) {
+  let given: GivenBackup | undefined;
+  try {
+    given = await repairBackup(place, label);
+  } catch (thrown) {
+    context.signal.throwIfAborted();
+    const error = toWalferryError(thrown);
+    context.log.warn(`${repository.name}: unable to repair backup ${label}: [${error.name}] ${error.text}`);
+  }
+  if (given === undefined) {
     context.log.warn(`${repository.name}: backup ${label} has no manifest, and no repository can give it back`);
     return;
   }
+  const { from, disagreeing } = given;
   context.log.info(`${repository.name}: repaired backup ${label} (all of it from ${from})`);
+  tellDisagreeing(place, label, disagreeing, findings);
   for (const finding of open) {
     if (finding.label === label && finding.archiveId === undefined) findings.markRepaired(finding, from);
+  }
+}
+
+/** Backups that look for files of another one where these are no more. */
+function tellDisagreeing(
+  { repository, stanza }: RepairPlace,
+  label: string,
+  disagreeing: readonly string[],
+  findings: FindingList,
+): void {
+  for (const dependant of disagreeing) {
+    findings.add({
+      kind: "mismatch",
+      severity: "damage",
+      path: repository.backupPath(stanza, dependant, "backup.manifest"),
+      message: `it cannot be made to agree with backup ${label}, of which files are stored in another form now`,
+      label: dependant,
+      disagreement: "files",
+    });
   }
 }
 
@@ -140,7 +177,9 @@ async function remake(
     const wanted = [...manifest.files].filter((file) =>
       file.reference === undefined && bad.has(file.name) && (isWhole || paths.has(pathOf(file)))
     );
-    const given = await repairFiles(place, label, new Set(wanted.map(({ name }) => name)));
+    const names = new Set(wanted.map(({ name }) => name));
+    const { from: given, disagreeing } = await repairFiles(place, label, names);
+    tellDisagreeing(place, label, disagreeing, findings);
     for (const finding of left) {
       const members = wanted.filter((file) => finding.path === directory || pathOf(file) === finding.path);
       if (members.length === 0 || !members.every(({ name }) => given.has(name))) continue;
@@ -154,6 +193,31 @@ async function remake(
     context.signal.throwIfAborted();
     const error = toWalferryError(thrown);
     context.log.warn(`${repository.name}: unable to make files of ${label} anew: [${error.name}] ${error.text}`);
+  }
+}
+
+/** What was repaired may have made those agree that did not. */
+async function lookAgain(place: RepairPlace, open: readonly Finding[], findings: FindingList): Promise<void> {
+  const { repository, stanza, context } = place;
+  for (const finding of open) {
+    const { disagreement, label } = finding;
+    if (disagreement !== "infos" && disagreement !== "entry") continue;
+    const now: Finding[] = [];
+    try {
+      if (disagreement === "infos") await checkInfos(repository, stanza, (one) => now.push(one));
+      else {
+        const { backups, cipherPass } = await repository.loadBackupInfo(stanza);
+        const entry = backups.find((one) => one.label === label);
+        if (entry === undefined) continue;
+        await checkManifest(repository, stanza, entry, cipherPass, (one) => now.push(one));
+      }
+    } catch (thrown) {
+      context.signal.throwIfAborted();
+      const error = toWalferryError(thrown);
+      context.log.warn(`${repository.name}: unable to look at ${finding.path} again: [${error.name}] ${error.text}`);
+      continue;
+    }
+    if (now.length === 0) findings.markRepaired(finding, "a second look");
   }
 }
 
@@ -180,8 +244,6 @@ async function settle(place: RepairPlace, finding: Finding, findings: FindingLis
 async function agree(place: RepairPlace, finding: Finding, findings: FindingList): Promise<void> {
   const { repository, context } = place;
   try {
-    const isManifest = finding.path === repository.backupPath(place.stanza, finding.label!, "backup.manifest");
-    if (!isManifest || !finding.message.startsWith("the manifests of ")) return;
     if (await realign(place, finding.label!)) {
       findings.markRepaired(finding, "the manifest of the backup that holds it");
     }

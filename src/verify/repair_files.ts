@@ -24,16 +24,23 @@ interface Source {
   readonly form: { readonly framing: Framing; readonly cipherPass: string | undefined; readonly manifest: Manifest };
 }
 
+/** What came of it. */
+export interface RepairedFiles {
+  /** For each file that is right again the repository that had it. */
+  readonly from: ReadonlyMap<string, string>;
+  /** Backups that refer to them and cannot be made to agree with where they are now. */
+  readonly disagreeing: readonly string[];
+}
+
 /**
  * @param names files that the backup holds and that are bad
- * @returns for each that is right again the repository that had it
  * @throws WalferryError of the store
  */
 export async function repairFiles(
   place: RepairPlace,
   label: string,
   names: ReadonlySet<string>,
-): Promise<Map<string, string>> {
+): Promise<RepairedFiles> {
   const { repository, stanza } = place;
   const info = await repository.loadBackupInfo(stanza);
   const manifest = await repository.loadManifest(stanza, label, info.cipherPass);
@@ -43,7 +50,7 @@ export async function repairFiles(
   );
   const sources = await findSources(place, manifest, wanted);
   const found = wanted.filter(({ name }) => sources.has(name));
-  if (found.length === 0) return new Map();
+  if (found.length === 0) return { from: new Map(), disagreeing: [] };
   const updates = new Map<string, ManifestFile>();
   for (const file of found.filter(({ bundleId }) => bundleId === undefined)) {
     updates.set(file.name, await putFile(place, manifest, file, sources.get(file.name)!));
@@ -58,9 +65,9 @@ export async function repairFiles(
   for (const file of updates.values()) files.set(files.indexOf(file.name), file);
   manifest.files = files;
   await saveManifest(place, manifest, info.cipherPass);
-  await realignDependants(place, label);
+  const disagreeing = await realignDependants(place, label);
   for (const id of emptied) await repository.storage.remove(repository.backupPath(stanza, label, "bundle", String(id)));
-  return new Map(found.map(({ name }) => [name, sources.get(name)!.from.name]));
+  return { from: new Map(found.map(({ name }) => [name, sources.get(name)!.from.name])), disagreeing };
 }
 
 /** The same backup first, then others of the cluster, the newest first: a file that did not change is as good in any of them. */
@@ -73,6 +80,7 @@ async function findSources(
   const open = new Map(wanted.map((file) => [file.name, file]));
   const sources = new Map<string, Source>();
   for (const other of others) {
+    if (other.config.role === "wal") continue;
     try {
       const theirs = await other.loadBackupInfo(stanza);
       const ids = new Set(

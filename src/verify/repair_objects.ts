@@ -72,20 +72,20 @@ export class ObjectRepair {
 
   /** An object whose hash is known. */
   async #putJudged(request: ObjectRequest): Promise<string | undefined> {
-    const { repository, others } = this.#facts;
+    const { repository } = this.#facts;
+    const { path } = request;
     // What was read wrongly once may be read rightly now: the store's fault, not the object's.
     if (isRight(await judgeObject(request, repository.storage))) return "a second look";
-    for (const other of others) {
-      if (isRight(await judgeObject(request, other.storage))) {
-        await this.#facts.keepAside(request.path);
-        const stream = await other.storage.read(request.path);
-        if (stream === undefined) continue;
-        await repository.storage.write(request.path, stream);
-        await this.#assertRight(request);
-        return other.name;
-      }
-    }
-    return request.path.startsWith("archive/") ? await this.#putObject(request.path, undefined) : undefined;
+    const from = await this.#facts.askOthers(path, async (other) => {
+      if (!isRight(await judgeObject(request, other.storage))) return undefined;
+      await this.#facts.keepAside(path);
+      const stream = await other.storage.read(path);
+      if (stream === undefined) return undefined;
+      await repository.storage.write(path, stream);
+      await this.#assertRight(request);
+      return other.name;
+    });
+    return from ?? (path.startsWith("archive/") ? await this.#putObject(path, undefined) : undefined);
   }
 
   /** A segment as another repository has it, under its own passphrase. @param checksum `undefined`: the only one there is */
@@ -95,11 +95,12 @@ export class ObjectRepair {
     checksum: string | undefined,
     damaged: string | undefined,
   ): Promise<string | undefined> {
-    const { repository, others, stanza, context } = this.#facts;
+    const { repository, stanza, context } = this.#facts;
     const own = await repository.loadArchiveInfo(stanza);
     const cluster = own.history.find((entry) => archiveIdOf(entry) === archiveId);
     if (cluster === undefined) return undefined;
-    for (const other of others) {
+    return await this.#facts.askOthers(`segment ${name}`, async (other) => {
+      if (other.config.role === "backup") return undefined;
       const info = await other.loadArchiveInfo(stanza);
       for (const otherId of archiveIdsOf(info, cluster.pgVersion, cluster.systemId)) {
         const found = await findSegments(other, stanza, otherId, name, context.signal);
@@ -124,8 +125,8 @@ export class ObjectRepair {
           return other.name;
         }
       }
-    }
-    return undefined;
+      return undefined;
+    });
   }
 
   async #fillHole(archiveId: string, { start, stop }: { start: string; stop: string }): Promise<string | undefined> {
@@ -238,12 +239,13 @@ export class ObjectRepair {
 
   /** A timeline history or backup label file, which has no hash: the first one that can be understood. */
   async #putSmall(path: string, name: string): Promise<string | undefined> {
-    const { repository, others, stanza } = this.#facts;
+    const { repository, stanza } = this.#facts;
     const archiveId = path.split("/")[2]!;
     const own = await repository.loadArchiveInfo(stanza);
     const cluster = own.history.find((entry) => archiveIdOf(entry) === archiveId);
     if (cluster === undefined || !this.#report.archives.some(({ id }) => id === archiveId)) return undefined;
-    for (const other of others) {
+    return await this.#facts.askOthers(path, async (other) => {
+      if (other.config.role === "backup") return undefined;
       const info = await other.loadArchiveInfo(stanza);
       for (const otherId of archiveIdsOf(info, cluster.pgVersion, cluster.systemId)) {
         const stream = await other.readWith(
@@ -257,8 +259,8 @@ export class ObjectRepair {
         await repository.storage.write(path, pipeline(streamOf(bytes), ...encryption(own.cipherPass)));
         return other.name;
       }
-    }
-    return undefined;
+      return undefined;
+    });
   }
 
   async #assertRight(request: ObjectRequest): Promise<void> {

@@ -1,4 +1,5 @@
 /** Where a repair works: the repository that is mended, those that are asked, and the place for what is taken out. */
+import { toWalferryError } from "../errors.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import type { Repository } from "../repository/repository.ts";
 
@@ -30,10 +31,38 @@ export class RepairPlace {
     this.#aside = `walferry/${stanza}/damaged/${time}`;
   }
 
-  /** What is damaged is never thrown away: somebody may know more than this program. @throws WalferryError of the store */
+  /**
+   * Asks the other repositories, in their order, until one gives something; one that fails does not keep the next from being asked.
+   * @param what is sought, for the log
+   */
+  async askOthers<T>(what: string, ask: (other: Repository) => Promise<T | undefined>): Promise<T | undefined> {
+    const { context, repository, others } = this;
+    for (const other of others) {
+      context.signal.throwIfAborted();
+      try {
+        const given = await ask(other);
+        if (given !== undefined) return given;
+      } catch (thrown) {
+        context.signal.throwIfAborted();
+        const error = toWalferryError(thrown);
+        context.log.warn(
+          `${repository.name}: ${what} cannot be taken from ${other.name}: [${error.name}] ${error.text}`,
+        );
+      }
+    }
+    return undefined;
+  }
+
+  /**
+   * What is damaged is never thrown away: somebody may know more than this program. What one path held before and held later are both kept.
+   * @throws WalferryError of the store
+   */
   async keepAside(path: string): Promise<void> {
     const { storage } = this.repository;
+    if (await storage.info(path) === undefined) return;
+    let target = `${this.#aside}/${path}`;
+    for (let time = 2; await storage.info(target) !== undefined; time++) target = `${this.#aside}-${time}/${path}`;
     const stream = await storage.read(path);
-    if (stream !== undefined) await storage.write(`${this.#aside}/${path}`, stream);
+    if (stream !== undefined) await storage.write(target, stream);
   }
 }

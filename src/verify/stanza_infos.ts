@@ -30,6 +30,7 @@ export async function checkInfos(
       severity: "damage",
       path: file.path,
       message: "archive and backup history lists do not match",
+      disagreement: "infos",
     });
   }
   return { archiveInfo, backupInfo };

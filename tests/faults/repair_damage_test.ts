@@ -1,8 +1,10 @@
 /**
  * Damages of every sort to every kind of object, a few at a time, chosen by a seed: verify names each; with a second repository `--repair` mends
- * all of them, and from the mended repository alone every backup is restored as it was before, byte by byte.
+ * all of them, and from the mended repository alone every backup is restored as it was before, byte by byte. Whatever was sound is still there,
+ * in its place or aside.
  *
- * `WALFERRY_DAMAGES` = how many (default: none, for it takes minutes; 24 go to two repositories, 1000 through all kinds of them), `WALFERRY_TEST_SEED`.
+ * `WALFERRY_DAMAGES` = how many (default: 6 to one repository; 24 go to two, 200 and more through all kinds of them, which takes minutes each),
+ * `WALFERRY_TEST_SEED` chooses others.
  */
 import { runAs, TestFolder } from "../support/accounts.ts";
 import { assert, assertEquals } from "../support/assert.ts";
@@ -16,7 +18,11 @@ import { changeTimeline, filesOf, verifyReport } from "../support/verify_stanza.
 
 const NEEDS = ["pgbackrest", "/usr/lib/postgresql/15/bin/postgres", "diff"];
 const SEED = Number(Deno.env.get("WALFERRY_TEST_SEED") ?? 20261121);
-const WANTED = Number(Deno.env.get("WALFERRY_DAMAGES") ?? 0);
+const WANTED = Number(Deno.env.get("WALFERRY_DAMAGES") ?? 6);
+/** Exit code of verify. */
+const DAMAGED = 10;
+/** Each backup is lost in every way; else the first one in one way. */
+const IS_LONG = WANTED >= 24;
 /** Damages that are there at once: one by itself now and then, else some. */
 const TOGETHER = [1, 25];
 
@@ -30,12 +36,12 @@ interface Scene {
   readonly block?: "y";
   /** `mirror`: the same bytes; else the same backups in another form. */
   readonly second: "mirror" | { readonly cipherPass?: string; readonly bundle?: "y" };
-  /** In a short run too. */
-  readonly isShort?: true;
+  /** So many damages must be wanted for it; absent: 200. */
+  readonly from?: number;
 }
 
 const SCENES: readonly Scene[] = [
-  { name: "gz", program: "walferry", compressType: "gz", bundle: "n", second: { cipherPass: "two" }, isShort: true },
+  { name: "gz", program: "walferry", compressType: "gz", bundle: "n", second: { cipherPass: "two" }, from: 24 },
   {
     name: "zst, encrypted, bundles",
     program: "walferry",
@@ -43,7 +49,7 @@ const SCENES: readonly Scene[] = [
     cipherPass: "one",
     bundle: "y",
     second: { cipherPass: "two" },
-    isShort: true,
+    from: 0,
   },
   { name: "none", program: "walferry", compressType: "none", bundle: "n", second: { bundle: "y", cipherPass: "two" } },
   { name: "bz2, bundles", program: "walferry", compressType: "bz2", bundle: "y", second: "mirror" },
@@ -61,7 +67,7 @@ const SCENES: readonly Scene[] = [
   },
 ];
 
-const scenes = SCENES.filter((scene) => WANTED >= 200 || (WANTED > 0 && scene.isShort))
+const scenes = SCENES.filter(({ from = 200 }) => WANTED >= from)
   .filter(({ program, block }) => program === "walferry" || block === undefined || hasFinalBlocks());
 
 for (const [at, scene] of scenes.entries()) {
@@ -85,14 +91,19 @@ for (const [at, scene] of scenes.entries()) {
         const firstNeeded = /"start":"([0-9A-F]{24})"/.exec(info)![1]!;
         const vandal = new Vandal(root, files, random, scene.cipherPass !== undefined, firstNeeded, former);
         const count = Math.min(TOGETHER[round % TOGETHER.length]!, share - done);
+        const soundBefore = await contentsOf(root);
         const damages = await damageSome(vandal, random, count);
+        const found = await verifyReport(stanza, "--repo=1");
+        assertEquals([found.code, found.report.status], [DAMAGED, "error"]);
         const { code, report } = await verifyReport(stanza, "--repo=1", "--repair");
         const told = `seed ${SEED}, round ${round}: ${JSON.stringify(report.finding, null, 1)}`;
         for (const damage of damages) {
-          assert(
-            namesIt(report, damage),
-            `${damage.sort} of ${damage.kind} ${damage.paths.join(", ")} is not named: ${told}`,
-          );
+          for (const one of [found.report, report]) {
+            assert(
+              namesIt(one, damage),
+              `${damage.sort} of ${damage.kind} ${damage.paths.join(", ")} is not named: ${told}`,
+            );
+          }
         }
         assertEquals(
           report.finding.filter(({ severity, repaired }) => severity === "damage" && repaired === undefined),
@@ -100,6 +111,7 @@ for (const [at, scene] of scenes.entries()) {
           told,
         );
         assertEquals([code, report.status], [0, "ok"], told);
+        await assertNothingLost(root, soundBefore, new Set(damages.flatMap(({ paths }) => paths)), told);
         await assertSound(stanza, told);
         done += damages.length;
       }
@@ -193,18 +205,43 @@ async function damageSome(vandal: Vandal, random: () => number, count: number): 
   return damages;
 }
 
-/** Whole directories: each backup by itself, all of them, and all WAL. */
+/** Hashes of all objects, by path. */
+async function contentsOf(root: string): Promise<Map<string, string>> {
+  const listed = await runAs(["sh", "-c", `cd ${root} && find . -type f -exec sha1sum {} +`]);
+  return new Map(listed.trim().split("\n").map((line) => [line.slice(44), line.slice(0, 40)]));
+}
+
+/** What was not damaged is where it was, or aside. Copies of what a manifest or `backup.info` says are made anew with it. */
+async function assertNothingLost(
+  root: string,
+  before: ReadonlyMap<string, string>,
+  damaged: ReadonlySet<string>,
+  told: string,
+): Promise<void> {
+  const after = new Set((await contentsOf(root)).values());
+  const lost = [...before].filter(([path, hash]) => {
+    const isMadeAnew = /backup\.info|backup\.manifest\.copy$|backup\.history\//.test(path);
+    return !path.startsWith("walferry/main/verif") && !isMadeAnew && !damaged.has(path) && !after.has(hash);
+  });
+  assertEquals(lost, [], told);
+}
+
+/** A manifest with its copy; whole directories: each backup by itself, all of them, and all WAL. */
 async function loseDirectories(stanza: TestStanza): Promise<void> {
   const root = stanza.repositories[0]!;
   const labels = (await runAs(["sh", "-c", `cd ${root}/backup/main && ls -d 2*F*`])).trim().split("\n");
   const losses = [[labels[0]!], [labels[1]!], labels].map((some) => some.map((label) => `backup/main/${label}`));
+  const manifests = labels.map((label) => ["", ".copy"].map((end) => `backup/main/${label}/backup.manifest${end}`));
   const wal = (await runAs(["sh", "-c", `cd ${root} && ls -d archive/main/15-1/0*/`])).trim().split("\n");
-  for (const paths of [...losses, wal.slice(-1), wal]) {
+  const all = [...manifests, ...losses, wal.slice(-1), wal];
+  for (const paths of IS_LONG ? all : [manifests[0]!]) {
     for (const path of paths) await runAs(["rm", "-r", `${root}/${path}`]);
+    const left = await contentsOf(root);
     const { code, report } = await verifyReport(stanza, "--repo=1", "--repair");
     const told = `without ${paths.join(", ")}: ${JSON.stringify(report.finding, null, 1)}`;
     assertEquals([code, report.status], [0, "ok"], told);
     assert(report.finding.some(({ repaired }) => repaired === "repo2"), told);
+    await assertNothingLost(root, left, new Set(), told);
     await assertSound(stanza, told, ["--quick"]);
   }
 }
