@@ -139,7 +139,7 @@ async function remainsOf(place: RepairPlace, source: Manifest, relatives: readon
   const hasBlocks = source.blockIncremental || relatives.some(({ blockIncremental }) => blockIncremental);
   const prepare = async (path: string, files: readonly ManifestFile[]): Promise<boolean> => {
     if (hasBlocks) {
-      const parts = files.map((file) => partOf({ file, common: source, isThere: true }))
+      const parts = files.map((file) => partOf({ file, common: source }))
         .sort((a, b) => a.offsetBytes - b.offsetBytes);
       const verdicts = await judgeObject({ path, parts }, repository.storage);
       if (verdicts.every((verdict) => verdict === undefined)) return true;
@@ -152,8 +152,9 @@ async function remainsOf(place: RepairPlace, source: Manifest, relatives: readon
   const bad = await badFilesOf(place, label, held);
   const [files, emptyFiles] = [new Map<string, ManifestFile>(), new Set<string>()];
   for (const { name, sizeBytes, checksum } of source.files) {
-    const file = held.get(name)?.file;
-    if (file === undefined) continue;
+    const index = held.indexOf(name);
+    if (index === -1) continue;
+    const { file } = held.at(index);
     // In a manifest without bundles nothing says how members of one are stored.
     const isFitting = source.bundle || file.bundleId === undefined;
     const isSameContent = file.sizeBytes === sizeBytes && file.checksum === checksum;
@@ -165,7 +166,9 @@ async function remainsOf(place: RepairPlace, source: Manifest, relatives: readon
   for await (const { name } of repository.storage.list(bundles, { signal: context.signal })) {
     firstBundleId = Math.max(firstBundleId, (Number(name) || 0) + 1);
   }
-  for (const { file } of held.values()) firstBundleId = Math.max(firstBundleId, (file.bundleId ?? 0) + 1);
+  for (let index = 0; index < held.length; index++) {
+    firstBundleId = Math.max(firstBundleId, (held.bundleIdAt(index) ?? 0) + 1);
+  }
   return { cipherPass, files, emptyFiles, firstBundleId, prepare };
 }
 
