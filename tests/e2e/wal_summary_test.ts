@@ -9,6 +9,7 @@ import { assert, assertEquals, assertIncludes } from "../support/assert.ts";
 import { archiveWith } from "../support/interop_story.ts";
 import { TestCluster } from "../support/postgres.ts";
 import { labelsIn, TestStanza } from "../support/programs.ts";
+import { skipTest } from "../support/requirements.ts";
 
 const MIB = 1024 * 1024;
 /** `1`: the newest release and a table of several files of 1 GiB as well. */
@@ -277,35 +278,35 @@ Deno.test("a chain that asks WAL summaries while the server writes, shortens and
   await assertRestores(folder, cluster, stanza, 17, ["postgres", "other"]);
 });
 
-Deno.test({
-  name: "of a table of several files only those are read in which a block changed",
-  ignore: !isLong,
-  async fn() {
-    await using folder = await TestFolder.make();
-    await using cluster = await TestCluster.init(folder, {
-      major: 17,
-      settings: `${SUMMARIZING.replace("'false'", "'true'")}\nmax_wal_size = '4GB'`,
-    });
-    await cluster.start();
-    await cluster.sql(`create table huge(id int, v text storage plain);
+const testLong = isLong
+  ? Deno.test
+  : (name: string, _run: () => Promise<void>) => skipTest(name, "takes minutes (set WALFERRY_TEST_WAL_SUMMARY_LONG=1)");
+
+testLong("of a table of several files only those are read in which a block changed", async () => {
+  await using folder = await TestFolder.make();
+  await using cluster = await TestCluster.init(folder, {
+    major: 17,
+    settings: `${SUMMARIZING.replace("'false'", "'true'")}\nmax_wal_size = '4GB'`,
+  });
+  await cluster.start();
+  await cluster.sql(`create table huge(id int, v text storage plain);
       insert into huge select g, repeat('x', 7900) from generate_series(1, 290000) g`);
-    await cluster.sql("vacuum (freeze) huge");
-    const path = `${cluster.path}/${await cluster.sql("select pg_relation_filepath('huge')")}`;
-    const stanza = await makeStanza(folder, cluster, "zst");
-    await stanza.must("walferry", ["--repo=1,3", "--type=full", "backup"]);
-    // The first file, and the end of the last one.
-    await cluster.sql("update huge set v = 'y' where id = 7; delete from huge where id > 289000");
-    await cluster.sql("vacuum huge");
-    const asked = await counted(stanza, ["--repo=1", ...ASKED]);
-    await stanza.must("walferry", ["--repo=3", "--type=incr", "--delta", "backup"]);
-    assertEquals(
-      contents(await newest(stanza.repositories[0]!)),
-      contents(await newest(stanza.repositories[2]!)),
-    );
-    assertIncludes(asked.output, `backup file ${path} (`);
-    assertEquals(asked.output.includes(`${path}.1 (`), false, asked.output);
-    assertIncludes(asked.output, `backup file ${path}.2 (`);
-  },
+  await cluster.sql("vacuum (freeze) huge");
+  const path = `${cluster.path}/${await cluster.sql("select pg_relation_filepath('huge')")}`;
+  const stanza = await makeStanza(folder, cluster, "zst");
+  await stanza.must("walferry", ["--repo=1,3", "--type=full", "backup"]);
+  // The first file, and the end of the last one.
+  await cluster.sql("update huge set v = 'y' where id = 7; delete from huge where id > 289000");
+  await cluster.sql("vacuum huge");
+  const asked = await counted(stanza, ["--repo=1", ...ASKED]);
+  await stanza.must("walferry", ["--repo=3", "--type=incr", "--delta", "backup"]);
+  assertEquals(
+    contents(await newest(stanza.repositories[0]!)),
+    contents(await newest(stanza.repositories[2]!)),
+  );
+  assertIncludes(asked.output, `backup file ${path} (`);
+  assertEquals(asked.output.includes(`${path}.1 (`), false, asked.output);
+  assertIncludes(asked.output, `backup file ${path}.2 (`);
 });
 
 Deno.test("where WAL summaries prove nothing, files are read, and that is said", async () => {
