@@ -14,6 +14,19 @@ export function futureFile(files: ManifestFiles, latestSeconds: number): Manifes
   return undefined;
 }
 
+/**
+ * A file of the cluster that is older than it was at a prior backup: the clock went back, or an older copy was put there. A size that is another
+ * at the same time is no such sign, it only says that a file was written in the second in which it was listed.
+ */
+export function olderFile(files: ManifestFiles, prior: Manifest): ManifestFile | undefined {
+  const listed = FileTable.from(files);
+  const before = FileTable.from(prior.files);
+  for (const [index, priorIndex] of withPrior(listed, before)) {
+    if (priorIndex >= 0 && listed.timestampAt(index) < before.timestampAt(priorIndex)) return listed.at(index);
+  }
+  return undefined;
+}
+
 /** What the comparison with a prior backup needs besides the files. */
 export interface DeltaFacts {
   readonly online: boolean;

@@ -3,7 +3,7 @@
  * (docs/decisions/0015). Everything that cannot be shown to hold is a reason to read.
  */
 import { isWalferryError } from "../errors.ts";
-import type { Manifest, ManifestFiles } from "../format/manifest.ts";
+import type { Manifest, ManifestFile, ManifestFiles } from "../format/manifest.ts";
 import { formatLsn, parseLsn, timelineOf } from "../format/wal_name.ts";
 import type { ClusterConnection } from "../postgres/connection.ts";
 import {
@@ -18,7 +18,7 @@ import {
 } from "../postgres/wal_summaries.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { formatSize } from "../report/units.ts";
-import { futureFile, reasonForDelta } from "./delta.ts";
+import { clusterName, futureFile, olderFile } from "./delta.ts";
 import type { BackupPlan } from "./planner.ts";
 import type { BackupRun, Opened, Started } from "./stages.ts";
 import type { OnlineStart } from "./start_stop.ts";
@@ -37,8 +37,8 @@ export interface SummaryUse {
   readonly pageChecksums: boolean;
   /** Files are read from a standby. */
   readonly fromStandby: boolean;
-  /** Times of files speak of a clock that went back, or of files that were put there. */
-  readonly timesLie: boolean;
+  /** A file whose time speaks of a clock that went back, or of a file that was put there. */
+  readonly oddFile: ManifestFile | undefined;
 }
 
 /** The files of the cluster, and the second behind which a time is one of the future. */
@@ -66,6 +66,7 @@ export async function walKnowledge(
   if (participants.live.every(({ repository }) => lineages.get(repository.key)!.prior === undefined)) return known;
   const settings = await asked(() => summarySettings(primary));
   const reader = new SummaryReader(primary, online, run.context);
+  const future = futureFile(list.files, list.latestSeconds);
   for (const participant of participants.live) {
     const { key } = participant.repository;
     const { prior } = lineages.get(key)!;
@@ -76,8 +77,7 @@ export async function walKnowledge(
       timestampStart,
       pageChecksums: cluster.control.pageChecksums,
       fromStandby: cluster.standby !== undefined,
-      timesLie: futureFile(list.files, list.latestSeconds) !== undefined ||
-        reasonForDelta(list.files, prior, { online: true, walSegment: online.walSegment }) !== undefined,
+      oddFile: future ?? olderFile(list.files, prior),
     };
     const found = typeof settings === "string"
       ? settings
@@ -107,7 +107,8 @@ export function reasonToRead(use: SummaryUse): string | undefined {
   // What is done to files while no server runs is in no WAL (an older copy put back, pg_rewind, pg_checksums), nor are other settings then.
   if (settings.serverStart >= prior.timestampStart) return "the server was started since";
   // The line before believes the clock.
-  if (prior.timestampStop > timestampStart || use.timesLie) return "the times of files cannot be believed";
+  if (prior.timestampStop > timestampStart) return "the clock went back";
+  if (use.oddFile !== undefined) return `the times of files cannot be believed (${clusterName(use.oddFile)})`;
   return undefined;
 }
 

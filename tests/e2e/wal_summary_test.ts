@@ -314,6 +314,9 @@ Deno.test("where WAL summaries prove nothing, files are read, and that is said",
   await using cluster = await TestCluster.init(folder, { major: 17, settings: SUMMARIZING });
   await cluster.start();
   await cluster.sql("create table rows as select g id, repeat('x', 1000) v from generate_series(1, 2000) g");
+  // Times of backups are whole seconds: one that begins in the second of the server's start proves nothing to the next.
+  const isOlder = "select (clock_timestamp() > pg_postmaster_start_time() + interval '1 second')::text";
+  await cluster.until(isOlder, "the next second");
   const stanza = await TestStanza.make(folder, cluster, { global: { "compress-type": "none" } });
   await stanza.must("walferry", ["stanza-create"]);
   await archiveWith(cluster, stanza, "walferry");
@@ -348,8 +351,6 @@ Deno.test("where WAL summaries prove nothing, files are read, and that is said",
 
   await cluster.stop();
   await cluster.start();
-  // Times of backups are whole seconds: one that begins in the second of the server's start proves nothing to the next.
-  const isOlder = "select (clock_timestamp() > pg_postmaster_start_time() + interval '1 second')::text";
   await cluster.until(isOlder, "the next second");
   assertIncludes(await backUp(), refused("the server was started since"));
   assertIncludes(await backUp(), /WAL summaries: [1-9]\d* relation files/);

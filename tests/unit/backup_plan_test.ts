@@ -1,5 +1,5 @@
 /** What is copied and what is referred to, decided from lists alone. */
-import { futureFile, reasonForDelta } from "../../src/backup/delta.ts";
+import { futureFile, olderFile, reasonForDelta } from "../../src/backup/delta.ts";
 import { planBackup, type PlanSettings } from "../../src/backup/planner.ts";
 import type { Manifest, ManifestFile } from "../../src/format/manifest.ts";
 import { parseManifest } from "../../src/format/manifest_codec.ts";
@@ -180,4 +180,10 @@ Deno.test("reason to compare contents: the online option, and files of the futur
   );
   assertEquals(futureFile([file("pg_data/a", 1, 100), file("pg_data/b", 1, 101)], 100)?.name, "pg_data/b");
   assertEquals(futureFile([file("pg_data/a", 1, 100)], 100), undefined);
+});
+
+Deno.test("a file that is older than it was at a prior backup; another size at the same time is none", () => {
+  const before = prior([stored(NAME, 16384)]);
+  assertEquals(olderFile([file("pg_data/PG_VERSION", 3), file(NAME, 16384, 99)], before)?.name, NAME);
+  assertEquals(olderFile([file("pg_data/PG_VERSION", 3), file(NAME, 8192)], before), undefined);
 });

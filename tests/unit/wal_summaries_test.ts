@@ -86,6 +86,14 @@ Deno.test("a summary tells of the segment of a block, of all behind a cut, and o
   assertEquals(changes.of("pg_tblspc/16400/PG_17_202406281/6/100"), "unchanged", "another tablespace of that database");
 });
 
+const NAME = "pg_data/base/5/16384";
+const BIG = 5_000_000;
+
+function file(other: Partial<ManifestFile> = {}): ManifestFile {
+  const name = NAME;
+  return { name, sizeBytes: BIG, repoSizeBytes: BIG, timestamp: 100, mode: 0o600, user: false, group: false, ...other };
+}
+
 const PRIOR = {
   ...parseManifest(MANIFEST),
   bundle: false,
@@ -102,7 +110,7 @@ const GOOD: SummaryUse = {
   timestampStart: 1200,
   pageChecksums: true,
   fromStandby: false,
-  timesLie: false,
+  oddFile: undefined,
 };
 const settings = GOOD.settings!;
 const { prior } = GOOD;
@@ -129,19 +137,11 @@ const REASONS: [what: string, other: Partial<SummaryUse>, expected: string | und
   ["a timeline that is not known", {
     prior: { ...prior, archiveStop: undefined },
   }, "it was made on another timeline"],
-  ["a clock that went back", { timestampStart: 1099 }, "the times of files cannot be believed"],
-  ["files with odd times", { timesLie: true }, "the times of files cannot be believed"],
+  ["a clock that went back", { timestampStart: 1099 }, "the clock went back"],
+  ["files with odd times", { oddFile: file() }, "the times of files cannot be believed (base/5/16384)"],
 ];
 for (const [what, other, expected] of REASONS) {
   Deno.test(`whether summaries are asked: ${what}`, () => assertEquals(reasonToRead({ ...GOOD, ...other }), expected));
-}
-
-const NAME = "pg_data/base/5/16384";
-const BIG = 5_000_000;
-
-function file(other: Partial<ManifestFile> = {}): ManifestFile {
-  const name = NAME;
-  return { name, sizeBytes: BIG, repoSizeBytes: BIG, timestamp: 100, mode: 0o600, user: false, group: false, ...other };
 }
 
 const DECISIONS: [
