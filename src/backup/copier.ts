@@ -5,6 +5,7 @@
 import { deserializeError, isWalferryError, WalferryError } from "../errors.ts";
 import type { ManifestFile } from "../format/manifest.ts";
 import { firstBlockOf } from "../postgres/directory_rules.ts";
+import type { BadPage } from "../postgres/page_checksum.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { isDistant } from "../../backends/config.ts";
 import { LIGHT_AT_ONCE, WorkerPool, workersWorth } from "../process/worker_pool.ts";
@@ -312,7 +313,9 @@ class Copier {
     const member = result.stored.find((one) => one.status === "stored" && one.bundleOffset !== undefined);
     const place = member?.status === "stored" ? `bundle ${bundleId}/${member.bundleOffset}, ` : "";
     log.detail(`${what} ${request.path} (${place}${size}, ${percent})${checksum}`, worker);
-    if (result.pages !== undefined && !result.pages.valid) log.warn(describePages(request.path, result));
+    if (result.pages === undefined || result.pages.valid) return;
+    log.warn(describePages(request.path, result));
+    for (const page of result.pages.badPages ?? []) log.warn(describeBadPage(request.path, page));
   }
 }
 
@@ -354,6 +357,14 @@ function entryOf(
 
 function sizeOf(copies: readonly CopyDecision[]): number {
   return copies.reduce((total, { file }) => total + file.sizeBytes, 0);
+}
+
+/** The line for those who look for what wrote the page. */
+function describeBadPage(path: string, { block, lsn, checksums }: BadPage): string {
+  const why = checksums === undefined
+    ? "it is not all zero, but its header says that it is empty"
+    : `checksum ${checksums.stored} in its header, ${checksums.calculated} by its content`;
+  return `page ${block} of file ${path}, LSN ${lsn}: ${why}`;
 }
 
 function describePages(path: string, { sizeBytes, pages: checked }: Copied): string {

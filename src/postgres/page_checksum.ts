@@ -83,11 +83,25 @@ export interface PageCheckSettings {
   readonly reread: (offsetBytes: number) => Uint8Array | undefined;
 }
 
+/** A page that is wrong, as people look for it in the WAL. */
+export interface BadPage {
+  readonly block: number;
+  /** `pd_lsn` of its header, `X/X`: the end of the last record that changed it, if the header is right. */
+  readonly lsn: string;
+  /** What its header says, and what its content gives; absent for a page that should be all zero. */
+  readonly checksums?: { readonly stored: number; readonly calculated: number };
+}
+
 /** Verdict on a file. `errors` is absent on a file whose size is no multiple of the page size. */
 export interface PageCheckResult {
   readonly valid: boolean;
   readonly errors?: readonly PageRange[];
+  /** The first of the wrong pages, at most {@link BAD_PAGES_SHOWN}. */
+  readonly badPages?: readonly BadPage[];
 }
+
+/** Wrong pages of a file of which more than the number is told. */
+export const BAD_PAGES_SHOWN = 10;
 
 /** Checks the pages of one relation file, chunk by chunk. */
 export class PageChecker {
@@ -97,6 +111,7 @@ export class PageChecker {
   #splitBytes = 0;
   #pages = 0;
   readonly #errors: [number, number][] = [];
+  readonly #badPages: BadPage[] = [];
 
   constructor(settings: PageCheckSettings) {
     this.#settings = settings;
@@ -125,7 +140,8 @@ export class PageChecker {
   /** The verdict, after the last chunk. */
   finish(): PageCheckResult {
     if (this.#splitBytes > 0) return { valid: false };
-    return this.#errors.length === 0 ? { valid: true } : { valid: false, errors: this.#errors };
+    if (this.#errors.length === 0) return { valid: true };
+    return { valid: false, errors: this.#errors, badPages: this.#badPages };
   }
 
   #check(page: Uint8Array): void {
@@ -134,6 +150,7 @@ export class PageChecker {
     if (this.#isValid(page, block)) return;
     const now = this.#settings.reread(index * this.#settings.pageBytes);
     if (now === undefined || !equalBytes(page, now)) return;
+    if (this.#badPages.length < BAD_PAGES_SHOWN) this.#badPages.push(describe(page, block, this.#settings.headerCheck));
     const last = this.#errors.at(-1);
     if (last?.[1] === block - 1) last[1] = block;
     else this.#errors.push([block, block]);
@@ -141,9 +158,28 @@ export class PageChecker {
 
   #isValid(page: Uint8Array, block: number): boolean {
     // A new page is all zero: written to disk before anything was put on it.
-    if (page[14] === 0 && page[15] === 0 && (this.#settings.headerCheck || isZero(page))) return isZero(page);
-    return (page[8]! | (page[9]! << 8)) === pageChecksum(page, block);
+    if (hasNoUpper(page) && (this.#settings.headerCheck || isZero(page))) return isZero(page);
+    return storedChecksum(page) === pageChecksum(page, block);
   }
+}
+
+/** `pd_upper` is 0: nothing was put on the page yet. */
+function hasNoUpper(page: Uint8Array): boolean {
+  return page[14] === 0 && page[15] === 0;
+}
+
+/** `pd_checksum`. */
+function storedChecksum(page: Uint8Array): number {
+  return page[8]! | (page[9]! << 8);
+}
+
+/** `pd_lsn` is two numbers in the byte order of the machine: the high half first. */
+function describe(page: Uint8Array, block: number, headerCheck: boolean): BadPage {
+  const view = new DataView(page.buffer, page.byteOffset, page.byteLength);
+  const [high, low] = [0, 4].map((at) => view.getUint32(at, true).toString(16).toUpperCase());
+  const lsn = `${high}/${low}`;
+  if (headerCheck && hasNoUpper(page)) return { block, lsn };
+  return { block, lsn, checksums: { stored: storedChecksum(page), calculated: pageChecksum(page, block) } };
 }
 
 function isZero(page: Uint8Array): boolean {

@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { WalferryError } from "../errors.ts";
-import type { BlockMapItem, BlockShape } from "../format/block_map.ts";
+import type { BlockMapItem } from "../format/block_map.ts";
 import type { Advance } from "../process/worker_pool.ts";
 import { blockFilePath, readBlockMap } from "../repository/block_files.ts";
 import { ByteReader } from "../stream/byte_reader.ts";
@@ -18,20 +18,12 @@ import { collect, drain, readFileStream } from "../stream/sources.ts";
 import { planBlockReads, type PlannedRead, type PlannedSuperBlock } from "./block_plan.ts";
 import { attempt } from "./local_files.ts";
 import type { Readable } from "./near_reads.ts";
+import type { BlockSource } from "./write_request.ts";
 import { writeAll } from "./write_all.ts";
 import { writeSparsely } from "./zero_runs.ts";
 
 /** Super blocks up to this size are taken apart in memory. Bytes. */
 const WHOLE_BYTES = 2 * 1024 * 1024;
-
-/** What is known of a block incremental file beside the place of its map. */
-export interface BlockSource {
-  /** Manifest name. */
-  readonly name: string;
-  readonly shape: BlockShape;
-  /** Directories of the backups, in the order of the manifest's references. */
-  readonly directories: readonly string[];
-}
 
 export interface BlockWriting {
   readonly file: Deno.FsFile;

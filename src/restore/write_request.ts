@@ -1,13 +1,22 @@
 /** What passes between a restore and its workers: plain values that cross a thread boundary. */
 import type { StorageConfig } from "../../backends/config.ts";
 import type { SerializedError } from "../errors.ts";
+import type { BlockShape } from "../format/block_map.ts";
 import type { Framing } from "../stream/cipher.ts";
 import type { CompressType } from "../stream/compress_type.ts";
-import type { BlockSource } from "./block_writer.ts";
 
 /** What a worker is told once. */
 export interface WriteSetup {
   readonly stores: ReadonlyArray<{ readonly key: number; readonly storage: StorageConfig }>;
+}
+
+/** What is known of a block incremental file beside the place of its map. */
+export interface BlockSource {
+  /** Manifest name. */
+  readonly name: string;
+  readonly shape: BlockShape;
+  /** Directories of the backups, in the order of the manifest's references. */
+  readonly directories: readonly string[];
 }
 
 /** Where the stored bytes of a file are. */

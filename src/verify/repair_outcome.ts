@@ -1,17 +1,9 @@
 /** What is left after a repair, and what that means: backups that cannot be restored, and between which moments can be recovered. */
 import type { CommandContext } from "../process/command_context.ts";
 import type { Repository } from "../repository/repository.ts";
-import type { RecoverableRange } from "../repository/wal_coverage.ts";
 import { lookAtWal } from "../repository/wal_sight.ts";
 import type { Finding } from "./finding.ts";
-import type { VerifyReport } from "./report.ts";
-
-export interface RepairOutcome {
-  /** Backups that lack something, sorted. */
-  readonly lostBackups: readonly string[];
-  /** By archive id: every moment between the two of a range can be recovered to. */
-  readonly ranges: ReadonlyArray<{ readonly archiveId: string; readonly range: RecoverableRange }>;
-}
+import type { RepairOutcome, VerifyReport } from "./report.ts";
 
 /** @throws WalferryError of the store */
 export async function outcomeOf(

@@ -1,8 +1,8 @@
 /** What verify found out about one stanza in one repository, as values. How it is shown is in report_text.ts and report_json.ts. */
+import type { RecoverableRange } from "../repository/wal_coverage.ts";
 import type { DamagedObjects } from "./damaged_objects.ts";
 import type { Finding, FindingKind, FindingList, Tally } from "./finding.ts";
 import type { VerifyMode } from "./options.ts";
-import type { RepairOutcome } from "./repair_outcome.ts";
 
 /** Continuous WAL on one timeline. */
 export interface WalSpan {
@@ -33,6 +33,14 @@ export interface BackupReport {
   tally: Tally;
   /** Files whose content was read, in this backup's own part. */
   read: number;
+}
+
+/** What a repair left. */
+export interface RepairOutcome {
+  /** Backups that lack something, sorted. */
+  readonly lostBackups: readonly string[];
+  /** By archive id: every moment between the two of a range can be recovered to. */
+  readonly ranges: ReadonlyArray<{ readonly archiveId: string; readonly range: RecoverableRange }>;
 }
 
 export interface VerifyReport {

@@ -1,8 +1,7 @@
 /** The report as one JSON object on one line. docs/operations.md says what its members mean. */
 import { type JsonObject, renderJson } from "../format/json.ts";
 import { type Tally, validOf } from "./finding.ts";
-import type { RepairOutcome } from "./repair_outcome.ts";
-import { isSound, type VerifyReport } from "./report.ts";
+import { isSound, type RepairOutcome, type VerifyReport } from "./report.ts";
 
 export function renderReportJson(report: VerifyReport): string {
   const { mode } = report;

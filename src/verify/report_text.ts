@@ -1,8 +1,7 @@
 /** The report as text. The lines on archives and backups are pgBackRest's, for programs that read them. */
 import { rangeLine } from "../repository/outlook_text.ts";
 import { type Finding, type Tally, validOf } from "./finding.ts";
-import type { RepairOutcome } from "./repair_outcome.ts";
-import { describeKind, isSound, type VerifyReport } from "./report.ts";
+import { describeKind, isSound, type RepairOutcome, type VerifyReport } from "./report.ts";
 
 /** Findings shown for one archive id or backup unless everything is wanted. */
 const SHOWN_MAX = 20;

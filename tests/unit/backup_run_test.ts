@@ -62,6 +62,7 @@ Deno.test("pages with a wrong checksum are reported and recorded, and the backup
   const file = [...manifest.files].find(({ name }) => name === "pg_data/base/5/16384");
   assertEquals([file?.checksumPage, file?.checksumPageErrors], [false, [[3, 3], [5, 7]]]);
   assertIncludes(log.text(), `WARN invalid page checksums found in file ${path} at pages 3, 5-7`);
+  assertIncludes(log.text(), /WARN page 5 of file \S+, LSN \w+\/\w+: checksum \d+ in its header, \d+ by its content/);
   await using repository = await Repository.open(scene.configs[0]!);
   assertEquals((await repository.loadBackupInfo(STANZA)).backups[0]?.error, true);
 });

@@ -1,5 +1,5 @@
 /** Page checksums: the algorithm against its vectors, and the walk over a file. */
-import { PageChecker, type PageCheckResult, pageChecksum } from "../../src/postgres/page_checksum.ts";
+import { BAD_PAGES_SHOWN, PageChecker, type PageCheckResult, pageChecksum } from "../../src/postgres/page_checksum.ts";
 import { assertEquals } from "../support/assert.ts";
 
 const PAGE = 8192;
@@ -96,7 +96,9 @@ Deno.test("good, new and bad pages are told apart whatever the chunks", () => {
     badPage(7),
   );
   for (const chunkBytes of [1000, 4096, PAGE, PAGE + 4, 3 * PAGE - 1, file.length]) {
-    assertEquals(check(file, { chunkBytes }), { valid: false, errors: [[3, 3], [5, 7]] }, `chunks of ${chunkBytes}`);
+    const { valid, errors, badPages } = check(file, { chunkBytes });
+    assertEquals([valid, errors], [false, [[3, 3], [5, 7]]], `chunks of ${chunkBytes}`);
+    assertEquals(badPages?.map(({ block }) => block), [3, 5, 6, 7]);
   }
   assertEquals(check(fileOf(goodPage(0), goodPage(1)), { chunkBytes: 5000 }), { valid: true });
   assertEquals(check(new Uint8Array(0)), { valid: true });
@@ -104,7 +106,7 @@ Deno.test("good, new and bad pages are told apart whatever the chunks", () => {
 
 Deno.test("pages of a later segment count through the whole relation", () => {
   const file = fileOf(goodPage(131072), badPage(131073));
-  assertEquals(check(file, { firstBlock: 131072 }), { valid: false, errors: [[131073, 131073]] });
+  assertEquals(check(file, { firstBlock: 131072 }).errors, [[131073, 131073]]);
   assertEquals(check(file).errors, [[0, 1]]);
 });
 
@@ -117,8 +119,24 @@ Deno.test("a bad page that changed or went away since it was read is no error", 
       return [undefined, goodPage(1), undefined, file.slice(offset, offset + PAGE)][offset / PAGE];
     },
   });
-  assertEquals(result, { valid: false, errors: [[3, 3]] });
+  assertEquals([result.valid, result.errors], [false, [[3, 3]]]);
   assertEquals(asked, [1, 2, 3]);
+});
+
+Deno.test("of the first bad pages their LSN and both checksums are told", () => {
+  const page = goodPage(0);
+  // 12/ABCDEF01 as a machine writes it that has the low byte first.
+  page.set([0x12, 0, 0, 0, 0x01, 0xef, 0xcd, 0xab]);
+  const stored = page[8]! | (page[9]! << 8);
+  const empty = new Uint8Array(PAGE);
+  empty[5000] = 1;
+  assertEquals(check(fileOf(page, empty)).badPages, [
+    { block: 0, lsn: "12/ABCDEF01", checksums: { stored, calculated: pageChecksum(page, 0) } },
+    { block: 1, lsn: "0/0" },
+  ]);
+  const many = Array.from({ length: BAD_PAGES_SHOWN + 5 }, (_, block) => badPage(block));
+  const { errors, badPages } = check(fileOf(...many));
+  assertEquals([errors, badPages?.length], [[[0, BAD_PAGES_SHOWN + 4]], BAD_PAGES_SHOWN]);
 });
 
 Deno.test("a page without an upper bound must be all zero, unless headers are not looked at", () => {
