@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 packages=(postgresql-15 postgresql-client-15 pgbackrest strace procps libeatmydata1 binutils zstd lz4 bzip2 gzip openssl util-linux bsdutils
   curl faketime openssh-server openssh-client radosgw ceph-mon ceph-osd ceph-common
-  swift-proxy swift-account swift-container swift-object memcached rclone check-pgbackrest
+  swift-proxy swift-account swift-container swift-object memcached rclone check-pgbackrest patroni etcd-server python3-etcd
   chromium-headless-shell fonts-liberation)
 installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 missing=()

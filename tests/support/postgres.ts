@@ -74,9 +74,11 @@ export class TestCluster implements AsyncDisposable {
   readonly path: string;
   readonly folder: TestFolder;
   readonly port: number;
+  readonly #logPath: string;
   #running = false;
 
-  private constructor(bin: string, folder: TestFolder, path: string, port: number) {
+  private constructor(bin: string, folder: TestFolder, path: string, port: number, logPath?: string) {
+    this.#logPath = logPath ?? `${folder.path}/postgres-${port}.log`;
     this.bin = bin;
     this.folder = folder;
     this.path = path;
@@ -125,6 +127,15 @@ export class TestCluster implements AsyncDisposable {
     return cluster;
   }
 
+  /** A cluster that somebody else (Patroni) starts and ends. @param logPath where its server's log goes */
+  static running(
+    folder: TestFolder,
+    { path, port }: { readonly path: string; readonly port: number },
+    logPath: string,
+  ): TestCluster {
+    return new TestCluster(DEBIAN_BIN, folder, path, port, logPath);
+  }
+
   /** Adds lines to postgresql.conf. */
   async configure(lines: string): Promise<void> {
     await Deno.writeTextFile(`${this.path}/postgresql.conf`, `\n${lines}\n`, { append: true, create: true });
@@ -133,7 +144,7 @@ export class TestCluster implements AsyncDisposable {
 
   async start(): Promise<void> {
     const preload: Record<string, string> = await exists(EATMYDATA) ? { LD_PRELOAD: EATMYDATA } : {};
-    const log = `${this.folder.path}/postgres-${this.port}.log`;
+    const log = this.#logPath;
     try {
       await runAs([`${this.bin}/pg_ctl`, "-D", this.path, "-l", log, "-w", "-t", "60", "start"], { env: preload });
     } catch (error) {
@@ -155,7 +166,7 @@ export class TestCluster implements AsyncDisposable {
 
   /** The text of the server's log. */
   async log(): Promise<string> {
-    return await Deno.readTextFile(`${this.folder.path}/postgres-${this.port}.log`);
+    return await Deno.readTextFile(this.#logPath);
   }
 
   /** Runs statements; gives the first value of the last one as text. */
