@@ -132,7 +132,7 @@ _walferry() {
         --type) values="full diff incr" ;;
         --buffer-size) values="16KiB 32KiB 64KiB 128KiB 256KiB 512KiB 1MiB 2MiB 4MiB 8MiB 16MiB" ;;
         --compress-type) values="none bz2 gz lz4 zst" ;;
-        --backup-standby) values="n prefer y" ;;
+        --backup-standby) values="n only prefer y" ;;
         --log-level-console) values="off error warn info detail debug trace" ;;
         --log-level-file) values="off error warn info detail debug trace" ;;
         --log-level-stderr) values="off error warn info detail debug trace" ;;
@@ -170,7 +170,7 @@ _walferry() {
       case "$option" in
         --result) values="none json" ;;
         --buffer-size) values="16KiB 32KiB 64KiB 128KiB 256KiB 512KiB 1MiB 2MiB 4MiB 8MiB 16MiB" ;;
-        --backup-standby) values="n prefer y" ;;
+        --backup-standby) values="n only prefer y" ;;
         --log-level-console) values="off error warn info detail debug trace" ;;
         --log-level-file) values="off error warn info detail debug trace" ;;
         --log-level-stderr) values="off error warn info detail debug trace" ;;
@@ -210,7 +210,7 @@ _walferry() {
         --archive-get-exit) values="strict compat" ;;
         --buffer-size) values="16KiB 32KiB 64KiB 128KiB 256KiB 512KiB 1MiB 2MiB 4MiB 8MiB 16MiB" ;;
         --compress-type) values="none bz2 gz lz4 zst" ;;
-        --backup-standby) values="n prefer y" ;;
+        --backup-standby) values="n only prefer y" ;;
         --verify-exit) values="strict compat" ;;
         --archive-mode) values="preserve off" ;;
         --log-level-console) values="off error warn info detail debug trace" ;;

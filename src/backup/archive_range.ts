@@ -2,7 +2,7 @@
  * The WAL that makes a backup consistent: waited for in the archive of each repository, and copied into the backup where `archive-copy`
  * asks for it.
  */
-import { WalferryError } from "../errors.ts";
+import { isWalferryError, WalferryError } from "../errors.ts";
 import type { ManifestFile } from "../format/manifest.ts";
 import { segmentRange } from "../format/wal_name.ts";
 import type { CommandContext } from "../process/command_context.ts";
@@ -41,10 +41,19 @@ export async function waitForRange(
   const { stanza, archiveTimeoutMs } = facts.options;
   const segments: ArchivedSegment[] = [];
   for (const segment of segmentRange(first, last, facts.control.walSegmentBytes)) {
-    segments.push(await waitInArchive(participant, stanza, segment, archiveTimeoutMs, context));
+    try {
+      segments.push(await waitInArchive(participant, stanza, segment, archiveTimeoutMs, context));
+    } catch (error) {
+      if (segment !== last || facts.timesOf === undefined || !isWalferryError(error, "ArchiveTimeout")) throw error;
+      throw new WalferryError("ArchiveTimeout", error.text, { hint: NOT_COMPLETED, cause: error });
+    }
   }
   return segments;
 }
+
+/** A standby cannot end a segment, and an idle primary does not. */
+const NOT_COMPLETED = "a backup on a standby ends in a segment that its primary has to complete first.\n" +
+  "set archive_timeout on the primary below archive-timeout, or call pg_switch_wal() there.";
 
 /**
  * Copies segments from the archive into the backup's `pg_wal`, so that it can be restored without the archive.

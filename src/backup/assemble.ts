@@ -19,6 +19,8 @@ export interface BackupFacts {
   readonly delta: boolean;
   /** Most files were read from a standby. */
   readonly fromStandby: boolean;
+  /** Whose file system the times come from; absent = the primary's. */
+  readonly timesOf: string | undefined;
   readonly options: BackupOptions;
   readonly control: ControlData;
   readonly scan: ClusterScan;
@@ -82,6 +84,7 @@ function manifestOf(
     lsnStop: stopped?.lsn,
     archiveStart: started?.walSegment,
     archiveStop: stopped?.walSegment,
+    timesOf: facts.timesOf,
     bundle: bundle !== undefined,
     bundleRaw,
     blockIncremental: block !== undefined,

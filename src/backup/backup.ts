@@ -21,7 +21,7 @@ import { list } from "./listed.ts";
 import { ManifestSaver } from "./manifest_saver.ts";
 import type { BackupOptions, BackupType } from "./options.ts";
 import { gatherParticipants } from "./participants.ts";
-import { isFromStandby } from "./planner.ts";
+import { CONTROL_NAME, isFromStandby } from "./planner.ts";
 import { RunJournals } from "./run_journals.ts";
 import {
   type Archived,
@@ -69,7 +69,7 @@ export async function runBackup(run: BackupRun): Promise<BackupReport> {
   using journals = RunJournals.begin(opened.participants, listed, options, context);
   try {
     await copy(run, opened, listed, saver, journals);
-    const stopped = await stop(opened, listed);
+    const stopped = await stop(opened, started, listed);
     const archived = await archive(run, opened, started, listed, stopped);
     saver.close();
     return await complete(run, opened, listed, stopped, archived, journals);
@@ -121,8 +121,8 @@ function chooseChecksumPage(options: BackupOptions, cluster: SourceCluster, cont
 async function start({ options, context }: BackupRun, { cluster, participants }: Opened): Promise<Started> {
   const startMs = await cluster.nowMs();
   const timestampStart = Math.floor(startMs / 1000);
-  if (cluster.primary === undefined) return { timestampStart, online: undefined };
-  const online = await startOnline(cluster, cluster.primary, options, startMs);
+  if (cluster.server === undefined) return { timestampStart, online: undefined };
+  const online = await startOnline(cluster, cluster.server, options, startMs);
   const prior = online.priorSegment;
   if (prior !== undefined) {
     // Found out before hours of copying: a backup whose WAL does not reach the archive is worth nothing.
@@ -150,7 +150,9 @@ async function copy(
     ...[...listed.facts.values()].map(({ lineage }) => lineage.bundle?.sizeBytes ?? Infinity),
   );
   const fromStandby = cluster.standby === undefined ? undefined : isFromStandby;
-  await copyFiles(orderJobs(listed.copies, bundleBytes, fromStandby), {
+  // A recovery from a backup on a standby is consistent where the control file says, which must be behind every page that was copied.
+  const last = cluster.onStandby ? CONTROL_NAME : undefined;
+  await copyFiles(orderJobs(listed.copies, bundleBytes, { fromStandby, last }), {
     setup: {
       targets: participants.live.map((participant) => {
         const { repository } = participant;
@@ -199,8 +201,10 @@ async function copy(
   await cluster.assertSameRoles();
 }
 
-async function stop({ cluster, participants }: Opened, listed: Listed): Promise<Stopped> {
-  const online = cluster.primary === undefined ? undefined : await stopOnline(cluster, cluster.primary);
+async function stop({ cluster, participants }: Opened, started: Started, listed: Listed): Promise<Stopped> {
+  const online = cluster.server === undefined || started.online === undefined
+    ? undefined
+    : await stopOnline(cluster, cluster.server, started.online);
   const timestampStop = Math.floor(await cluster.nowMs() / 1000);
   const extra = new Map<number, ManifestFile[]>();
   if (online !== undefined) {

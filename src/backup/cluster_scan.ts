@@ -38,6 +38,8 @@ export interface ScanRequest {
   readonly exclude: readonly string[];
   /** Names by oid; `undefined` for an offline backup, where nobody can be asked. */
   readonly tablespaces: ReadonlyMap<string, string> | undefined;
+  /** Seconds since the epoch that `PG_VERSION` gets for its time; absent = the file's own. See docs/decisions/0018. */
+  readonly versionFileTimestamp?: number;
 }
 
 /** Everything found. Lists are sorted by name in byte order. */
@@ -51,6 +53,8 @@ export interface ClusterScan {
   readonly roots: ReadonlyMap<string, string>;
 }
 
+/** Written once when a cluster is made. */
+const VERSION_FILE = "pg_data/PG_VERSION";
 /** Names in a data directory that begin so many levels deep are a loop that the file system made. */
 const DEPTH_MAX = 64;
 const PERMISSION_BITS = 0o7777;
@@ -276,11 +280,12 @@ class Scanner {
   }
 
   #addFile(name: string, info: Deno.FileInfo): void {
+    const given = name === VERSION_FILE ? this.#request.versionFileTimestamp : undefined;
     this.#files.add({
       name,
       sizeBytes: info.size,
       repoSizeBytes: info.size,
-      timestamp: Math.floor((info.mtime?.getTime() ?? 0) / 1000),
+      timestamp: given ?? Math.floor((info.mtime?.getTime() ?? 0) / 1000),
       mode: modeOf(info),
       ...this.#ownerOf(info),
     });

@@ -108,7 +108,7 @@ class Copier {
       "backup-copy",
       this.#run.setup,
       // The one that reads the primary beside a standby is not counted.
-      this.#workers() + (this.#jobs.someSparePrimary ? 1 : 0),
+      this.#workers() + (this.#jobs.has("primary") ? 1 : 0),
       (bytes) => progress.advance(bytes),
     );
     const stop = () => pool.close(signal.reason);
@@ -149,10 +149,11 @@ class Copier {
     };
     const lanes = this.#run.processMax * (this.#isDistant ? LIGHT_AT_ONCE : 1);
     // One queue for all lanes: a lane that ends with an error must not end it for the others.
-    const jobs = this.#jobs.values(false);
+    const jobs = this.#jobs.values("any");
     const queue = { [Symbol.iterator]: () => ({ next: () => jobs.next() }) };
-    const primary = this.#jobs.values(true);
+    const primary = this.#jobs.values("primary");
     await Promise.all([lane(primary), ...Array.from({ length: lanes }, () => lane(queue))]);
+    await lane(this.#jobs.values("last"));
     if (failed !== undefined) throw (failed as { readonly error: unknown }).error;
   }
 

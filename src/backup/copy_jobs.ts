@@ -8,9 +8,13 @@ export interface CopyJob {
   readonly copies: readonly CopyDecision[];
   /** Number of the bundle, from 1; the same in every repository that bundles. */
   readonly bundleId?: number;
-  /** It reads the primary in a backup that otherwise reads a standby: one such job at a time, so that the primary has little to do. */
-  readonly sparesPrimary?: boolean;
 }
+
+/**
+ * When a job may run. `primary`: it reads the primary in a backup that otherwise reads a standby: one such job at a time, so that the primary has
+ * little to do. `last`: when all others have ended.
+ */
+export type JobTurn = "any" | "primary" | "last";
 
 /**
  * Files of one bundle at most, however small: a worker gets and answers them in one message. Pages of PostgreSQL's usual size fill a bundle
@@ -18,8 +22,13 @@ export interface CopyJob {
  */
 export const BUNDLE_FILES_MAX = 4096;
 
-/** Queue of what a backup from a standby reads from the primary. */
-const PRIMARY = "primary";
+/** Which files have a turn of their own. */
+export interface JobTurns {
+  /** Which files are read from a standby; absent = there is none beside a primary. */
+  readonly fromStandby?: (name: string) => boolean;
+  /** The file that is copied behind all others. */
+  readonly last?: string;
+}
 
 /**
  * The copies as jobs, in the order in which they are begun: one queue for the data directory and one for each tablespace, taken from in turn,
@@ -28,31 +37,27 @@ const PRIMARY = "primary";
  * jobs of its own, each of one of these bundles in its order: it is only looked at, and goes into a new bundle where it is damaged.
  *
  * @param bundleBytes a bundle is full when its files have this size together
- * @param fromStandby which files are read from a standby; absent = there is none. The others make a queue of their own.
  */
-export function orderJobs(
-  copies: CopyList,
-  bundleBytes: number,
-  fromStandby?: (name: string) => boolean,
-): CopyJobs {
+export function orderJobs(copies: CopyList, bundleBytes: number, { fromStandby, last }: JobTurns = {}): CopyJobs {
   const queues = new Map<string, number[]>();
   for (let position = 0; position < copies.length; position++) {
     const name = copies.nameAt(position);
-    const root = fromStandby?.(name) === false ? PRIMARY : rootOf(name);
+    const turn = name === last ? "last" : fromStandby?.(name) === false ? "primary" : "any";
+    const root = turn === "any" ? rootOf(name) : turn;
     const queue = queues.get(root);
     if (queue === undefined) queues.set(root, [position]);
     else queue.push(position);
   }
   return new CopyJobs(
     copies,
-    [...queues].map(([root, positions]) => queueOf(root, positions, copies, bundleBytes)),
+    [...queues].map(([root, positions]) => queueOf(turnOf(root), positions, copies, bundleBytes)),
     lastBundleOf(copies),
   );
 }
 
-/** Jobs of one root. Files are positions in the list of copies. */
+/** Jobs of one root, or of one turn. Files are positions in the list of copies. */
 interface Queue {
-  readonly root: string;
+  readonly turn: JobTurn;
   /** Each is a job. */
   readonly alone: Uint32Array;
   /** Members of bundles, one bundle behind the other. */
@@ -61,7 +66,7 @@ interface Queue {
   readonly bundleStarts: readonly number[];
 }
 
-function queueOf(root: string, positions: readonly number[], copies: CopyList, bundleBytes: number): Queue {
+function queueOf(turn: JobTurn, positions: readonly number[], copies: CopyList, bundleBytes: number): Queue {
   const isBundled = (position: number) => copies.isBundledAt(position);
   const { someResumed } = copies;
   // No repository needs more of it than a look at what is stored.
@@ -90,7 +95,7 @@ function queueOf(root: string, positions: readonly number[], copies: CopyList, b
     bundleStarts.push(end);
     end += bundle.length;
   }
-  return { root, alone, small: Uint32Array.from([fresh, ...before].flatMap((part) => [...part])), bundleStarts };
+  return { turn, alone, small: Uint32Array.from([fresh, ...before].flatMap((part) => [...part])), bundleStarts };
 }
 
 /** Where a file is in the bundles of an interrupted backup, of the first repository that has it in one. */
@@ -147,18 +152,18 @@ export class CopyJobs implements Iterable<CopyJob> {
     return this.#copies.length;
   }
 
-  /** Some read the primary in a backup that otherwise reads a standby. */
-  get someSparePrimary(): boolean {
-    return this.#queues.some(({ root }) => root === PRIMARY);
+  /** Some have this turn. */
+  has(turn: JobTurn): boolean {
+    return this.#queues.some((queue) => queue.turn === turn);
   }
 
   [Symbol.iterator](): Generator<CopyJob> {
     return this.#values(() => true);
   }
 
-  /** Those that read the primary in a backup that otherwise reads a standby, or the others. */
-  values(sparesPrimary: boolean): Generator<CopyJob> {
-    return this.#values(({ root }) => (root === PRIMARY) === sparesPrimary);
+  /** Those that have this turn. */
+  values(turn: JobTurn): Generator<CopyJob> {
+    return this.#values((queue) => queue.turn === turn);
   }
 
   *#values(isWanted: (queue: Queue) => boolean): Generator<CopyJob> {
@@ -177,7 +182,6 @@ export class CopyJobs implements Iterable<CopyJob> {
         yield {
           copies: Array.from(positions, (position) => this.#copies.at(position)!),
           bundleId,
-          sparesPrimary: queue.root === PRIMARY,
         };
       }
     }
@@ -186,6 +190,10 @@ export class CopyJobs implements Iterable<CopyJob> {
 
 function jobsIn({ alone, bundleStarts }: Queue): number {
   return alone.length + bundleStarts.length;
+}
+
+function turnOf(root: string): JobTurn {
+  return root === "primary" || root === "last" ? root : "any";
 }
 
 /** `pg_data`, or `pg_tblspc/<oid>`. */

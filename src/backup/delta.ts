@@ -32,13 +32,15 @@ export interface DeltaFacts {
   readonly online: boolean;
   /** Segment in which an online backup began. */
   readonly walSegment: string | undefined;
+  /** Whose file system the times come from (see the manifest's `timesOf`). */
+  readonly timesOf: string | undefined;
 }
 
 /** Why contents have to be compared with this prior backup, as the original words it; `undefined` when sizes and times will do. */
 export function reasonForDelta(
   files: ManifestFiles,
   prior: Manifest,
-  { online, walSegment }: DeltaFacts,
+  { online, walSegment, timesOf }: DeltaFacts,
 ): string | undefined {
   if (
     walSegment !== undefined && prior.archiveStop !== undefined &&
@@ -48,6 +50,12 @@ export function reasonForDelta(
   }
   if (prior.options.online !== online) {
     return `the online option has changed since the ${prior.label} backup, enabling delta checksum`;
+  }
+  // Two hosts write the same page at different times, and different pages at the same time.
+  if (prior.timesOf !== timesOf) {
+    return `the times of the ${prior.label} backup are those of ${
+      prior.timesOf ?? "the primary"
+    }, enabling delta checksum`;
   }
   const listed = FileTable.from(files);
   const before = FileTable.from(prior.files);

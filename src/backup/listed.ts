@@ -6,14 +6,15 @@ import { parseLabel } from "../format/label.ts";
 import { tablespaceDirectory } from "../postgres/version.ts";
 import type { BackupFacts } from "./assemble.ts";
 import { type ClusterScan, scanCluster } from "./cluster_scan.ts";
-import { clusterName, futureFile, reasonForDelta } from "./delta.ts";
+import { clusterName, type DeltaFacts, futureFile, reasonForDelta } from "./delta.ts";
 import { beginDirectory } from "./finish.ts";
 import { HeldCopies } from "./held_copies.ts";
 import { chooseLabels, knownLabels } from "./label.ts";
-import type { BackupType } from "./options.ts";
+import type { BackupOptions, BackupType } from "./options.ts";
 import { planBackup } from "./planner.ts";
 import { cleanResumed, findResumables, mayBeFromStandby, type Resumable } from "./resume.ts";
 import { type BackupRun, factsOf, type Listed, type Opened, type Started, storedIn } from "./stages.ts";
+import type { SourceCluster } from "./start_stop.ts";
 import { StoredFiles } from "./stored_files.ts";
 import { tellOfWal, walKnowledge } from "./wal_knowledge.ts";
 
@@ -29,11 +30,12 @@ export async function list(run: BackupRun, opened: Opened, started: Started): Pr
       online: options.online,
       exclude: options.exclude,
       tablespaces: started.online?.tablespaces,
+      versionFileTimestamp: cluster.onStandby ? started.timestampStart : undefined,
     },
     context.log,
     context.signal,
   );
-  const timestampCopyStart = cluster.primary === undefined
+  const timestampCopyStart = cluster.server === undefined
     ? Math.floor(await cluster.nowMs() / 1000)
     : await cluster.nextSecond();
   // An online copy begins at the first second behind the list, so that a file of that second is of the future already.
@@ -56,7 +58,8 @@ export async function list(run: BackupRun, opened: Opened, started: Started): Pr
     // The files that are there already were encrypted with the passphrase of the interrupted backup.
     lineage: { ...lineages.get(key)!, cipherPass: (resumables.get(key)?.manifest ?? lineages.get(key)!).cipherPass },
     delta: deltas.get(key)!,
-    fromStandby: cluster.standby !== undefined,
+    fromStandby: cluster.readsStandby,
+    timesOf: timesOf(cluster, options),
     options,
     control,
     scan,
@@ -95,6 +98,11 @@ export async function list(run: BackupRun, opened: Opened, started: Started): Pr
   return listed;
 }
 
+/** Whose times the files of this backup have; absent = the primary's. */
+function timesOf({ onStandby, config }: SourceCluster, { host }: BackupOptions): string | undefined {
+  return onStandby ? `${host}:${config.path}` : undefined;
+}
+
 /** The labels by key of the repository: a resumed backup keeps its own. */
 async function labelsOf(
   { options, context }: BackupRun,
@@ -119,7 +127,7 @@ async function labelsOf(
 /** Whether contents are compared with what earlier backups hold, by key of the repository. */
 function chooseDelta(
   { options, context }: BackupRun,
-  { participants, lineages }: Opened,
+  { cluster, participants, lineages }: Opened,
   started: Started,
   scan: ClusterScan,
   latestSeconds: number,
@@ -134,7 +142,11 @@ function chooseDelta(
         "enabling delta checksum",
     );
   }
-  const walSegment = started.online?.walSegment;
+  const facts: DeltaFacts = {
+    online: options.online,
+    walSegment: started.online?.walSegment,
+    timesOf: timesOf(cluster, options),
+  };
   return new Map(participants.live.map((participant) => {
     const { key } = participant.repository;
     if (options.delta || future !== undefined) return [key, true];
@@ -145,7 +157,7 @@ function chooseDelta(
       interrupted && { ...interrupted, archiveStop: interrupted.archiveStart },
     ];
     for (const backup of earlier) {
-      const reason = backup && reasonForDelta(scan.files, backup, { online: options.online, walSegment });
+      const reason = backup && reasonForDelta(scan.files, backup, facts);
       if (reason === undefined) continue;
       participants.tell(participant).warn(reason);
       return [key, true];

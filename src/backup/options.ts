@@ -1,20 +1,19 @@
 /** Options of `backup` as typed values. */
+import type { BackupStandby } from "../postgres/cluster_group.ts";
 import type { ClusterConfig } from "../postgres/config.ts";
 import type { RepositoryConfig } from "../repository/config.ts";
 import type { CompressSetting } from "../stream/compress_type.ts";
 
 export type BackupType = "full" | "diff" | "incr";
 
-/** `backup-standby`. */
-export type BackupStandby = "y" | "prefer" | "n";
-
 export interface BackupOptions {
   readonly stanza: string;
   readonly type: BackupType;
-  /** Every configured cluster of the stanza; exactly one must be the primary. */
+  /** Every configured cluster of the stanza; exactly one must be the primary, but for a backup on a standby alone. */
   readonly clusters: readonly ClusterConfig[];
-  /** Where most files are read: a standby, one if there is one, or the primary. */
   readonly backupStandby: BackupStandby;
+  /** Name of this host. */
+  readonly host: string;
   /** The repositories to write to: one by default, several with `--repo=1,2` or `--repo=all`. */
   readonly repositories: readonly RepositoryConfig[];
   /** Repositories that hold an archive: what one without it (`repo-role=backup`) takes its WAL from. */

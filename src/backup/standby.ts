@@ -6,6 +6,7 @@ import { WalferryError } from "../errors.ts";
 import { formatLsn, parseLsn } from "../format/wal_name.ts";
 import { checkClusterConfig } from "../postgres/backup_functions.ts";
 import type { FoundCluster } from "../postgres/cluster_group.ts";
+import type { ClusterConnection } from "../postgres/connection.ts";
 import { type ControlData, readControlFile } from "../postgres/control_file.ts";
 import { checkpointPosition, replayPosition, restartPoint, type StandbyPosition } from "../postgres/replay.ts";
 import type { CommandContext } from "../process/command_context.ts";
@@ -107,7 +108,7 @@ async function progress(
 }
 
 /** @throws WalferryError `DbMismatch` when the standby was promoted; `DbQuery` when the session is gone */
-export async function assertStillStandby({ connection }: FoundCluster): Promise<void> {
+export async function assertStillStandby(connection: ClusterConnection): Promise<void> {
   if (await connection.inRecovery()) return;
   throw new WalferryError("DbMismatch", "standby is no longer in recovery", {
     hint: "was the standby promoted during the backup?",

@@ -4,8 +4,9 @@
  */
 import { WalferryError } from "../errors.ts";
 import type { ManifestDatabase } from "../format/manifest.ts";
-import { formatLsn, timelineOf } from "../format/wal_name.ts";
+import { formatLsn, parseLsn, segmentOfLsn, timelineOf } from "../format/wal_name.ts";
 import {
+  type BackupStart,
   type BackupStop,
   checkClusterConfig,
   checkpointReached,
@@ -15,7 +16,9 @@ import {
   listTablespaces,
   serverTimeMs,
   startBackup,
+  startStandbyBackup,
   stopBackup,
+  stopStandbyBackup,
   switchWal,
 } from "../postgres/backup_functions.ts";
 import { findClusters, type FoundCluster } from "../postgres/cluster_group.ts";
@@ -30,6 +33,7 @@ import { assertStillStandby, catchUp, checkStandby } from "./standby.ts";
 /** Monitoring looks for this name in `pg_stat_activity`. */
 const APPLICATION_NAME = "pgBackRest [backup]";
 const RESTORE_POINT = "pgBackRest Archive Check";
+const NO_ARCHIVE_CHECK = { archiveCheck: false, archiveModeCheck: false } as const;
 /** So often the server's clock is asked to reach the next second. */
 const SECOND_ATTEMPTS = 3;
 
@@ -50,10 +54,12 @@ export class SourceCluster implements AsyncDisposable {
   constructor(
     readonly config: ClusterConfig,
     readonly control: ControlData,
-    /** Absent for an offline backup. */
-    readonly primary: ClusterConnection | undefined,
-    /** Where most files are read; absent = all are read from the primary. */
+    /** Where the backup is begun and ended; absent for an offline backup. */
+    readonly server: ClusterConnection | undefined,
+    /** Where most files are read, beside a primary; absent = all are read from the server. */
     readonly standby: FoundCluster | undefined,
+    /** The server is a standby itself: nothing is asked of the primary. */
+    readonly onStandby: boolean,
     readonly context: CommandContext,
   ) {}
 
@@ -65,7 +71,7 @@ export class SourceCluster implements AsyncDisposable {
 
   /** The server's clock, or this machine's for an offline backup; milliseconds since the epoch. */
   async nowMs(): Promise<number> {
-    return this.primary === undefined ? this.context.clock.nowMs() : await serverTimeMs(this.primary);
+    return this.server === undefined ? this.context.clock.nowMs() : await serverTimeMs(this.server);
   }
 
   /**
@@ -84,25 +90,32 @@ export class SourceCluster implements AsyncDisposable {
     throw new WalferryError("Kernel", "invalid sleep for online backup time with wait remainder");
   }
 
+  /** Some files are read from a standby. */
+  get readsStandby(): boolean {
+    return this.onStandby || this.standby !== undefined;
+  }
+
   /** @throws WalferryError `DbMismatch` when the primary became a standby, or the standby a primary; `DbQuery` when a session is gone */
   async assertSameRoles(): Promise<void> {
-    if (this.primary !== undefined && await this.primary.inRecovery()) {
-      throw new WalferryError("DbMismatch", `${this.primary.name} is no longer the primary`, {
+    const { server, standby, onStandby } = this;
+    if (onStandby) return await assertStillStandby(server!);
+    if (server !== undefined && await server.inRecovery()) {
+      throw new WalferryError("DbMismatch", `${server.name} is no longer the primary`, {
         hint: "was the primary demoted during the backup?",
       });
     }
-    if (this.standby !== undefined) await assertStillStandby(this.standby);
+    if (standby !== undefined) await assertStillStandby(standby.connection);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.primary?.[Symbol.asyncDispose]();
+    await this.server?.[Symbol.asyncDispose]();
     await this.standby?.connection[Symbol.asyncDispose]();
   }
 }
 
 /**
- * Opens the cluster to back up: the primary among the configured ones, with a standby where `backup-standby` wants one; for an offline
- * backup the first.
+ * Opens the cluster to back up: the primary among the configured ones, with a standby where `backup-standby` wants one, or a standby alone; for
+ * an offline backup the first.
  *
  * @throws WalferryError `DbConnect`, `DbQuery`, `DbMismatch`, `ArchiveDisabled`, `ArchiveCommandInvalid`, `FeatureNotSupported`; offline
  * `PgRunning`; both what `readControlFile` throws
@@ -118,11 +131,15 @@ export async function openCluster(options: BackupOptions, context: CommandContex
     pgVersionForce: options.pgVersionForce,
   });
   try {
-    const { connection, control } = group.requirePrimary();
-    const { standby } = group;
-    if (standby === undefined && options.backupStandby === "y") {
-      throw new WalferryError("DbConnect", "unable to find standby cluster - cannot proceed", { cause: group.refused });
+    if (options.backupStandby === "only") {
+      const { connection, control } = group.requireStandby();
+      // It archives nothing, and its primary is another host's matter.
+      checkClusterConfig(connection, { ...NO_ARCHIVE_CHECK, control, pgVersionForce: options.pgVersionForce });
+      await group.primary?.connection[Symbol.asyncDispose]();
+      return new SourceCluster(connection.config, control, connection, undefined, true, context);
     }
+    const { connection, control } = group.requirePrimary();
+    const standby = options.backupStandby === "y" ? group.requireStandby() : group.standby;
     if (standby === undefined && options.backupStandby === "prefer") {
       context.log.warn("unable to find a standby to perform the backup, using primary instead");
     }
@@ -133,7 +150,7 @@ export async function openCluster(options: BackupOptions, context: CommandContex
       pgVersionForce: options.pgVersionForce,
     });
     if (standby !== undefined) checkStandby(standby, control, options);
-    return new SourceCluster(connection.config, control, connection, standby, context);
+    return new SourceCluster(connection.config, control, connection, standby, false, context);
   } catch (error) {
     await group[Symbol.asyncDispose]();
     throw error;
@@ -161,7 +178,7 @@ function openOffline(options: BackupOptions, context: CommandContext): SourceClu
         "running and the backup will probably not be consistent",
     );
   }
-  return new SourceCluster(config, control, undefined, undefined, context);
+  return new SourceCluster(config, control, undefined, undefined, false, context);
 }
 
 function isRunning(pgPath: string): boolean {
@@ -187,12 +204,12 @@ function isRunning(pgPath: string): boolean {
  */
 export async function startOnline(
   cluster: SourceCluster,
-  primary: ClusterConnection,
+  server: ClusterConnection,
   options: BackupOptions,
   startMs: number,
 ): Promise<OnlineStart> {
   const { log } = cluster.context;
-  const checkpointMs = primary.settings.checkpointTimeoutMs;
+  const checkpointMs = server.settings.checkpointTimeoutMs;
   if (!options.startFast && options.dbTimeoutMs <= checkpointMs) {
     log.warn(
       `start-fast is disabled and db-timeout (${
@@ -201,15 +218,11 @@ export async function startOnline(
         `(${checkpointMs / 1000}s) - timeout may occur before the backup starts`,
     );
   }
-  const priorSegment = options.archiveCheck ? await currentWalSegment(primary) : undefined;
+  const label = `pgBackRest backup started at ${new Date(startMs).toISOString().slice(0, 19).replace("T", " ")}`;
   const when = options.startFast ? "requested immediate checkpoint" : "next regular checkpoint";
-  log.info(`execute backup start: backup begins after the ${when} completes`);
-  const started = await startBackup(
-    primary,
-    `pgBackRest backup started at ${new Date(startMs).toISOString().slice(0, 19).replace("T", " ")}`,
-    options.startFast,
-  );
-  const control = readControlFile(cluster.config.path, options.pgVersionForce);
+  const { started, control, priorSegment } = cluster.onStandby
+    ? await startOnStandby(cluster, server, options, label)
+    : await startOnPrimary(cluster, server, options, label, when);
   if (!checkpointReached(control, started.lsn)) {
     throw new WalferryError(
       "DbMismatch",
@@ -228,22 +241,83 @@ export async function startOnline(
   log.info(`backup start archive = ${started.walSegment}, lsn = ${started.lsn}`);
   if (priorSegment === started.walSegment) {
     // Nothing was completed by the start, so nothing would be archived that could be waited for.
-    await createRestorePoint(primary, RESTORE_POINT);
-    await switchWal(primary);
+    await createRestorePoint(server, RESTORE_POINT);
+    await switchWal(server);
   }
-  const databases = await listDatabases(primary);
-  const tablespaces = await listTablespaces(primary);
+  const databases = await listDatabases(server);
+  const tablespaces = await listTablespaces(server);
   if (cluster.standby !== undefined) {
     await catchUp(cluster.standby, started.lsn, control.timeline, options, cluster.context);
   }
   return { ...started, priorSegment, databases, tablespaces: new Map(tablespaces.map(({ oid, name }) => [oid, name])) };
 }
 
-/** Ends an online backup. @throws WalferryError `DbQuery` */
-export async function stopOnline(cluster: SourceCluster, primary: ClusterConnection): Promise<BackupStop> {
+/** How a server has begun a backup. */
+interface ServerStart {
+  readonly started: BackupStart;
+  /** Its control file since. */
+  readonly control: ControlData;
+  readonly priorSegment: string | undefined;
+}
+
+async function startOnPrimary(
+  { config, context }: SourceCluster,
+  server: ClusterConnection,
+  options: BackupOptions,
+  label: string,
+  when: string,
+): Promise<ServerStart> {
+  const priorSegment = options.archiveCheck ? await currentWalSegment(server) : undefined;
+  context.log.info(`execute backup start: backup begins after the ${when} completes`);
+  const started = await startBackup(server, label, options.startFast);
+  return { started, control: readControlFile(config.path, options.pgVersionForce), priorSegment };
+}
+
+/** No segment can be ended from here, so that none is waited for before the files are copied. */
+async function startOnStandby(
+  { config, context }: SourceCluster,
+  server: ClusterConnection,
+  options: BackupOptions,
+  label: string,
+): Promise<ServerStart> {
+  context.log.info("execute backup start on the standby: backup begins at its newest restart point");
+  const { lsn } = await startStandbyBackup(server, label, options.startFast);
+  const control = readControlFile(config.path, options.pgVersionForce);
+  const walSegment = segmentOfLsn(control.timeline, lsn, control.walSegmentBytes);
+  return { started: { lsn, walSegment }, control, priorSegment: undefined };
+}
+
+/** Ends an online backup. @throws WalferryError `DbQuery`; on a standby `DbMismatch` when it went over to another timeline meanwhile */
+export async function stopOnline(
+  cluster: SourceCluster,
+  server: ClusterConnection,
+  start: OnlineStart,
+): Promise<BackupStop> {
   const { log } = cluster.context;
   log.info("execute backup stop and wait for all WAL segments to archive");
-  const stopped = await stopBackup(primary);
+  const stopped = cluster.onStandby ? await stopOnStandby(cluster, server, start) : await stopBackup(server);
   log.info(`backup stop archive = ${stopped.walSegment}, lsn = ${stopped.lsn}`);
   return stopped;
+}
+
+async function stopOnStandby(
+  { control, context }: SourceCluster,
+  server: ClusterConnection,
+  start: OnlineStart,
+): Promise<BackupStop> {
+  const stopped = await stopStandbyBackup(server);
+  const timeline = timelineOf(start.walSegment);
+  // The label is what PostgreSQL will believe.
+  const isSame = stopped.timeline === timeline && stopped.backupLabel.includes(`(file ${start.walSegment})`);
+  if (!isSame) {
+    throw new WalferryError(
+      "DbMismatch",
+      `the standby went from timeline ${timeline} to ${stopped.timeline} during the backup`,
+      { hint: "was another standby promoted? Run the backup again." },
+    );
+  }
+  context.log.info("the last segment is archived when the primary goes on to the next one (archive_timeout)");
+  // The end lies behind the last byte that is needed, which may be the last one of its segment.
+  const lastByte = formatLsn(parseLsn(stopped.lsn) - 1n);
+  return { ...stopped, walSegment: segmentOfLsn(timeline, lastByte, control.walSegmentBytes) };
 }

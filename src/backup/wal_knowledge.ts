@@ -60,12 +60,12 @@ export async function walKnowledge(
 ): Promise<ReadonlyMap<number, WalKnowledge>> {
   const known = new Map<number, WalKnowledge>();
   const { cluster, participants, lineages } = opened;
-  const { primary } = cluster;
+  const { server } = cluster;
   const { online, timestampStart } = started;
-  if (!run.options.walSummary || primary === undefined || online === undefined) return known;
+  if (!run.options.walSummary || server === undefined || online === undefined) return known;
   if (participants.live.every(({ repository }) => lineages.get(repository.key)!.prior === undefined)) return known;
-  const settings = await asked(() => summarySettings(primary));
-  const reader = new SummaryReader(primary, online, run.context);
+  const settings = await asked(() => summarySettings(server));
+  const reader = new SummaryReader(server, online, run.context);
   const future = futureFile(list.files, list.latestSeconds);
   for (const participant of participants.live) {
     const { key } = participant.repository;
@@ -76,7 +76,7 @@ export async function walKnowledge(
       walSegment: online.walSegment,
       timestampStart,
       pageChecksums: cluster.control.pageChecksums,
-      fromStandby: cluster.standby !== undefined,
+      fromStandby: cluster.readsStandby,
       oddFile: future ?? olderFile(list.files, prior),
     };
     const found = typeof settings === "string"

@@ -71,7 +71,7 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
     "how many repositories must hold a WAL file before PostgreSQL may recycle it: all, majority, or a number. What the others miss is noted in the spool and given to them when they answer again.",
   "archive-timeout": "longest wait for a WAL segment to reach the archive.",
   "backup-standby":
-    "read most files of a backup from a standby on this host (another pgN-path): y needs one, prefer takes the primary where there is none. The backup is started and stopped on the primary.",
+    "read most files of a backup from a standby on this host (another pgN-path): y needs one, prefer takes the primary where there is none; the backup is started and stopped on the primary. only = everything is done on the standby, and no primary is needed on this host.",
   "beta": "beta features of pgBackRest.",
   "buffer-size": "size of one read or write.",
   "checksums": "drill: verify every page checksum of the restored cluster with pg_checksums.",

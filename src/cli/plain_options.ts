@@ -416,7 +416,7 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
     home: "global",
     commands: ["backup", "check", "config-check"],
     default: "n",
-    allowed: ["n", "prefer", "y"],
+    allowed: ["n", "only", "prefer", "y"],
   },
   { name: "checksum-page", type: "boolean", home: "global", commands: BACKUP },
   { name: "exclude", type: "list", home: "global", commands: BACKUP },

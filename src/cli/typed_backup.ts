@@ -1,7 +1,8 @@
 /** Options of the commands that make, restore, prove and remove backups, as typed values. */
-import type { BackupOptions, BackupStandby, BackupType } from "../backup/options.ts";
+import type { BackupOptions, BackupType } from "../backup/options.ts";
 import type { DrillOptions, DrillType } from "../drill/options.ts";
 import { WalferryError } from "../errors.ts";
+import type { BackupStandby } from "../postgres/cluster_group.ts";
 import type { StartStopOptions } from "../process/options.ts";
 import type { RepositoryConfig } from "../repository/config.ts";
 import type { CheckOptions, ExpireOptions, StanzaDeleteOptions, StanzaOptions } from "../repository/options.ts";
@@ -27,6 +28,7 @@ export function backupOptions(config: Configuration): BackupOptions {
     type: config.string("type") as BackupType,
     clusters: clusters(config),
     backupStandby: config.string("backup-standby") as BackupStandby,
+    host: Deno.hostname(),
     // Without --repo a backup goes to the first repository, as with pgBackRest.
     repositories: config.isSet("repo") ? chosen : chosen.slice(0, 1),
     walSources: chosen.some(({ role }) => role === "backup") ? repositoriesFor(config, ["all", "wal"]) : [],
@@ -179,7 +181,7 @@ export function checkOptions(config: Configuration): CheckOptions {
   return {
     stanza: stanzaOf(config),
     clusters: clusters(config),
-    wantsStandby: config.string("backup-standby") !== "n",
+    backupStandby: config.string("backup-standby") as BackupStandby,
     repositories: repositories(config),
     archiveCheck: config.boolean("archive-check"),
     archiveModeCheck: config.boolean("archive-check") && config.boolean("archive-mode-check"),

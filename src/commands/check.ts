@@ -28,8 +28,11 @@ export async function check(options: CheckOptions, context: CommandContext): Pro
     pgVersionForce: options.pgVersionForce,
   });
   const { primary, standby } = group;
-  if (standby === undefined && options.wantsStandby && primary !== undefined) {
+  if (standby === undefined && options.backupStandby !== "n" && primary !== undefined) {
     context.log.warn("option 'backup-standby' is enabled but standby is not properly configured");
+  }
+  if (primary === undefined && standby !== undefined && options.backupStandby === "only") {
+    return await checkAlone(standby, options, context);
   }
   if (primary === undefined) {
     throw new WalferryError("Config", standby === undefined ? "no database found" : "primary database not found", {
@@ -93,6 +96,14 @@ export async function check(options: CheckOptions, context: CommandContext): Pro
     context.log.info(`WAL segment ${segment} successfully archived to '${place}' on ${outcome.repository.name}`);
   }
   throwFailures(outcomes);
+  return 0;
+}
+
+/** All that can be said on a host that has a standby only: whether WAL arrives is seen on the primary's. */
+async function checkAlone(standby: FoundCluster, options: CheckOptions, context: CommandContext): Promise<number> {
+  await using set = await RepositorySet.open(options.repositories);
+  await checkStandby(standby, set, options, context);
+  await probeAll(set, options.stanza, context);
   return 0;
 }
 

@@ -104,6 +104,11 @@ export interface ManifestHeader {
   lsnStop?: string;
   archiveStart?: string;
   archiveStop?: string;
+  /**
+   * Whose file system the times of the files come from, as `host:directory`; absent = the primary's. Written only for backups that were made on a
+   * standby alone. The original ignores the key.
+   */
+  timesOf?: string;
   bundle: boolean;
   bundleRaw: boolean;
   blockIncremental: boolean;

@@ -112,6 +112,7 @@ function manifestOf(
     lsnStop: backup.optionalString("backup-lsn-stop"),
     archiveStart: backup.optionalString("backup-archive-start"),
     archiveStop: backup.optionalString("backup-archive-stop"),
+    timesOf: backup.optionalString("walferry-times-of"),
     bundle: backup.optionalBoolean("backup-bundle") ?? false,
     bundleRaw: backup.optionalBoolean("backup-bundle-raw") ?? false,
     blockIncremental: backup.optionalBoolean("backup-block-incr") ?? false,
@@ -418,6 +419,7 @@ function backupLines(manifest: Manifest): Array<readonly [string, string]> {
     ["backup-timestamp-start", manifest.timestampStart],
     ["backup-timestamp-stop", manifest.timestampStop],
     ["backup-type", manifest.type],
+    ["walferry-times-of", manifest.timesOf],
   ]);
 }
 

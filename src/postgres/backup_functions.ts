@@ -1,7 +1,7 @@
 /** What is asked of a server around a backup: start, stop, WAL positions, lists; and whether its settings fit. */
 import { WalferryError } from "../errors.ts";
 import { parseLsn } from "../format/wal_name.ts";
-import { type ClusterConnection, required } from "./connection.ts";
+import { type ClusterConnection, required, type Row } from "./connection.ts";
 import type { ControlData } from "./control_file.ts";
 
 /** Where a backup begins. */
@@ -11,6 +11,9 @@ export interface BackupStart {
   readonly walSegment: string;
 }
 
+/** Where a backup on a standby begins: servers in recovery name no segments. */
+export type StandbyBackupStart = Pick<BackupStart, "lsn">;
+
 /** Where a backup ends, and the files that the server wants to be put into it. */
 export interface BackupStop {
   readonly lsn: string;
@@ -19,6 +22,12 @@ export interface BackupStop {
   readonly backupLabel: string;
   /** Absent when the cluster has no tablespaces. */
   readonly tablespaceMap: string | undefined;
+}
+
+/** Where a backup on a standby ends. */
+export interface StandbyBackupStop extends Omit<BackupStop, "walSegment"> {
+  /** On which it ends. */
+  readonly timeline: number;
 }
 
 export interface Database {
@@ -40,27 +49,63 @@ export interface Tablespace {
  * @throws WalferryError `DbQuery`
  */
 export async function startBackup(connection: ClusterConnection, label: string, fast: boolean): Promise<BackupStart> {
-  const text = connection.literal(label);
-  const call = hasRenamedFunctions(connection)
-    ? `pg_backup_start(${text}, ${fast})`
-    : `pg_start_backup(${text}, ${fast}, false)`;
   const row = await connection.queryRow(
-    `select lsn::text as lsn, pg_catalog.pg_walfile_name(lsn)::text as segment from pg_catalog.${call} as lsn`,
+    "select lsn::text as lsn, pg_catalog.pg_walfile_name(lsn)::text as segment " +
+      `from pg_catalog.${startCall(connection, label, fast)} as lsn`,
   );
   return { lsn: required(row, "lsn"), walSegment: required(row, "segment") };
 }
 
+/**
+ * The same on a standby: the backup begins at its newest restart point, which is made anew where the primary has made a checkpoint since.
+ *
+ * @throws WalferryError `DbQuery`, among others when `full_page_writes` was off on the primary
+ */
+export async function startStandbyBackup(
+  connection: ClusterConnection,
+  label: string,
+  fast: boolean,
+): Promise<StandbyBackupStart> {
+  const row = await connection.queryRow(
+    `select lsn::text as lsn from pg_catalog.${startCall(connection, label, fast)} as lsn`,
+  );
+  return { lsn: required(row, "lsn") };
+}
+
+function startCall(connection: ClusterConnection, label: string, fast: boolean): string {
+  const text = connection.literal(label);
+  return hasRenamedFunctions(connection)
+    ? `pg_backup_start(${text}, ${fast})`
+    : `pg_start_backup(${text}, ${fast}, false)`;
+}
+
 /** Ends the backup of this session without waiting for WAL to be archived. @throws WalferryError `DbQuery` */
 export async function stopBackup(connection: ClusterConnection): Promise<BackupStop> {
-  const call = hasRenamedFunctions(connection) ? "pg_backup_stop(false)" : "pg_stop_backup(false, false)";
   const row = await connection.queryRow(
-    "select lsn::text as lsn, pg_catalog.pg_walfile_name(lsn)::text as segment, labelfile::text as label, spcmapfile::text as map " +
-      `from pg_catalog.${call}`,
+    `select ${STOPPED}, pg_catalog.pg_walfile_name(lsn)::text as segment from pg_catalog.${stopCall(connection)}`,
   );
-  const map = row.map;
+  return { ...stoppedOf(row), walSegment: required(row, "segment") };
+}
+
+/** Ends the backup of this session on a standby. @throws WalferryError `DbQuery`, among others when it was promoted meanwhile */
+export async function stopStandbyBackup(connection: ClusterConnection): Promise<StandbyBackupStop> {
+  const row = await connection.queryRow(
+    `select ${STOPPED}, (select min_recovery_end_timeline from pg_catalog.pg_control_recovery())::text as timeline ` +
+      `from pg_catalog.${stopCall(connection)}`,
+  );
+  return { ...stoppedOf(row), timeline: Number(required(row, "timeline")) };
+}
+
+const STOPPED = "lsn::text as lsn, labelfile::text as label, spcmapfile::text as map";
+
+function stopCall(connection: ClusterConnection): string {
+  return hasRenamedFunctions(connection) ? "pg_backup_stop(false)" : "pg_stop_backup(false, false)";
+}
+
+function stoppedOf(row: Row): Omit<BackupStop, "walSegment"> {
+  const { map } = row;
   return {
     lsn: required(row, "lsn"),
-    walSegment: required(row, "segment"),
     backupLabel: required(row, "label"),
     tablespaceMap: map === null || map === undefined || map.trim() === "" ? undefined : map,
   };

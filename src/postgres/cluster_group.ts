@@ -4,6 +4,12 @@ import type { ClusterConfig } from "./config.ts";
 import { type ClusterConnection, connectCluster, type ConnectOptions } from "./connection.ts";
 import { type ControlData, readControlFile } from "./control_file.ts";
 
+/**
+ * `backup-standby`: most files are read from a standby (`y`), from one if there is one (`prefer`), or none is (`n`); `only` = the whole backup is
+ * made on a standby, without the primary.
+ */
+export type BackupStandby = "y" | "prefer" | "n" | "only";
+
 /** A cluster that answered. */
 export interface FoundCluster {
   readonly connection: ClusterConnection;
@@ -30,6 +36,12 @@ export class ClusterGroup implements AsyncDisposable {
       hint: "are all available clusters in recovery?",
       cause: this.refused,
     });
+  }
+
+  /** @throws WalferryError `DbConnect` when there is no standby */
+  requireStandby(): FoundCluster {
+    if (this.standby !== undefined) return this.standby;
+    throw new WalferryError("DbConnect", "unable to find standby cluster - cannot proceed", { cause: this.refused });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,4 +1,5 @@
 /** Options of the commands that work on a stanza's repositories, as typed values. */
+import type { BackupStandby } from "../postgres/cluster_group.ts";
 import type { ClusterConfig } from "../postgres/config.ts";
 import type { RepositoryConfig } from "./config.ts";
 
@@ -23,8 +24,8 @@ export interface StanzaDeleteOptions extends StanzaOptions {
 export interface CheckOptions {
   readonly stanza: string;
   readonly clusters: readonly ClusterConfig[];
-  /** `backup-standby` is y or prefer: a standby that cannot be found is told of. */
-  readonly wantsStandby: boolean;
+  /** A standby that is wanted and cannot be found is told of. */
+  readonly backupStandby: BackupStandby;
   readonly repositories: readonly RepositoryConfig[];
   readonly archiveCheck: boolean;
   readonly archiveModeCheck: boolean;

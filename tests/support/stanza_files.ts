@@ -60,6 +60,7 @@ export function offlineBackupOptions(
     type: "full",
     clusters: [{ key: 1, path: pgPath, port: 5432, database: "postgres" }],
     backupStandby: "n",
+    host: "here",
     repositories,
     walSources: repositories,
     repositoryChosen: true,

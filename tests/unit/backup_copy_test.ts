@@ -124,7 +124,9 @@ Deno.test("pages are numbered through the segments of a relation, and bad ones a
   const result = copied(
     await copy(setup, { name: "pg_data/base/5/1.1", sizeBytes: content.length, firstBlock: 131072 }),
   );
-  assertEquals(result.pages, { valid: false, errors: [[131075, 131075], [131077, 131078]] });
+  const { valid, errors, badPages } = result.pages!;
+  assertEquals([valid, errors], [false, [[131075, 131075], [131077, 131078]]]);
+  assertEquals(badPages?.map(({ block }) => block), [131075, 131077, 131078]);
 });
 
 for (const size of [5, 400]) {

@@ -167,7 +167,7 @@ for (const [what, files, before, walSegment, expected] of REASONS) {
   Deno.test(`reason to compare contents: ${what}`, () => {
     const archived = { archiveStop: "000000010000000000000004", ...before };
     archived.options = { ...archived.options, online: true };
-    assertEquals(reasonForDelta(files, archived, { online: true, walSegment }), expected);
+    assertEquals(reasonForDelta(files, archived, { online: true, walSegment, timesOf: undefined }), expected);
   });
 }
 
@@ -175,11 +175,28 @@ Deno.test("reason to compare contents: the online option, and files of the futur
   const before = prior([]);
   before.options = { ...before.options, online: true };
   assertEquals(
-    reasonForDelta([], before, { online: false, walSegment: undefined }),
+    reasonForDelta([], before, { online: false, walSegment: undefined, timesOf: undefined }),
     `the online option has changed since the ${FULL} backup, enabling delta checksum`,
   );
   assertEquals(futureFile([file("pg_data/a", 1, 100), file("pg_data/b", 1, 101)], 100)?.name, "pg_data/b");
   assertEquals(futureFile([file("pg_data/a", 1, 100)], 100), undefined);
+});
+
+Deno.test("reason to compare contents: times of another host's file system", () => {
+  const onStandby = (timesOf: string | undefined): Manifest => {
+    const before = prior([], { timesOf });
+    return { ...before, options: { ...before.options, online: true } };
+  };
+  const reason = (prior: string | undefined, now: string | undefined) =>
+    reasonForDelta([], onStandby(prior), { online: true, walSegment: undefined, timesOf: now });
+  assertEquals(reason("a:/pg", "a:/pg"), undefined);
+  assertEquals(
+    reason(undefined, "a:/pg"),
+    `the times of the ${FULL} backup are those of the primary, enabling delta checksum`,
+  );
+  for (const now of [undefined, "b:/pg", "a:/pg2"]) {
+    assertEquals(reason("a:/pg", now), `the times of the ${FULL} backup are those of a:/pg, enabling delta checksum`);
+  }
 });
 
 Deno.test("a file that is older than it was at a prior backup; another size at the same time is none", () => {

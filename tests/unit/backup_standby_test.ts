@@ -1,6 +1,6 @@
 /** What a backup reads from a standby, what it believes of one that did, and how long it waits for it. */
 import { catchUp } from "../../src/backup/standby.ts";
-import { orderJobs } from "../../src/backup/copy_jobs.ts";
+import { type JobTurns, orderJobs } from "../../src/backup/copy_jobs.ts";
 import { isFromStandby, planBackup, type PlanSettings } from "../../src/backup/planner.ts";
 import type { WalferryError } from "../../src/errors.ts";
 import type { Manifest, ManifestFile } from "../../src/format/manifest.ts";
@@ -83,17 +83,21 @@ Deno.test("what an interrupted backup read from a standby is compared before it 
   assertEquals(decided(true), [true, true]);
 });
 
-Deno.test("files of the primary make jobs and bundles of their own beside a standby", () => {
+Deno.test("files of the primary make jobs and bundles of their own beside a standby, and what comes last too", () => {
   const files = [file("pg_data/PG_VERSION", 3, 1), file(NAME, 10, 1), file("pg_data/global/pg_control", 8192, 1)];
   const bundle = { sizeBytes: 1000, limitBytes: 100 };
   const settings = new Map([[1, { checksumPage: false, delta: false, prior: undefined, bundle }]]);
   const { copies } = planBackup(files, settings);
-  const jobs = (fromStandby?: typeof isFromStandby) =>
-    [...orderJobs(copies, 1000, fromStandby)].map(({ copies, sparesPrimary }) =>
-      `${copies.map((one) => one.file.name.slice("pg_data/".length)).join(" ")}${sparesPrimary ? " (primary)" : ""}`
-    ).sort();
-  assertEquals(jobs(), ["PG_VERSION base/5/16384", "global/pg_control"]);
-  assertEquals(jobs(isFromStandby), ["PG_VERSION (primary)", "base/5/16384", "global/pg_control (primary)"]);
+  const jobs = (turns: JobTurns) => {
+    const all = orderJobs(copies, 1000, turns);
+    return (["any", "primary", "last"] as const).map((turn) =>
+      [...all.values(turn)].map((job) => job.copies.map((one) => one.file.name.slice("pg_data/".length)).join(" "))
+        .sort()
+    );
+  };
+  assertEquals(jobs({}), [["PG_VERSION base/5/16384", "global/pg_control"], [], []]);
+  assertEquals(jobs({ fromStandby: isFromStandby }), [["base/5/16384"], ["PG_VERSION", "global/pg_control"], []]);
+  assertEquals(jobs({ last: "pg_data/global/pg_control" }), [["PG_VERSION base/5/16384"], [], ["global/pg_control"]]);
 });
 
 /** A standby that answers with these positions, one after the other, the last again and again. `null`: it replays nothing. */
