@@ -168,7 +168,8 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "query": "drill: statement that must succeed in the restored cluster; repeat it for several.",
   "query-database": "drill: database of the queries. Default: pg1-database.",
   "recovery-option": "restore: setting for recovery, name=value; repeat it for several.",
-  "repo": "the repository to use, by number; backup takes several (1,2) or all, and reads the database once for them.",
+  "repo":
+    "the repository to use, by number; backup and verify take several (1,2) or all. A backup reads the database once for them; verify looks at all when none is named.",
   "repo-block":
     "of files that change in parts, store the blocks that changed since the earlier backup. pgbackrest reads them from 2.46 on.",
   "repo-block-age-map": "factor for the block size by age of a file in days; 0 stores whole files.",

@@ -6,7 +6,6 @@ import type { VerifyMode, VerifyOptions } from "../verify/options.ts";
 import type { Configuration } from "./configuration.ts";
 import { terminalOfOutput } from "./terminal.ts";
 import { repositories, repository, stanzaOf } from "./typed_repositories.ts";
-import { oneRepository } from "./typed_files.ts";
 
 /** Options of info. */
 export function infoOptions(config: Configuration): InfoOptions {
@@ -68,16 +67,19 @@ export function listenAddress(text: string): ListenAddress {
 
 /** Options of verify. @param invokedName under the name `pgbackrest` exit code and output are that program's */
 export function verifyOptions(config: Configuration, invokedName: string): VerifyOptions {
-  const chosen = oneRepository(config);
   const dropIn = invokedName === "pgbackrest";
-  const others = () => config.indexes("repo").filter((key) => key !== chosen.key).map((key) => repository(config, key));
+  const chosen = repositories(config, true);
+  const repositoriesChosen = config.isSet("repo");
+  const all = () => config.indexes("repo").map((key) => repository(config, key));
   return {
     stanza: stanzaOf(config),
-    repository: chosen,
+    // pgBackRest looks at the first one when none is named.
+    repositories: dropIn && !repositoriesChosen ? chosen.slice(0, 1) : chosen,
+    repositoriesChosen,
     set: config.optionalString("set"),
     mode: verifyMode(config),
     depth: config.boolean("deep") ? "content" : "stored",
-    repair: config.boolean("repair") ? { from: others(), lockPath: config.string("lock-path") } : undefined,
+    repair: config.boolean("repair") ? { from: all(), lockPath: config.string("lock-path") } : undefined,
     output: config.isSet("output") || !dropIn ? config.string("output") as VerifyOptions["output"] : "none",
     verbose: config.boolean("verbose"),
     exit: config.isSet("verify-exit") || !dropIn ? config.string("verify-exit") as VerifyOptions["exit"] : "compat",

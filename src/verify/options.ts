@@ -10,22 +10,29 @@ export type VerifyMode =
   /** Everything that was not read by such a run before. */
   | { readonly kind: "since-last" };
 
-export interface VerifyOptions {
+/** How one repository is verified. */
+export interface VerifySettings {
   readonly stanza: string;
-  readonly repository: RepositoryConfig;
   /** Only this backup, what it refers to, and the WAL that makes it consistent. */
   readonly set?: string;
   readonly mode: VerifyMode;
   /** How far into what is read. */
   readonly depth: ReadDepth;
+  readonly processMax: number;
+}
+
+export interface VerifyOptions extends VerifySettings {
+  /** What is verified, one behind the other. */
+  readonly repositories: readonly RepositoryConfig[];
+  /** They were named: then a backup (`set`) has to be in each. */
+  readonly repositoriesChosen: boolean;
   readonly output: "none" | "text" | "json";
   readonly verbose: boolean;
   /** `compat`: exit code 0 whatever is found, as pgBackRest. */
   readonly exit: "strict" | "compat";
-  readonly processMax: number;
   /** Put right what is found; absent = change nothing. */
   readonly repair?: {
-    /** Where right copies may be, in the order in which they are asked. */
+    /** Where right copies may be, in the order in which they are asked; the repository itself does not count. */
     readonly from: readonly RepositoryConfig[];
     readonly lockPath: string;
   };

@@ -221,17 +221,7 @@ function misfitOf(source: Manifest, relatives: readonly Manifest[]): string | un
 async function isSound({ repository, stanza, context, atOnce }: RepairPlace, label: string): Promise<boolean> {
   const { findings } = await verifyRepository(
     repository,
-    {
-      stanza,
-      repository: repository.config,
-      set: label,
-      mode: { kind: "full" },
-      depth: "stored",
-      output: "none",
-      verbose: false,
-      exit: "strict",
-      processMax: atOnce,
-    },
+    { stanza, set: label, mode: { kind: "full" }, depth: "stored", processMax: atOnce },
     context,
   );
   return !findings.kept.some((found) =>

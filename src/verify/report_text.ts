@@ -6,12 +6,21 @@ import { describeKind, isSound, type RepairOutcome, type VerifyReport } from "./
 /** Findings shown for one archive id or backup unless everything is wanted. */
 const SHOWN_MAX = 20;
 
-/**
- * @param verbose with continuous spans of WAL, and every finding
- */
-export function renderReportText(report: VerifyReport, verbose: boolean): string {
+/** How much is said. */
+export interface ReportTextOptions {
+  /** With continuous spans of WAL, and every finding. */
+  readonly verbose: boolean;
+  /** Others are verified too: then the text says which one this is. */
+  readonly isOneOfMany: boolean;
+}
+
+export function renderReportText(report: VerifyReport, { verbose, isOneOfMany }: ReportTextOptions): string {
   const { archives, backups, findings } = report;
-  const lines = [`stanza: ${report.stanza}`, `status: ${isSound(report) ? "ok" : "error"}`];
+  const lines = [
+    `stanza: ${report.stanza}`,
+    ...(isOneOfMany ? [`repo: ${report.repositoryKey}`] : []),
+    `status: ${isSound(report) ? "ok" : "error"}`,
+  ];
   const show = (some: readonly Finding[], indent: string) => {
     const shown = verbose ? some : some.slice(0, SHOWN_MAX);
     for (const { severity, kind, path, message, repaired } of shown) {

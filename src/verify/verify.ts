@@ -15,7 +15,7 @@ import { BackupCheck } from "./backup_check.ts";
 import { DamagedObjects } from "./damaged_objects.ts";
 import { type Finding, FindingList } from "./finding.ts";
 import { ObjectReader } from "./object_reader.ts";
-import type { VerifyOptions } from "./options.ts";
+import type { VerifySettings } from "./options.ts";
 import type { VerifyReport } from "./report.ts";
 import { loadRecord, saveRecord, VerifiedRecord } from "../repository/verified_record.ts";
 import { assertStanza, checkInfos, loadHoldingBackupInfo } from "./stanza_infos.ts";
@@ -28,7 +28,7 @@ const ARCHIVE_ID = /^\d{1,3}(?:\.\d{1,3})?-\d{1,9}$/;
  */
 export async function verifyRepository(
   repository: Repository,
-  options: VerifyOptions,
+  options: VerifySettings,
   context: CommandContext,
 ): Promise<VerifyReport> {
   return await new Verification(repository, options, context).run();
@@ -36,7 +36,7 @@ export async function verifyRepository(
 
 class Verification {
   readonly #repository: Repository;
-  readonly #options: VerifyOptions;
+  readonly #options: VerifySettings;
   readonly #context: CommandContext;
   readonly #findings = new FindingList();
   readonly #damaged = new DamagedObjects();
@@ -44,7 +44,7 @@ class Verification {
   #record = new VerifiedRecord();
   readonly #add = (finding: Finding) => this.#findings.add(finding);
 
-  constructor(repository: Repository, options: VerifyOptions, context: CommandContext) {
+  constructor(repository: Repository, options: VerifySettings, context: CommandContext) {
     this.#repository = repository;
     this.#options = options;
     this.#context = context;

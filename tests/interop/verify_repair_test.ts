@@ -169,13 +169,13 @@ testWith(NEEDS, "a mirror repairs files and bundles too, encrypted or not", asyn
       await runAs(["cp", `${root}/${path}`, `${mirror}/${path}`]);
       const { code, report } = await verifyReport(stanza, "--repair");
       assertEquals([code, report.finding[0]!.repaired], [DAMAGED, undefined]);
-      const text = await stanza.walferry(["--repair", "verify"]);
+      const text = await stanza.walferry(["--repo=1", "--repair", "verify"]);
       assertIncludes(text.stdout, "nothing to repair");
     });
     await test.step("a repair keeps out of the way of a backup", async () => {
       assertEquals((await stanza.walferry(["stop"])).code, 0);
-      assertEquals((await stanza.walferry(["--repair", "verify"])).code, 62);
-      assertEquals((await stanza.walferry(["verify"])).code, DAMAGED);
+      assertEquals((await stanza.walferry(["--repo=1", "--repair", "verify"])).code, 62);
+      assertEquals((await stanza.walferry(["--repo=1", "verify"])).code, DAMAGED);
     });
   }
 });

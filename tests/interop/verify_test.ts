@@ -2,7 +2,7 @@
 import { runAs, TestFolder } from "../support/accounts.ts";
 import { assert, assertEquals, assertIncludes } from "../support/assert.ts";
 import { archiveWith, grow, makeCluster } from "../support/interop_story.ts";
-import { TestStanza } from "../support/programs.ts";
+import { labelsIn, TestStanza } from "../support/programs.ts";
 import { testWith } from "../support/requirements.ts";
 import {
   assertHealthy,
@@ -302,4 +302,39 @@ testWith(NEEDS, "--since-last reads what is new, and what was damaged until it i
   assertIncludes(text.stdout, "verified.json cannot be used, everything is read");
   assertEquals(await reads(), second.map(() => 0));
   assertEquals((await stanza.walferry(["--since-last", "--quick", "verify"])).code, 31);
+});
+
+testWith(NEEDS, "verify looks at every repository, whatever becomes of one of them", async () => {
+  await using folder = await TestFolder.make();
+  await using cluster = await makeCluster(folder);
+  const stanza = await TestStanza.make(folder, cluster, { repositories: [{}, { cipherPass: "secret" }, {}] });
+  await stanza.must("walferry", ["stanza-create"]);
+  await archiveWith(cluster, stanza, "walferry");
+  await stanza.must("walferry", ["--repo=1,2", "--type=full", "backup"]);
+  await stanza.must("walferry", ["--repo=3", "--type=full", "backup"]);
+  const quietly = (...args: string[]) => stanza.walferry(["--log-level-console=off", ...args, "verify"]);
+  const sound = await quietly("--output=json");
+  assertEquals(
+    (JSON.parse(sound.stdout) as Array<{ repo: number; status: string }>).map(({ repo, status }) => [repo, status]),
+    [[1, "ok"], [2, "ok"], [3, "ok"]],
+  );
+  assertEquals((JSON.parse((await quietly("--repo=2", "--output=json")).stdout) as { repo: number }).repo, 2);
+  // The third one has a backup of its own: one that was asked for by its label is looked at where it is.
+  const own = (await labelsIn(stanza.repositories[2]!))[0]!;
+  const one = await quietly(`--set=${own}`);
+  assertEquals([one.code, one.stdout.match(/^repo: \d$/gm)], [0, ["repo: 3"]]);
+  assertEquals((await quietly(`--set=${own}`, "--repo=1,3")).code, 75);
+
+  const [first, second] = stanza.repositories as [string, string];
+  await runAs(["mv", first, `${first}.away`]);
+  const away = await stanza.walferry(["--quick", "verify"]);
+  assertEquals(away.code, 55, away.stdout + away.stderr);
+  assertIncludes(away.stdout + away.stderr, "repo1: [FileMissingError]");
+  await runAs(["sh", "-c", `rm ${second}/backup/main/*F/pg_data/backup_label*`]);
+  const damaged = await quietly("--quick");
+  assertEquals(damaged.code, DAMAGED, "damage that is certain counts more than what is not known");
+  assertEquals(damaged.stdout.match(/^(repo|status): \w+$/gm), ["repo: 2", "status: error", "repo: 3", "status: ok"]);
+  await runAs(["mv", `${first}.away`, first]);
+  // The original looks at the first one.
+  assertEquals(await runUnder("pgbackrest", folder, [`--config=${stanza.config}`, "--stanza=main", "verify"]), 0);
 });

@@ -22,12 +22,13 @@ export interface Report {
   readonly finding: ReportedFinding[];
 }
 
-/** Runs verify; the code comes with the report. */
+/** Runs verify on one repository, the first unless another one is named; the code comes with the report. */
 export async function verifyReport(stanza: TestStanza, ...args: string[]): Promise<{ code: number; report: Report }> {
   const { code, stdout, stderr } = await stanza.walferry([
     "--output=json",
     "--log-level-console=error",
     "--process-max=2",
+    ...(args.some((arg) => arg.startsWith("--repo=")) ? [] : ["--repo=1"]),
     ...args,
     "verify",
   ]);
