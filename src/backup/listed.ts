@@ -12,7 +12,7 @@ import { HeldCopies } from "./held_copies.ts";
 import { chooseLabels, knownLabels } from "./label.ts";
 import type { BackupOptions, BackupType } from "./options.ts";
 import { planBackup } from "./planner.ts";
-import { cleanResumed, findResumables, mayBeFromStandby, type Resumable } from "./resume.ts";
+import { cleanResumed, doubtsOf, findResumables, type Resumable } from "./resume.ts";
 import { type BackupRun, factsOf, type Listed, type Opened, type Started, storedIn } from "./stages.ts";
 import type { SourceCluster } from "./start_stop.ts";
 import { StoredFiles } from "./stored_files.ts";
@@ -79,7 +79,7 @@ export async function list(run: BackupRun, opened: Opened, started: Started): Pr
       delta,
       inWal: inWal.get(key),
       resumed: resumables.get(key)?.files,
-      resumedFromStandby: resumables.has(key) && mayBeFromStandby(resumables.get(key)!.manifest),
+      resumedDoubts: resumables.has(key) ? doubtsOf(resumables.get(key)!.manifest) : undefined,
     },
   ]));
   const plan = planBackup(scan.files, settings);

@@ -40,12 +40,7 @@ export interface TargetDecision {
   /** It is stored in blocks. `unchanged`: entry for the case that the earlier backup turns out to have all of them. */
   readonly blocks?: BlockDecision & { readonly unchanged?: ManifestFile };
   /** An interrupted backup has stored it. `compare`: the cluster's content must be held against it, since times cannot be trusted. */
-  readonly resumed?: {
-    readonly entry: ManifestFile;
-    readonly compare: boolean;
-    /** It was read from a standby: until it is compared it is not known to be what the primary had. */
-    readonly isUnsure: boolean;
-  };
+  readonly resumed?: { readonly entry: ManifestFile; readonly compare: boolean };
 }
 
 /** The file is read, and stored where it is needed. */
@@ -82,8 +77,8 @@ export interface PlanSettings {
   readonly inWal?: (name: string) => FileInWal;
   /** Entries of files that an interrupted backup has stored, or (with a reference) found as the prior one has them; by name. */
   readonly resumed?: ReadonlyMap<string, ManifestFile>;
-  /** That backup read from a standby. */
-  readonly resumedFromStandby?: boolean;
+  /** Of which of these times cannot be trusted. */
+  readonly resumedDoubts?: (name: string) => boolean;
   /** Small files are stored together. */
   readonly bundle?: BundleConfig;
   /** Files that change in parts are stored in blocks. */
@@ -120,7 +115,7 @@ export function planBackup(listed: ManifestFiles, settings: ReadonlyMap<number, 
         const resumed = resumedOf(file, setting, checkPages);
         target.take(index, priorIndex, resumed !== undefined);
         // What has to be compared first is not said to be stored: the next run, interrupted or not, would take the word of this list.
-        table.set(index, resumed === undefined || resumed.isUnsure ? file : resumed.entry);
+        table.set(index, resumed === undefined || resumed.compare ? file : resumed.entry);
       }
     }
     entries.set(key, table);
@@ -363,7 +358,7 @@ function mayLag({ timestamp, name }: ManifestFile, prior: Manifest): boolean {
 /** What an interrupted backup has of this file, if it can be this file still. An empty file is copied sooner than looked at. */
 function resumedOf(
   file: ManifestFile,
-  { resumed, resumedFromStandby, delta }: PlanSettings,
+  { resumed, resumedDoubts, delta }: PlanSettings,
   checkPages: boolean,
 ): TargetDecision["resumed"] {
   const stored = resumed?.get(file.name);
@@ -373,11 +368,9 @@ function resumedOf(
   const isChecked = (stored.checksumPage !== undefined) === checkPages;
   if (!isSame || !isChecked) return undefined;
   const { timestamp, mode, user, group } = file;
-  const isUnsure = resumedFromStandby === true && isFromStandby(file.name);
   return {
     entry: { ...stored, sizeOriginalBytes: undefined, timestamp, mode, user, group },
-    compare: delta || isUnsure,
-    isUnsure,
+    compare: delta || resumedDoubts?.(file.name) === true,
   };
 }
 

@@ -16,7 +16,7 @@ import type { BackupFacts } from "./assemble.ts";
 import { CopiedJournals } from "./copied_journal.ts";
 import type { Lineage } from "./lineage.ts";
 import type { Participant, Participants } from "./participants.ts";
-import type { CopyDecision } from "./planner.ts";
+import { type CopyDecision, isFromStandby } from "./planner.ts";
 import { runOf } from "./run_journals.ts";
 
 /** An interrupted backup that the new one goes on with. */
@@ -170,8 +170,17 @@ function isAnonymous({ historyId, systemId }: Manifest): boolean {
 }
 
 /** Whether files were read from a standby, or may have been: the original tells that too only at the end. */
-export function mayBeFromStandby(manifest: Manifest): boolean {
+function mayBeFromStandby(manifest: Manifest): boolean {
   return manifest.options.backupStandby ?? isAnonymous(manifest);
+}
+
+/**
+ * Of which stored files an interrupted backup may be wrong about the time: of what it read from a standby, and of everything that the original
+ * stored, whose list says of files that are compared (`--delta`) that they are stored as they are now before they were. `undefined` = of none.
+ */
+export function doubtsOf(manifest: Manifest): ((name: string) => boolean) | undefined {
+  if (isAnonymous(manifest)) return () => true;
+  return manifest.options.backupStandby ? isFromStandby : undefined;
 }
 
 /** What the interrupted run noted behind the copy of its manifest, as far as that can be read. */
@@ -204,7 +213,8 @@ async function storedFiles(
   }
   const isUsable = (file: ManifestFile): boolean => {
     if (file.checksum === undefined) return false;
-    if (file.reference !== undefined) return true;
+    // The original writes what may be the same into its list before it has looked; and what a standby had says little of the primary.
+    if (file.reference !== undefined) return !mayBeFromStandby(manifest);
     const isMember = file.bundleId !== undefined;
     const isInBlocks = file.blockMapBytes !== undefined;
     // The manifest says for all entries at once whether there are any of this kind, and how they are framed.

@@ -1,5 +1,5 @@
 /** What `metrics` looks at, and the text that it makes of it: the same for a single answer and for a server. */
-import { toWalferryError } from "../errors.ts";
+import { isWalferryError, toWalferryError } from "../errors.ts";
 import { readArchiveLag } from "../postgres/archive_lag.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { renderOpenMetrics } from "../report/open_metrics.ts";
@@ -33,16 +33,34 @@ export function metricsText(
     const lag = lagOf(scope, context);
     // Without a name the stanzas were found in the repositories: whose cluster this host has is not known.
     return stanzas.map((info) => {
-      const drills = new DrillRecords(scope.info.spoolPath, info.name);
       return {
         info,
         readMs,
         lag: scope.info.stanza === undefined ? undefined : lag,
-        drills: { last: drills.last("last"), passed: drills.last("last-good") },
+        drills: drillsKnown(scope.info.spoolPath, info.name, context, (drills) => ({
+          last: drills.last("last"),
+          passed: drills.last("last-good"),
+        })) ?? {},
       };
     });
   });
   return renderOpenMetrics(metricFamilies(sights, context.clock.nowMs()));
+}
+
+/** What is known of drills; `undefined` for another account than the one that drills: everything else is worth telling all the same. */
+export function drillsKnown<T>(
+  spoolPath: string,
+  stanza: string,
+  { log }: CommandContext,
+  ask: (drills: DrillRecords) => T,
+): T | undefined {
+  try {
+    return ask(new DrillRecords(spoolPath, stanza));
+  } catch (error) {
+    if (!isWalferryError(error, "FileOpen")) throw error;
+    log.warn(`drills of stanza '${stanza}' are not known: ${error.text}`);
+    return undefined;
+  }
 }
 
 /** How far archiving of the stanza's cluster is, where that is on this host. */

@@ -1,13 +1,12 @@
 /** `report`: what there is, as a page for people. */
-import { isWalferryError, WalferryError } from "../errors.ts";
+import { WalferryError } from "../errors.ts";
 import type { CommandContext } from "../process/command_context.ts";
-import { type DrillRecord, DrillRecords } from "../repository/drill_record.ts";
 import { gatherInfo } from "../repository/info_data.ts";
 import type { ReportOptions } from "../repository/options.ts";
 import { type ReportedStanza, reportedStanza } from "../repository/report_data.ts";
 import { renderReportHtml } from "../repository/report_html.ts";
 import { RepositorySet } from "../repository/repository_set.ts";
-import { lagOf } from "./metrics_sight.ts";
+import { drillsKnown, lagOf } from "./metrics_sight.ts";
 
 /** Writes the page. @throws WalferryError `FileWrite` */
 export async function report({ scopes, htmlPath }: ReportOptions, context: CommandContext): Promise<number> {
@@ -16,26 +15,14 @@ export async function report({ scopes, htmlPath }: ReportOptions, context: Comma
     await using set = await RepositorySet.open(scope.info.repositories);
     const lag = scope.info.stanza === undefined ? undefined : lagOf(scope, context);
     for (const info of await gatherInfo(set, scope.info, context.clock, context.signal)) {
-      stanzas.push(
-        await reportedStanza(set, info, { lag, drills: drillsOf(scope.info.spoolPath, info.name, context) }),
-      );
+      const drills = drillsKnown(scope.info.spoolPath, info.name, context, (records) => records.history());
+      stanzas.push(await reportedStanza(set, info, { lag, drills }));
     }
   }
   const page = renderReportHtml(stanzas, Deno.hostname(), context.clock.nowMs());
   if (htmlPath === "-") context.output(page);
   else replaceFile(htmlPath, page);
   return 0;
-}
-
-/** Another account than the one that drills may ask: everything else is worth telling all the same. */
-function drillsOf(spoolPath: string, stanza: string, { log }: CommandContext): DrillRecord[] | undefined {
-  try {
-    return new DrillRecords(spoolPath, stanza).history();
-  } catch (error) {
-    if (!isWalferryError(error, "FileOpen")) throw error;
-    log.warn(`drills of stanza '${stanza}' are not known: ${error.text}`);
-    return undefined;
-  }
 }
 
 /** A reader of the page sees the old one or the new one, never half of one. */

@@ -68,9 +68,9 @@ function throwDamage(reports: readonly VerifyReport[], tellFirst: boolean): void
   if (damaged.length === 0) return;
   const lines = damaged.map(({ repositoryKey, findings }) => {
     const { damages } = findings;
-    const first = findings.kept.find(({ severity }) => severity === "damage")!;
+    const first = findings.kept.find(({ severity, repaired }) => severity === "damage" && repaired === undefined);
     return `repo${repositoryKey}: ${damages} ${damages === 1 ? "thing is" : "things are"} missing or damaged` +
-      (tellFirst ? `, first: ${first.path}: ${first.message}` : "");
+      (tellFirst && first !== undefined ? `, first: ${first.path}: ${first.message}` : "");
   });
   throw new WalferryError("RepositoryDamaged", lines.join("\n"), {
     hint: "a restore could need it. Take a new full backup, and look at the store.",
@@ -116,7 +116,7 @@ async function repairFrom(
 /** That a store lets nobody write is no reason to keep the result from who asked. */
 async function keepResult(
   repository: Repository,
-  { stanza, mode, findings }: VerifyReport,
+  { stanza, mode, findings, systemId }: VerifyReport,
   startMs: number,
   { clock, log }: CommandContext,
 ): Promise<void> {
@@ -128,6 +128,7 @@ async function keepResult(
       durationSeconds: Math.max(0, Math.round((nowMs - startMs) / 1000)),
       damages: findings.damages,
       repaired: findings.repairs,
+      systemId,
     });
   } catch (error) {
     log.warn(`${repository.name}: unable to remember the result for info: ${toWalferryError(error).message}`);

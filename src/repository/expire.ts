@@ -13,7 +13,7 @@ import { BACKREST_VERSION } from "../version.ts";
 import { listBackupDirectories, reconcileBackupInfo } from "./backup_catalog.ts";
 import type { RetentionConfig } from "./config.ts";
 import { describeArchivePlan, planBackups } from "./expire_plan.ts";
-import { isPinned, keptBeyond, withNeeds } from "./keep.ts";
+import { countingFulls, isPinned, keptBeyond, withNeeds } from "./keep.ts";
 import type { ExpireOptions } from "./options.ts";
 import type { Repository } from "./repository.ts";
 import { describeFailure, type RepositoryFailure, RepositorySet } from "./repository_set.ts";
@@ -281,7 +281,7 @@ class RepositoryExpiry {
     retention: RetentionConfig,
     timeMet: boolean,
   ): Promise<void> {
-    const fulls = backupInfo.backups.filter(({ type, label }) => type === "full" && !this.#spared.has(label)).length;
+    const fulls = countingFulls(backupInfo.backups, retention, this.#context.clock.nowMs() / 1000);
     const kept = archiveRetention(retention, fulls, timeMet);
     if ("none" in kept && this.#options.archiveExpireBefore === undefined) {
       this.#info(`${kept.none} - archive logs will not be expired`);

@@ -1,7 +1,8 @@
 /** Backups that stay although the retention by number or days would let them go: pinned ones, and the newest full of each of the last periods. */
 import type { BackupInfoEntry } from "../format/backup_info.ts";
 import { formatDate } from "../report/units.ts";
-import type { KeepConfig } from "./config.ts";
+import type { KeepConfig, RetentionConfig } from "./config.ts";
+import { expireFull } from "./retention.ts";
 
 /** Annotation of a pinned backup; other programs show it and let it be. */
 export const PIN = "walferry-pin";
@@ -39,6 +40,21 @@ export function keptBeyond(backups: readonly BackupInfoEntry[], keep: KeepConfig
     }
   }
   return kept;
+}
+
+/**
+ * Full backups that keep WAL continuous where their age decides: those that stay by it, and not those that only something else keeps.
+ *
+ * @param backups sorted by label
+ */
+export function countingFulls(
+  backups: readonly BackupInfoEntry[],
+  retention: RetentionConfig,
+  nowSeconds: number,
+): number {
+  const old = new Set(expireFull(backups, retention, nowSeconds).labels);
+  const kept = withNeeds(backups, keptBeyond(backups, retention.keep).keys());
+  return backups.filter(({ type, label }) => type === "full" && !(old.has(label) && kept.has(label))).length;
 }
 
 /** These backups and everything that they need. @param backups sorted by label */

@@ -50,7 +50,8 @@ export async function outlookOf(
     : undefined;
   const verified = await attempt(
     "the last verification is not known",
-    () => readVerifications(repository, stanza, signal),
+    () =>
+      readVerifications(repository, stanza, new Set(infos.archiveInfo.history.map(({ systemId }) => systemId)), signal),
   );
   return { wal, verified: verified?.results ?? [], unknown: [...unknown, ...verified?.unknown ?? []] };
 }

@@ -5,6 +5,8 @@ import type { BackupInfo } from "../format/backup_info.ts";
 import { generateCipherPass } from "../stream/cipher.ts";
 import { BACKREST_VERSION } from "../version.ts";
 import type { Repository } from "./repository.ts";
+import { resultsPath } from "./verification_results.ts";
+import { recordPath } from "./verified_record.ts";
 
 /** Who a cluster is. */
 export interface ClusterIdentity {
@@ -180,4 +182,7 @@ export async function deleteStanza(repository: Repository, stanza: string): Prom
   ]);
   await repository.storage.removeTree(repository.archivePath(stanza));
   await repository.storage.removeTree(repository.backupPath(stanza));
+  // What was known of it. What a repair kept aside stays: somebody may want to look at it.
+  await repository.storage.remove(recordPath(stanza));
+  await repository.storage.removeTree(resultsPath(stanza));
 }

@@ -21,6 +21,8 @@ export interface VerificationResult {
   readonly damages: number;
   /** Things that were repaired. */
   readonly repaired: number;
+  /** The cluster that the stanza was of; absent when no info file told. */
+  readonly systemId: bigint | undefined;
 }
 
 const RESULT_BYTES_MAX = 64 * 1024;
@@ -30,16 +32,29 @@ const FORMAT = 1;
 export async function saveVerification(
   repository: Repository,
   stanza: string,
-  { mode, time, durationSeconds, damages, repaired }: VerificationResult,
+  { mode, time, durationSeconds, damages, repaired, systemId }: VerificationResult,
 ): Promise<void> {
-  const text = renderJson({ damage: damages, duration: durationSeconds, format: FORMAT, repaired, time });
+  const text = renderJson({
+    damage: damages,
+    duration: durationSeconds,
+    format: FORMAT,
+    repaired,
+    ...(systemId === undefined ? {} : { "system-id": String(systemId) }),
+    time,
+  });
   await repository.storage.write(pathOf(stanza, mode), new TextEncoder().encode(`${text}\n`));
 }
 
-/** Results by mode, and for each that cannot be understood why. @throws WalferryError of the store */
+/**
+ * Results by mode, and for each that cannot be understood why.
+ *
+ * @param systemIds of the clusters that the stanza has belonged to: what was found of another one, before the stanza was made anew, says nothing
+ * @throws WalferryError of the store
+ */
 export async function readVerifications(
   repository: Repository,
   stanza: string,
+  systemIds: ReadonlySet<bigint>,
   signal?: AbortSignal,
 ): Promise<{ readonly results: readonly VerificationResult[]; readonly unknown: readonly string[] }> {
   const unknown: string[] = [];
@@ -55,7 +70,11 @@ export async function readVerifications(
       return undefined;
     }
   }));
-  return { results: found.filter((result) => result !== undefined), unknown };
+  const isOfStanza = ({ systemId }: VerificationResult) => systemId === undefined || systemIds.has(systemId);
+  return {
+    results: found.filter((result) => result !== undefined && isOfStanza(result)) as VerificationResult[],
+    unknown,
+  };
 }
 
 /** @throws WalferryError `Format`, `JsonFormat` */
@@ -70,7 +89,14 @@ export function parseVerification(mode: VerificationMode, text: string): Verific
     durationSeconds: countOf(root["duration"]),
     damages: countOf(root["damage"]),
     repaired: countOf(root["repaired"]),
+    systemId: systemIdOf(root["system-id"]),
   };
+}
+
+function systemIdOf(value: JsonValue | undefined): bigint | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value === "string" && /^\d{1,20}$/.test(value)) return BigInt(value);
+  throw new WalferryError("Format", "the result is not what this version writes");
 }
 
 function countOf(value: JsonValue | undefined): number {
@@ -86,5 +112,10 @@ export function standingResults(results: readonly VerificationResult[]): Verific
 }
 
 function pathOf(stanza: string, mode: VerificationMode): string {
-  return `walferry/${stanza}/verified/${mode}.json`;
+  return `${resultsPath(stanza)}/${mode}.json`;
+}
+
+/** Directory of the results. */
+export function resultsPath(stanza: string): string {
+  return `walferry/${stanza}/verified`;
 }

@@ -12,10 +12,13 @@ import type { SegmentRun } from "./wal_span.ts";
 
 /** Largest record that is read, in bytes. */
 const RECORD_BYTES_MAX = 16 * 1024 * 1024;
-const FORMAT = 1;
+/** 2: segments are those of a cluster. */
+const FORMAT = 2;
 
 /** Segments of one archive id. */
 export interface VerifiedWal {
+  /** A stanza that was deleted and made anew has the same archive ids, and the same names of segments in them. */
+  readonly systemId: bigint;
   readonly segmentBytes: number;
   readonly runs: readonly SegmentRun[];
 }
@@ -30,9 +33,10 @@ export class VerifiedRecord {
     this.wal = wal;
   }
 
-  hasSegment(archiveId: string, name: string): boolean {
+  /** @param systemId of the cluster that the archive id belongs to; what is in a directory that belongs to none is not known */
+  hasSegment(archiveId: string, systemId: bigint | undefined, name: string): boolean {
     const known = this.wal.get(archiveId);
-    if (known === undefined) return false;
+    if (known === undefined || known.systemId !== systemId) return false;
     const place = segmentNumber(name, known.segmentBytes);
     const timeline = timelineOf(name);
     return known.runs.some((run) => run.timeline === timeline && run.first <= place && place <= run.last);
@@ -63,16 +67,18 @@ export async function saveRecord(repository: Repository, stanza: string, record:
     backup: Object.fromEntries(record.backups),
     format: FORMAT,
     wal: Object.fromEntries(
-      [...record.wal].map(([id, { segmentBytes, runs }]) => [id, {
+      [...record.wal].map(([id, { systemId, segmentBytes, runs }]) => [id, {
         run: runs.map(({ timeline, first, last }) => [timeline, first, last]),
         "segment-size": segmentBytes,
+        "system-id": String(systemId),
       }]),
     ),
   });
   await repository.storage.write(recordPath(stanza), new TextEncoder().encode(`${text}\n`));
 }
 
-function recordPath(stanza: string): string {
+/** Where the record lies. */
+export function recordPath(stanza: string): string {
   return `walferry/${stanza}/verified.json`;
 }
 
@@ -82,19 +88,24 @@ export function parseRecord(text: string): VerifiedRecord {
   if (root["format"] !== FORMAT) throw new WalferryError("Format", "the record is of another format");
   const backups = Object.entries(objectOf(root["backup"])).map(([label, time]) => [label, numberOf(time)] as const);
   const wal = Object.entries(objectOf(root["wal"])).map(([id, one]) => {
-    const { run, "segment-size": size } = objectOf(one);
+    const { run, "segment-size": size, "system-id": systemId } = objectOf(one);
     if (!Array.isArray(run)) throw new WalferryError("Format", "the record has no list of segments");
     const runs = run.map((numbers) => {
       const [timeline, first, last] = (Array.isArray(numbers) ? numbers : []).map(numberOf);
       return { timeline: numberOf(timeline), first: numberOf(first), last: numberOf(last) };
     });
-    return [id, { segmentBytes: numberOf(size), runs }] as const;
+    return [id, { systemId: systemIdOf(systemId), segmentBytes: numberOf(size), runs }] as const;
   });
   return new VerifiedRecord(new Map(backups), new Map(wal));
 }
 
 function objectOf(value: JsonValue | undefined): JsonObject {
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
+  throw new WalferryError("Format", "the record is not what this version writes");
+}
+
+function systemIdOf(value: JsonValue | undefined): bigint {
+  if (typeof value === "string" && /^\d{1,20}$/.test(value)) return BigInt(value);
   throw new WalferryError("Format", "the record is not what this version writes");
 }
 

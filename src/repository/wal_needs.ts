@@ -1,8 +1,9 @@
 /** Which WAL there must be: what makes each backup consistent, and what recovery goes on with from the oldest backup that keeps it. */
-import type { BackupInfo } from "../format/backup_info.ts";
+import type { BackupInfo, BackupInfoEntry } from "../format/backup_info.ts";
 import type { TimelineFork } from "../format/timeline_history.ts";
 import { segmentNumber, timelineOf } from "../format/wal_name.ts";
 import type { RetentionConfig } from "./config.ts";
+import { countingFulls } from "./keep.ts";
 import { archiveRetention, decideArchive } from "./retention.ts";
 import type { SegmentRun, SegmentSpan } from "./wal_span.ts";
 
@@ -25,18 +26,31 @@ export interface NeedFacts {
   /** Forks of each timeline whose history file is there. */
   readonly forks: ReadonlyMap<number, readonly TimelineFork[]>;
   readonly segmentBytes: number;
+  /** Milliseconds since the epoch: where retention goes by age, what is old. */
+  readonly nowMs: number;
   /** Only what this backup needs. */
   readonly set?: string;
 }
 
 /** First segment from which WAL must be continuous, as expire keeps it; `undefined` when nothing needs it. */
-export function continuousFrom({ historyId, isCurrent, backupInfo, retention }: NeedFacts): string | undefined {
-  // Behind an offline backup expire keeps everything that is left, but holes from before it stay.
-  const backups = backupInfo.backups.filter(({ archiveStart }) => archiveStart !== undefined);
-  const starts = backups.flatMap((entry) => (entry.historyId === historyId ? [entry.archiveStart!] : []));
+export function continuousFrom(facts: NeedFacts): string | undefined {
+  const { backups } = facts.backupInfo;
+  // Offline backups count for expire. Behind one it keeps everything that is left, but holes from before it stay.
+  const online = backups.filter(({ archiveStart }) => archiveStart !== undefined);
+  const [all, some] = [continuousAmong(facts, backups), continuousAmong(facts, online)];
+  if (all === undefined || some === undefined) return undefined;
+  return all > some ? all : some;
+}
+
+function continuousAmong(
+  { historyId, isCurrent, retention, nowMs }: NeedFacts,
+  backups: readonly BackupInfoEntry[],
+): string | undefined {
+  const starts = backups.flatMap(({ historyId: own, archiveStart }) =>
+    own === historyId && archiveStart !== undefined ? [archiveStart] : []
+  );
   if (starts.length === 0) return undefined;
-  const fulls = backups.filter(({ type }) => type === "full").length;
-  const kept = archiveRetention(retention, fulls, true);
+  const kept = archiveRetention(retention, countingFulls(backups, retention, nowMs / 1000), true);
   const count = "count" in kept ? kept.count : undefined;
   const decision = decideArchive(backups, retention.archiveType, count, historyId, isCurrent);
   if (decision.kind === "remove archive id") return undefined;

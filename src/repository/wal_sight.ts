@@ -85,6 +85,7 @@ async function coverageOf(
     spans,
     forks,
     segmentBytes,
+    nowMs,
   };
   const found = { archiveId, historyId: entry.id, badHistories };
   // Where only backups go there is no archive: each holds its WAL itself.

@@ -86,7 +86,7 @@ export async function chooseSet(
     }
     readable += 1;
     const entry = options.set === "latest"
-      ? latestOf(info, fits, repository, log)
+      ? latestOf(info, fits, repository, options, log)
       : info.backups.find(({ label }) => label === options.set);
     if (entry !== undefined) return { repository, info, entry };
   }
@@ -127,11 +127,14 @@ function latestOf(
   info: BackupInfo,
   fits: (entry: BackupInfoEntry) => boolean,
   repository: Repository,
+  { type }: RestoreOptions,
   log: Log,
 ): BackupInfoEntry | undefined {
   if (info.backups.length === 0) log.warn(`${repository.name}: [BackupSetInvalidError] no backup sets to restore`);
   const entry = info.backups.filter(fits).at(-1);
-  if (entry !== undefined && entry.historyId !== info.currentId) {
+  // A moment or a position says itself which cluster is meant.
+  const isNamed = type === "time" || type === "lsn";
+  if (entry !== undefined && entry.historyId !== info.currentId && !isNamed) {
     throw new WalferryError(
       "BackupSetInvalid",
       `the latest backup set found '${entry.label}' is from a prior version of PostgreSQL`,

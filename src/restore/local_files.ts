@@ -29,12 +29,12 @@ export function syncDirectory(path: string): void {
 }
 
 /** Writes a file whole and durable. @param content its text, in pieces @throws WalferryError `FileWrite` */
-export function writeDurably(path: string, content: Iterable<string>, mode: number): void {
+export function writeDurably(path: string, content: Iterable<string | Uint8Array>, mode: number): void {
   attempt("FileWrite", `unable to write '${path}'`, () => {
     using file = Deno.openSync(path, { write: true, create: true, truncate: true, mode });
     const encoder = new TextEncoder();
     for (const piece of content) {
-      const bytes = encoder.encode(piece);
+      const bytes = typeof piece === "string" ? encoder.encode(piece) : piece;
       for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
     }
     file.syncSync();

@@ -25,7 +25,7 @@ import {
   removeControlFile,
   syncTargets,
 } from "./prepare.ts";
-import { autoConfText, recoverySettings, signalFileOf } from "./recovery_settings.ts";
+import { autoConfBytes, recoverySettings, signalFileOf } from "./recovery_settings.ts";
 import { type Layout, layoutOf } from "./remap.ts";
 import { zeroedFiles } from "./selective.ts";
 import { checkTimeline } from "./timeline_check.ts";
@@ -149,21 +149,21 @@ function writeRecovery(
     }
     return;
   }
-  const write = (name: string, text: string) => {
+  const write = (name: string, content: Uint8Array) => {
     const path = `${layout.basePath}/${name}`;
     const mode = manifest.defaults.file.mode & 0o666;
-    writeDurably(path, [text], mode);
+    writeDurably(path, [content], mode);
     owners.apply(path, manifest.defaults.file, mode);
   };
   const autoConf = `${layout.basePath}/postgresql.auto.conf`;
   if (lstat(autoConf) === undefined) {
     context.log.warn("postgresql.auto.conf does not exist -- creating to contain recovery settings");
   }
-  const before = lstat(autoConf) === undefined ? "" : Deno.readTextFileSync(autoConf);
+  const before = lstat(autoConf) === undefined ? new Uint8Array() : Deno.readFileSync(autoConf);
   context.log.info("write updated " + autoConf);
-  write("postgresql.auto.conf", autoConfText(before, settings, context.clock.nowMs()));
+  write("postgresql.auto.conf", autoConfBytes(before, settings, context.clock.nowMs()));
   const signal = signalFileOf(options);
-  if (signal !== undefined) write(signal, "");
+  if (signal !== undefined) write(signal, new Uint8Array());
 }
 
 /** The last step. The checkpoint of an online backup is made invalid, so that the cluster starts from its `backup_label` or not at all. */

@@ -22,9 +22,11 @@ export function zeroedFiles(manifest: Manifest, options: RestoreOptions): (name:
   }
   const excluded = new Set(exclude.map(({ oid }) => oid));
   const included = new Set(include.map(({ oid }) => oid));
+  // Made anew (for another encoding, say) they have an oid like any other, and are needed all the same.
+  const system = new Set(manifest.databases.filter(isSystem).map(({ oid }) => oid));
   const isZeroed = (oid: number): boolean => {
     if (excluded.has(oid)) return true;
-    return included.size > 0 && oid >= FIRST_USER_OID && !included.has(oid);
+    return included.size > 0 && oid >= FIRST_USER_OID && !included.has(oid) && !system.has(oid);
   };
   return (name) => {
     const match = /^(?:pg_data\/base|pg_tblspc\/\d+\/[^/]+)\/(\d+)\/([^/]+)$/.exec(name);

@@ -240,7 +240,7 @@ export class ArchiveCheck {
   }
 
   /** What is there and sound, given that everything was read now or before. */
-  verifiedRuns(): VerifiedWal {
+  verifiedRuns(): Omit<VerifiedWal, "systemId"> {
     const runs = this.#spansWithout([...this.#vanished, ...this.#bad]).map(({ timeline, first, last }) => ({
       timeline,
       first,
@@ -251,7 +251,7 @@ export class ArchiveCheck {
 
   /** Holds what is there against what is needed; the last step, with `backup.info` as it is now. */
   async checkNeeds(backupInfo: BackupInfo, set: string | undefined): Promise<void> {
-    const { historyId, repository, isCurrent } = this.#facts;
+    const { historyId, repository, isCurrent, context } = this.#facts;
     if (historyId === undefined) return;
     const facts: NeedFacts = {
       historyId,
@@ -261,6 +261,7 @@ export class ArchiveCheck {
       spans: this.#spansWithout(this.#vanished),
       forks: this.#forks,
       segmentBytes: this.#segmentBytes,
+      nowMs: context.clock.nowMs(),
       set,
     };
     const told: SegmentRun[] = [];

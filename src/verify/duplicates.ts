@@ -43,6 +43,8 @@ export async function settleDuplicate(place: RepairPlace, path: string): Promise
     const [verdict] = await judgeObject({ path: right.path, parts: [part] }, repository.storage);
     if (verdict !== undefined) return undefined;
     const removed = here.filter(({ checksum }) => checksum !== right.checksum).map((one) => one.path);
+    // Forms of a partial segment say nothing of the whole one.
+    if (removed.length === 0) return undefined;
     for (const wrong of removed) {
       await place.keepAside(wrong);
       await repository.storage.remove(wrong);

@@ -48,16 +48,17 @@ export interface Finding {
   readonly segments?: { readonly start: string; readonly stop: string };
 }
 
-/** So many are kept with their words; the rest is only counted. */
+/** So many of each severity are kept with their words, so that no number of notices hides a damage; the rest is only counted. */
 const KEPT_MAX = 10_000;
 
 export class FindingList {
   readonly #kept: Finding[] = [];
+  readonly #added = { damage: 0, notice: 0 };
   #omitted = 0;
   #omittedDamages = 0;
 
   add(finding: Finding): void {
-    if (this.#kept.length < KEPT_MAX) this.#kept.push(finding);
+    if (this.#added[finding.severity]++ < KEPT_MAX) this.#kept.push(finding);
     else {
       this.#omitted += 1;
       if (finding.severity === "damage") this.#omittedDamages += 1;

@@ -46,6 +46,8 @@ export interface RepairOutcome {
 export interface VerifyReport {
   readonly stanza: string;
   readonly repositoryKey: number;
+  /** The cluster that the stanza is of now; absent when no info file told. */
+  readonly systemId: bigint | undefined;
   readonly mode: VerifyMode;
   readonly archives: readonly ArchiveReport[];
   readonly backups: readonly BackupReport[];

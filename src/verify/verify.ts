@@ -78,17 +78,20 @@ class Verification {
       await backups?.run();
       if (reader !== undefined) {
         if (set === undefined) await backups?.checkHistory();
-        await this.#readArchives(archives, reader, backupInfo);
+        await this.#readArchives(archives, reader, archiveInfo, backupInfo);
       }
     } finally {
       this.#context.progress.stop();
     }
     await this.#settle(archives, backups, backupInfo);
     this.#findings.sort();
-    if (mode.kind === "since-last") await this.#keepRecord(archives, backups);
+    if (mode.kind === "since-last") await this.#keepRecord(archiveInfo, archives, backups);
     return {
       stanza,
       repositoryKey: this.#repository.key,
+      systemId: archiveInfo === undefined
+        ? backupInfo && currentHistoryEntry(backupInfo).systemId
+        : currentHistoryEntry(archiveInfo).systemId,
       mode,
       archives: archives.map(({ report }) => report),
       backups: backups?.reports ?? [],
@@ -171,6 +174,7 @@ class Verification {
   async #readArchives(
     archives: readonly ArchiveCheck[],
     reader: ObjectReader,
+    archiveInfo: ArchiveInfo | undefined,
     backupInfo: BackupInfo | undefined,
   ): Promise<void> {
     const { set } = this.#options;
@@ -179,19 +183,29 @@ class Verification {
     const isWanted = (segment: string) =>
       set === undefined || (start !== undefined && segment >= start && segment <= stop!);
     for (const check of archives) {
-      const isNew = (segment: string) => isWanted(segment) && !this.#record.hasSegment(check.report.id, segment);
+      const { id } = check.report;
+      const systemId = systemIdOf(archiveInfo, id);
+      const isNew = (segment: string) => isWanted(segment) && !this.#record.hasSegment(id, systemId, segment);
       await reader.readAll(check.objects(this.#isChosen, isNew), (...judged) => check.take(...judged));
     }
   }
 
   /** Only what is sound is remembered: what is damaged is read again, and told again, until it is put right. */
-  async #keepRecord(archives: readonly ArchiveCheck[], backups: BackupCheck | undefined): Promise<void> {
+  async #keepRecord(
+    archiveInfo: ArchiveInfo | undefined,
+    archives: readonly ArchiveCheck[],
+    backups: BackupCheck | undefined,
+  ): Promise<void> {
     const { stanza } = this.#options;
     const listed = backups === undefined ? [] : (await loadHoldingBackupInfo(this.#repository, stanza)).backups;
     const valid = new Set(backups?.reports.filter(({ status }) => status === "valid").map(({ label }) => label));
     const record = new VerifiedRecord(
       new Map(listed.flatMap(({ label, timestampStop }) => (valid.has(label) ? [[label, timestampStop]] : []))),
-      new Map(archives.filter(({ isReadable }) => isReadable).map((check) => [check.report.id, check.verifiedRuns()])),
+      new Map(archives.flatMap((check) => {
+        const systemId = systemIdOf(archiveInfo, check.report.id);
+        if (!check.isReadable || systemId === undefined) return [];
+        return [[check.report.id, { systemId, ...check.verifiedRuns() }]];
+      })),
     );
     await saveRecord(this.#repository, stanza, record);
   }
@@ -214,4 +228,9 @@ class Verification {
     for (const check of archives) await check.checkNeeds(now, this.#options.set);
     backups.settle(this.#findings.kept);
   }
+}
+
+/** The cluster whose WAL an archive id holds; `undefined` when the stanza knows no such archive id. */
+function systemIdOf(archiveInfo: ArchiveInfo | undefined, archiveId: string): bigint | undefined {
+  return archiveInfo?.history.find((entry) => archiveIdOf(entry) === archiveId)?.systemId;
 }

@@ -136,14 +136,14 @@ const TEXTS: ReadonlyArray<readonly [name: string, sample: string, parse: (text:
   ],
   [
     "records of verify",
-    '{"backup":{"20261121-120000F":5},"format":1,"wal":{"15-1":{"run":[[1,2,9]],"segment-size":16777216}}}\n',
+    '{"backup":{"20261121-120000F":5},"format":2,"wal":{"15-1":{"run":[[1,2,9]],"segment-size":16777216,"system-id":"7575013512345678901"}}}\n',
     (
       text,
-    ) => parseVerified(text).hasSegment("15-1", SEGMENT),
+    ) => parseVerified(text).hasSegment("15-1", 7575013512345678901n, SEGMENT),
   ],
   [
     "results of verify",
-    '{"damage":0,"duration":7,"format":1,"repaired":0,"time":1795220213}\n',
+    '{"damage":0,"duration":7,"format":1,"repaired":0,"system-id":"7575013512345678901","time":1795220213}\n',
     (text) => parseVerification("full", text),
   ],
   ["records of the spool", DEBT, parseRecord],

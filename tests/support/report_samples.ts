@@ -97,6 +97,7 @@ function range(fromDays: number, toDays: number, more: Partial<RecoverableRange>
 function verification(mode: VerificationMode, agoDays: number, damages: number, repaired = 0): VerificationResult {
   return {
     mode,
+    systemId: undefined,
     time: NOW_SECONDS - agoDays * DAY_SECONDS,
     durationSeconds: mode === "full" ? 5_130 : 48,
     damages,

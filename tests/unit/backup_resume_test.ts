@@ -2,6 +2,7 @@
 import type { BackupOptions } from "../../src/backup/options.ts";
 import { listBackupDirectories } from "../../src/repository/backup_catalog.ts";
 import { Repository } from "../../src/repository/repository.ts";
+import { sha1Hex } from "../../src/stream/hash.ts";
 import { assert, assertEquals, assertIncludes } from "../support/assert.ts";
 import {
   backUp,
@@ -36,6 +37,24 @@ function directoryOf(scene: Scene, label: string, at = 0): string {
 function resumedIn(log: { text(): string }, scene: Scene): string[] {
   const lines = log.text().matchAll(/checksum resumed file (\S+) /g);
   return [...lines].map((match) => match[1]!.slice(scene.pgPath.length + 1));
+}
+
+/** Changes the list of an interrupted backup. */
+function rewriteCopy(scene: Scene, label: string, change: (text: string) => string): void {
+  const copy = `${directoryOf(scene, label)}/backup.manifest.copy`;
+  const text = change(Deno.readTextFileSync(copy));
+  Deno.writeTextFileSync(copy, withChecksum(text.slice(0, text.lastIndexOf("[backrest]"))));
+}
+
+/** As the original writes it: of which cluster it is, and whether a standby is read, it says only at the end. */
+function anonymous(text: string): string {
+  return text.replace(/db-id=\d+/, "db-id=0").replace(/db-system-id=\d+/, "db-system-id=0")
+    .replace(/option-backup-standby=\w+\n/, "");
+}
+
+async function checksumIn(scene: Scene, label: string, name: string): Promise<string | undefined> {
+  const { files } = await verifyBackup(scene.configs[0]!, label);
+  return [...files].find((file) => file.name === `pg_data/${name}`)?.checksum;
 }
 
 Deno.test("a backup that was told to stop is gone on with under its name and with its passphrase", async () => {
@@ -204,16 +223,56 @@ Deno.test("a list that does not say of which cluster it is, as the original leav
   using scene = await settledScene(undefined);
   await backUpUntil(scene, 4);
   const label = await unfinished(scene);
-  const copy = `${directoryOf(scene, label)}/backup.manifest.copy`;
-  const text = Deno.readTextFileSync(copy).replace(/db-id=\d+/, "db-id=0").replace(/db-system-id=\d+/, "db-system-id=0")
-    .replace(/option-backup-standby=\w+\n/, "");
-  Deno.writeTextFileSync(copy, withChecksum(text.slice(0, text.lastIndexOf("[backrest]"))));
+  rewriteCopy(scene, label, anonymous);
   // Other content under the old time and size: a standby may have been behind.
   change(scene, "base/5/20000", relationPages(200, 5), LONG_AGO);
   const { report, log } = await backUp(scene);
   assertEquals(report.label, label);
   const resumed = resumedIn(log, scene);
   assert(resumed.includes(RELATION) && !resumed.includes("base/5/20000"), resumed.join(" "));
+  await verifyBackup(scene.configs[0]!, label);
+});
+
+for (const type of ["incr", "diff"] as const) {
+  Deno.test(`what the original's unfinished ${type} refers to was not read yet: it is`, async () => {
+    using scene = await settledScene(undefined);
+    const full = (await backUp(scene)).report.label;
+    const before = Deno.readTextFileSync(`${directoryOf(scene, full)}/backup.manifest`);
+    // Changed in place: the size stays.
+    const content = relationPages(40, 7);
+    change(scene, RELATION, content);
+    change(scene, "base/5/20000", relationPages(200, 7));
+    await backUpUntil(scene, 1, { type });
+    const label = await unfinished(scene);
+    // The original lists every file of equal size as the prior backup has it, with its time of now, before it copies anything.
+    rewriteCopy(scene, label, (text) => {
+      const [, entry] = new RegExp(`^pg_data/${RELATION}=(\\{.*\\})$`, "m").exec(before)!;
+      const possible = { ...JSON.parse(entry!), reference: full, timestamp: LONG_AGO + 60 };
+      const sorted = Object.fromEntries(Object.entries(possible).sort(([a], [b]) => (a < b ? -1 : 1)));
+      return anonymous(text).replace(
+        new RegExp(`^pg_data/${RELATION}=.*$`, "m"),
+        `pg_data/${RELATION}=${JSON.stringify(sorted)}`,
+      );
+    });
+    const { report, log } = await backUp(scene, { type });
+    assertEquals(report.label, label);
+    assertIncludes(log.text(), `resumable backup ${label} of same type exists`);
+    assertEquals(await checksumIn(scene, label, RELATION), sha1Hex(content));
+    await verifyBackup(scene.configs[0]!, label);
+  });
+}
+
+Deno.test("what a run with delta had not compared yet is not believed by the next one without", async () => {
+  using scene = await settledScene(undefined);
+  await backUpUntil(scene, 5);
+  const label = await unfinished(scene);
+  // Stored by the first run; the second one sees a later time and has to compare it, which it does not come to.
+  const content = relationPages(40, 7);
+  change(scene, RELATION, content);
+  await backUpUntil(scene, 1, { delta: true });
+  const { report } = await backUp(scene);
+  assertEquals(report.label, label);
+  assertEquals(await checksumIn(scene, label, RELATION), sha1Hex(content));
   await verifyBackup(scene.configs[0]!, label);
 });
 

@@ -75,12 +75,15 @@ for (const [what, name, timestamp, standby, expected] of BELIEFS) {
 Deno.test("what an interrupted backup read from a standby is compared before it is used again", () => {
   const now = file(NAME, BIG, START);
   const resumed = new Map([[NAME, { ...now, checksum: "a".repeat(40) }]]);
-  const decided = (resumedFromStandby: boolean) => {
-    const { compare, isUnsure } = planned(now, { resumed, resumedFromStandby }).copies.at(0)!.targets.get(1)!.resumed!;
-    return [compare, isUnsure];
+  const decided = (resumedDoubts?: typeof isFromStandby, delta = false) => {
+    const { copies, entries } = planned(now, { resumed, resumedDoubts, delta });
+    // What has to be compared first is not listed as stored.
+    return [copies.at(0)!.targets.get(1)!.resumed!.compare, entries.get(1)!.at(0)!.checksum !== undefined];
   };
-  assertEquals(decided(false), [false, false]);
-  assertEquals(decided(true), [true, true]);
+  assertEquals(decided(), [false, true]);
+  assertEquals(decided(isFromStandby), [true, false]);
+  assertEquals(decided(() => false), [false, true]);
+  assertEquals(decided(undefined, true), [true, false]);
 });
 
 Deno.test("files of the primary make jobs and bundles of their own beside a standby, and what comes last too", () => {

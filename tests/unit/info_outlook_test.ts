@@ -180,7 +180,7 @@ Deno.test("info tells the last verification with its result, and pins", async ()
   stanza.store(1, 5, 6);
   await using repository = await Repository.open(stanza.config);
   const keep = (mode: VerificationMode, time: number, damages: number) =>
-    saveVerification(repository, STANZA, { mode, time, durationSeconds: 7, damages, repaired: 1 });
+    saveVerification(repository, STANZA, { mode, time, durationSeconds: 7, damages, repaired: 1, systemId: undefined });
   await keep("quick", STORED_SECONDS - 9, 5);
   await keep("full", STORED_SECONDS - 5, 0);
   assert(/repo1: verified \(full\) 2026-\S+ \S+: ok\n/.test(text(await stanza.info())));

@@ -81,6 +81,7 @@ function facts(
     spans: spans.map(([timeline, first, last]) => ({ timeline, first, last, firstStoredTime: 0, lastStoredTime: 0 })),
     forks: new Map(),
     segmentBytes: 16 * MIB,
+    nowMs: Date.parse("2026-01-05T00:00:00Z"),
     ...more,
   };
 }
@@ -115,6 +116,29 @@ Deno.test("a backup needs its range, and behind the oldest that keeps it WAL mus
     "20260101-000000F: 1/3-3",
     "all: 1/3-3",
   ]);
+});
+
+Deno.test("WAL that expire lets go of is not needed: behind pinned backups, and around offline ones", () => {
+  const stoppedAt = (day: string) => ({ timestampStop: Date.parse(`${day}T00:00:00Z`) / 1000 });
+  const pinned = { ...stoppedAt("2026-01-01"), annotations: new Map([["walferry-pin", "yes"]]) };
+  const byAge = { fullType: "time", archiveType: "full", keep: {}, full: 2 } as const;
+  const aged = (...first: object[]) => [
+    entry("20260101-000000F", segment(1, 3), segment(1, 4), Object.assign({}, ...first)),
+    entry("20260102-000000F", segment(1, 7), segment(1, 8), stoppedAt("2026-01-02")),
+    entry("20260104-000000F", segment(1, 12), segment(1, 13), stoppedAt("2026-01-04")),
+  ];
+  const from = (backups: BackupInfoEntry[], retention: NeedFacts["retention"]) =>
+    continuousFrom(facts([[1, 1, 20]], backups, { retention }));
+  assertEquals(from(aged(pinned), byAge), segment(1, 7));
+  assertEquals(from(aged(stoppedAt("2026-01-01")), { ...byAge, keep: { monthly: 9, weekly: 9 } }), segment(1, 3));
+  assertEquals(from(aged(stoppedAt("2025-12-31")), { ...byAge, keep: { monthly: 9 } }), segment(1, 7));
+  // Nothing expired yet: all are there, and WAL between them.
+  assertEquals(from(aged(stoppedAt("2026-01-01")), byAge), segment(1, 3));
+  assertEquals(from(aged(pinned), { ...byAge, full: 9 }), segment(1, 3));
+
+  const byNumber = { fullType: "count", archiveType: "full", keep: {}, full: 9, archive: 2 } as const;
+  const offline = [...aged(stoppedAt("2026-01-01")).slice(0, 2), entry("20260103-000000F")];
+  assertEquals(from(offline, byNumber), segment(1, 7));
 });
 
 Deno.test("a timeline begins where its parent was left, and the parent must be whole up to there", () => {
