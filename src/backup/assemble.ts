@@ -37,7 +37,16 @@ export interface BackupFacts {
  * @param files of the cluster, sorted; those that are not stored yet without a checksum
  */
 export function unfinishedManifest(facts: BackupFacts, participant: Participant, files: ManifestFiles): Manifest {
-  return manifestOf(facts, participant, files, facts.timestampCopyStart, undefined);
+  const manifest = manifestOf(facts, participant, files, facts.timestampCopyStart, undefined);
+  return { ...manifest, backrestVersion: unfinishedVersion(manifest) };
+}
+
+/**
+ * Version in the list of an unfinished backup. The original goes on with one of its own version, by the times of its files; where those are of a
+ * standby's file system it must not.
+ */
+export function unfinishedVersion({ timesOf }: Pick<Manifest, "timesOf">): string {
+  return timesOf === undefined ? BACKREST_VERSION : `${BACKREST_VERSION}-standby`;
 }
 
 /**

@@ -256,7 +256,7 @@ async function complete(
     const manifest = completeManifest(facts, participant, files, stopped.timestampStop, stopped.online);
     context.signal.throwIfAborted();
     await listed.held.assertHeld(participant, facts);
-    await completeBackup(participant, facts, manifest, context);
+    await completeBackup(participant, facts, manifest, listed.held, context);
     journals.forget(key);
     const sizeBytes = manifest.files.values().reduce((total, file) => total + file.sizeBytes, 0);
     const { type } = lineages.get(key)!;

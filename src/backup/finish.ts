@@ -19,22 +19,26 @@ import type { Participant } from "./participants.ts";
 import { storeFile } from "./stored_file.ts";
 
 /**
- * Makes the directory of a new backup. The copy of the manifest comes first: a crash anywhere behind it leaves a directory that every
- * reader takes for an unfinished backup and that the next one resumes or removes.
+ * Makes the directory of a new backup this run's own, or that of one it goes on with. The copy of the manifest comes first: a crash anywhere
+ * behind it leaves a directory that every reader takes for an unfinished backup and that the next one resumes or removes.
  */
-export async function beginDirectory(
+export async function claimDirectory(
   participant: Participant,
   facts: BackupFacts,
   files: ManifestFiles,
   held: HeldCopies,
 ): Promise<void> {
   const { repository, info } = participant;
-  const { storage } = repository;
-  const { stanza } = facts.options;
-  const inBackup = (path: string) => repository.backupPath(stanza, facts.label, path);
   await held.begin(participant, facts, async () => {
-    await repository.saveManifestCopy(stanza, unfinishedManifest(facts, participant, files), info.cipherPass);
+    const manifest = unfinishedManifest(facts, participant, files);
+    await repository.saveManifestCopy(facts.options.stanza, manifest, info.cipherPass);
   });
+}
+
+/** Makes the directories below it, where a backup has them. */
+export async function makeDirectories({ repository }: Participant, facts: BackupFacts): Promise<void> {
+  const { storage } = repository;
+  const inBackup = (path: string) => repository.backupPath(facts.options.stanza, facts.label, path);
   if (!storage.features.directories || !isWhole(facts)) return;
   // Uncompressed and unencrypted, a backup that holds every file is a usable data directory with these, the empty ones included.
   for (const { name } of facts.scan.paths) await storage.makePath(inBackup(name));
@@ -78,6 +82,7 @@ export async function completeBackup(
   participant: Participant,
   facts: BackupFacts,
   manifest: Manifest,
+  held: HeldCopies,
   context: CommandContext,
 ): Promise<void> {
   const { repository, info } = participant;
@@ -87,6 +92,7 @@ export async function completeBackup(
   if (facts.lineage.hardlink) await linkReferences(participant, facts, manifest, context);
   // The names of the files become durable before any manifest lists them. A crash up to here leaves an unfinished backup.
   await syncDirectories(repository, facts, manifest);
+  await held.assertHeld(participant, facts);
   // Writes the copy, the manifest and the history. A crash before the manifest leaves an unfinished backup; behind it the backup is
   // complete and the next run adds it to backup.info.
   await repository.completeManifest(stanza, manifest, info.cipherPass);

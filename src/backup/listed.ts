@@ -7,7 +7,7 @@ import { tablespaceDirectory } from "../postgres/version.ts";
 import type { BackupFacts } from "./assemble.ts";
 import { type ClusterScan, scanCluster } from "./cluster_scan.ts";
 import { clusterName, type DeltaFacts, futureFile, reasonForDelta } from "./delta.ts";
-import { beginDirectory } from "./finish.ts";
+import { claimDirectory, makeDirectories } from "./finish.ts";
 import { HeldCopies } from "./held_copies.ts";
 import { chooseLabels, knownLabels } from "./label.ts";
 import type { BackupOptions, BackupType } from "./options.ts";
@@ -16,6 +16,7 @@ import { cleanResumed, doubtsOf, findResumables, type Resumable } from "./resume
 import { type BackupRun, factsOf, type Listed, type Opened, type Started, storedIn } from "./stages.ts";
 import type { SourceCluster } from "./start_stop.ts";
 import { StoredFiles } from "./stored_files.ts";
+import { assertUnfinished, settleTakeOver } from "./take_over.ts";
 import { tellOfWal, walKnowledge } from "./wal_knowledge.ts";
 
 /** Makes the list and the plan, and the directories of the new backup. @throws WalferryError what `scanCluster` and `chooseLabels` throw */
@@ -89,11 +90,15 @@ export async function list(run: BackupRun, opened: Opened, started: Started): Pr
   const listed: Listed = { facts, copies, stored, held: new HeldCopies() };
   await participants.each(async (participant) => {
     const own = factsOf(listed, participant);
-    // Before the new list: what is in it with a checksum must be what lies there.
-    if (resumables.has(participant.repository.key)) {
+    const { repository } = participant;
+    const isResumed = resumables.has(repository.key);
+    if (isResumed) await assertUnfinished(repository, stanza, own.label);
+    await claimDirectory(participant, own, storedIn(listed, participant).sofar, listed.held);
+    if (isResumed) {
+      await settleTakeOver(repository, stanza, own.label, context);
       await cleanResumed(participant, own, listed.copies, context);
     }
-    await beginDirectory(participant, own, storedIn(listed, participant).sofar, listed.held);
+    await makeDirectories(participant, own);
   });
   return listed;
 }

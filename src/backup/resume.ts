@@ -12,12 +12,13 @@ import { blockFilePath } from "../repository/block_files.ts";
 import type { Repository } from "../repository/repository.ts";
 import { compressExtension } from "../stream/compress_type.ts";
 import { BACKREST_VERSION } from "../version.ts";
-import type { BackupFacts } from "./assemble.ts";
+import { type BackupFacts, unfinishedVersion } from "./assemble.ts";
 import { CopiedJournals } from "./copied_journal.ts";
 import type { Lineage } from "./lineage.ts";
 import type { Participant, Participants } from "./participants.ts";
 import { type CopyDecision, isFromStandby } from "./planner.ts";
 import { runOf } from "./run_journals.ts";
+import { assertUnfinished, settleTakeOver } from "./take_over.ts";
 
 /** An interrupted backup that the new one goes on with. */
 export interface Resumable {
@@ -134,7 +135,7 @@ async function readCopy(
 
 /** Why an interrupted backup is of no use to the new one, in the words of the original; `undefined` when nothing is in the way. */
 export function obstacle(manifest: Manifest, lineage: Lineage, info: BackupInfo): string | undefined {
-  if (manifest.backrestVersion !== BACKREST_VERSION) {
+  if (manifest.backrestVersion !== unfinishedVersion(manifest)) {
     return `new pgBackRest version '${BACKREST_VERSION}' does not match resumable pgBackRest version '${manifest.backrestVersion}'`;
   }
   if (manifest.type !== lineage.type) {
@@ -270,9 +271,11 @@ async function removeLeftover(
   context: CommandContext,
 ): Promise<void> {
   const directory = repository.backupPath(stanza, label);
-  // The copy of the manifest goes last: a crash in between leaves a directory that still tells what it is, and the next run goes on.
-  for await (const { name } of repository.storage.list(directory)) {
-    if (name !== MANIFEST_COPY) await repository.storage.removeTree(`${directory}/${name}`, context.signal);
+  await assertUnfinished(repository, stanza, label);
+  // Without the copy of the manifest it is nobody's: a crash behind this leaves a directory that the next run takes for one of no use.
+  if (await repository.storage.info(`${directory}/${MANIFEST_COPY}`) !== undefined) {
+    await repository.storage.remove(`${directory}/${MANIFEST_COPY}`);
+    await settleTakeOver(repository, stanza, label, context);
   }
   await repository.storage.removeTree(directory, context.signal);
 }

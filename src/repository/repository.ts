@@ -12,6 +12,7 @@ import { renderManifest } from "../format/manifest_codec.ts";
 import { type ByteStream, type Filter, pipeline } from "../stream/byte_stream.ts";
 import { decryptFilter, encryptFilter } from "../stream/cipher.ts";
 import { compressFilter } from "../stream/compress.ts";
+import { expectSha1, Sha1Meter } from "../stream/hash.ts";
 import { collect, streamOf } from "../stream/sources.ts";
 import type { RepositoryConfig } from "./config.ts";
 import { decodeText, readManifest } from "./info_bytes.ts";
@@ -178,10 +179,13 @@ export class Repository implements AsyncDisposable {
     );
   }
 
-  /** Writes `backup.manifest.copy`: from here on the directory is an unfinished backup. */
-  async saveManifestCopy(stanza: string, manifest: Manifest, passphrase: string | undefined): Promise<void> {
+  /** Writes `backup.manifest.copy`: from here on the directory is an unfinished backup. @returns SHA-1 of what is stored */
+  async saveManifestCopy(stanza: string, manifest: Manifest, passphrase: string | undefined): Promise<string> {
     const path = this.backupPath(stanza, manifest.label, "backup.manifest.copy");
-    await this.storage.write(path, pipeline(textStream(renderManifest(manifest)), ...encryption(passphrase)));
+    const meter = new Sha1Meter();
+    const bytes = pipeline(textStream(renderManifest(manifest)), ...encryption(passphrase), meter.through);
+    await this.storage.write(path, bytes);
+    return meter.digestHex();
   }
 
   /**
@@ -189,7 +193,7 @@ export class Repository implements AsyncDisposable {
    * leaves an unfinished backup, behind it a complete one that the next backup adopts), then the history.
    */
   async completeManifest(stanza: string, manifest: Manifest, passphrase: string | undefined): Promise<void> {
-    await this.saveManifestCopy(stanza, manifest, passphrase);
+    const written = await this.saveManifestCopy(stanza, manifest, passphrase);
     const directory = this.backupPath(stanza, manifest.label);
     const copy = await this.storage.read(`${directory}/backup.manifest.copy`);
     if (copy === undefined) {
@@ -198,7 +202,13 @@ export class Repository implements AsyncDisposable {
         `unable to open missing file '${this.display(directory)}/backup.manifest.copy' for read`,
       );
     }
-    await this.storage.write(`${directory}/backup.manifest`, copy);
+    // What another run put there in this moment must not become a complete backup: the write fails before it has its name.
+    const taken = new WalferryError(
+      "LockAcquire",
+      `backup ${manifest.label} in ${this.name} was taken over by another run`,
+      { hint: "does another host back up this stanza into the same repository?" },
+    );
+    await this.storage.write(`${directory}/backup.manifest`, pipeline(copy, expectSha1(written, taken)));
     await this.storage.write(
       this.backupPath(stanza, "backup.history", manifest.label.slice(0, 4), `${manifest.label}.manifest.gz`),
       pipeline(

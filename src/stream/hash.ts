@@ -1,10 +1,21 @@
 /** SHA-1, the hash of the repository format, over streams and over bytes at hand. */
 import { createHash } from "node:crypto";
-import type { ByteStream } from "./byte_stream.ts";
+import type { ByteStream, Filter } from "./byte_stream.ts";
 
 /** SHA-1 of some bytes as 40 lower-case hex digits. */
 export function sha1Hex(bytes: Uint8Array): string {
   return createHash("sha1").update(bytes).digest("hex");
+}
+
+/** Passes every chunk on, and fails behind the last one when they are not what they should be. @throws the error given */
+export function expectSha1(expected: string, otherwise: Error): Filter {
+  return (source) => hashed(source, expected, otherwise);
+}
+
+async function* hashed(source: ByteStream, expected: string, otherwise: Error): AsyncGenerator<Uint8Array> {
+  const meter = new Sha1Meter();
+  yield* meter.through(source);
+  if (meter.digestHex() !== expected) throw otherwise;
 }
 
 /** Counts what flows through its filter. One meter serves one stream. */

@@ -1,10 +1,11 @@
 /** Backups that die in the middle: walferry goes on with its own, and the original finds nothing wrong in the result. */
 import { assert, assertEquals, assertIncludes } from "../support/assert.ts";
-import { hasFinalBlocks } from "../support/block_judge.ts";
+import { hasFinalBlocks, hasSameVersion } from "../support/block_judge.ts";
 import { runAs, TestFolder } from "../support/accounts.ts";
 import {
   archiveWith,
   grow,
+  inRestoredCopy,
   killAfterLines,
   killAfterSaves,
   makeCluster,
@@ -101,6 +102,30 @@ testWith(
     }
   },
 );
+
+for (const type of ["incr", "diff"]) {
+  testWith(NEEDS, `what pgbackrest's unfinished ${type} backup lists before it is read is read`, async () => {
+    await using folder = await TestFolder.make();
+    await using cluster = await makeCluster(folder);
+    const stanza = await TestStanza.make(folder, cluster, { global: { "compress-type": "gz" } });
+    await stanza.must("walferry", ["stanza-create"]);
+    await archiveWith(cluster, stanza, "walferry");
+    await cluster.sql(`create table counted(id int, v int) with (fillfactor = 40);
+      insert into counted select g, 0 from generate_series(1, 50000) g`);
+    await cluster.sql("vacuum (freeze) counted");
+    await stanza.must("walferry", ["--type=full", "backup"]);
+    // In place: the size stays, and the WAL of it lies before the backup.
+    const size = await cluster.sql("select pg_relation_size('counted')");
+    await cluster.sql("update counted set v = 1; checkpoint");
+    assertEquals(await cluster.sql("select pg_relation_size('counted')"), size);
+    await killAfterLines(stanza, "pgbackrest", [`--type=${type}`, "backup"], "backup file", 1);
+    await cluster.archiveSegment();
+    const output = await stanza.must("walferry", [`--type=${type}`, "backup"]);
+    if (hasSameVersion()) assertIncludes(output, "resumable backup");
+    const sum = await inRestoredCopy(folder, stanza, "walferry", [], (copy) => copy.sql("select sum(v) from counted"));
+    assertEquals(sum, "50000");
+  });
+}
 
 for (const [dying, next] of [["walferry", "pgbackrest"], ["pgbackrest", "walferry"]] as const) {
   testWith(NEEDS, `a full backup with bundles that ${dying} left half done does not harm that of ${next}`, async () => {

@@ -1,4 +1,5 @@
 /** Tests of block incremental backups need a pgbackrest in which their form is final. */
+import { BACKREST_VERSION } from "../../src/version.ts";
 import type { Program } from "./interop_story.ts";
 import { pgbackrestPath } from "./programs.ts";
 import { hasProgram, skipTest, testWith } from "./requirements.ts";
@@ -25,6 +26,11 @@ export function testWithBlocks(
 export function hasFinalBlocks(): boolean {
   const [major = 0, minor = 0] = judgeVersion()?.split(".").map(Number) ?? [];
   return major > FIRST_FINAL[0] || (major === FIRST_FINAL[0] && minor >= FIRST_FINAL[1]);
+}
+
+/** Whether the real program is of the release whose behaviour walferry has: only of such a one it goes on with unfinished backups. */
+export function hasSameVersion(): boolean {
+  return judgeVersion() === BACKREST_VERSION;
 }
 
 /** Who takes turns with walferry in making blocks: where the original's are others, walferry does all of it. */
