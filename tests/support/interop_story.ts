@@ -9,7 +9,9 @@ export type Program = "walferry" | "pgbackrest";
 
 /** A cluster with everything that makes a layout interesting. */
 export async function makeCluster(folder: TestFolder): Promise<TestCluster> {
-  const cluster = await TestCluster.init(folder, { settings: "archive_mode = on\narchive_command = 'false'" });
+  // Nobody but the test touches files: what is found unchanged is compared between runs.
+  const settings = "archive_mode = on\narchive_command = 'false'\nautovacuum = off";
+  const cluster = await TestCluster.init(folder, { settings });
   const tablespace = await folder.directory("ts", 0o700);
   const linked = await folder.directory("linked", 0o700);
   await runAs(["mv", `${cluster.path}/pg_xact`, `${linked}/pg_xact`]);
