@@ -50,7 +50,7 @@ export function gapLines(gaps: readonly WalGap[]): string[] {
 export function rangeLine({ fromMs, toMs, label, timeline, last }: RecoverableRange): string {
   return `recoverable on timeline ${timeline}: ${timeWithOffset(fromMs)} (${label}) to ${
     timeWithOffset(toMs)
-  } (WAL ${last})`;
+  } at the latest (WAL ${last})`;
 }
 
 function gapLine({ first, last, count, sizeBytes, reason, label }: WalGap): string {

@@ -117,15 +117,18 @@ function spoken({ level }: Pick<Attention, "level">): string {
 }
 
 /** The first question of whoever has lost a cluster. */
-function lead({ repositories }: ReportedStanza, nowMs: number): string {
+function lead({ repositories, lag }: ReportedStanza, nowMs: number): string {
   const best = repositories.flatMap(({ info: { key }, recoverable }) => recoverable.map((one) => ({ key, ...one })))
     .reduce<{ readonly key: number; readonly toMs: number } | undefined>(
       (newest, one) => newest === undefined || one.toMs > newest.toMs ? one : newest,
       undefined,
     );
   if (best === undefined) return "";
-  return `<p>Newest moment to recover to: <strong>${formatLocalTime(best.toMs)}</strong>, ${
-    formatAge(nowMs - best.toMs)
+  // What waits on this host is in no repository.
+  const waitingMs = typeof lag === "object" ? lag.oldestMs : undefined;
+  const latestMs = Math.min(best.toMs, waitingMs ?? Infinity);
+  return `<p>Newest moment to recover to: <strong>${formatLocalTime(latestMs)}</strong> at the latest, ${
+    formatAge(nowMs - latestMs)
   } ago, out of repo${best.key}.</p>`;
 }
 

@@ -24,7 +24,10 @@ export interface RecoverableRange {
   /** First and last segment on this timeline. */
   readonly first: string;
   readonly last: string;
-  /** When the last segment was stored, milliseconds since the epoch: what happened before is in it or before it. */
+  /**
+   * When the last segment was stored, milliseconds since the epoch: nothing in it happened later. Where it was stored long behind its end (archiving
+   * had failed, a repository was filled from another one) the last moment is earlier.
+   */
   readonly toMs: number;
 }
 

@@ -59,18 +59,40 @@ export function checkTargets({ manifest, layout, options, replace }: Preparation
         },
       );
     }
-    if (!replace) assertEmpty(path, target, options);
+    if (!replace) assertEmpty(path, target, options, "try using --delta if this is what you intended.");
+    else if (!isLinkedTo(target, layout)) {
+      // That the data directory was a cluster says nothing of a place that it does not use: another cluster may.
+      assertEmpty(
+        path,
+        target,
+        options,
+        "the data directory has no link to it, so that it may be another cluster's. " +
+          "Choose another place (--tablespace-map, --link-map), or empty it if it is nobody's.",
+      );
+    }
   }
 }
 
-function assertEmpty(path: string, target: RestoreTarget, options: RestoreOptions): void {
+/** Whether the data directory, as it is, has its link to this place. */
+function isLinkedTo(target: RestoreTarget, layout: Layout): boolean {
+  if (target.kind === "base") return true;
+  const name = target.kind === "tablespace" ? `pg_data/${target.name}` : target.name;
+  const link = layout.links.find((one) => one.name === name);
+  if (link === undefined) return false;
+  try {
+    return Deno.realPathSync(layout.linkPath(link)) === Deno.realPathSync(target.path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+function assertEmpty(path: string, target: RestoreTarget, options: RestoreOptions, hint: string): void {
   const tolerated = target.kind === "base"
     ? [PROGRESS_FILE, ...(options.type === "preserve" ? PRESERVED_FILES : [])]
     : [];
   if (namesIn(path).every((name) => tolerated.includes(name))) return;
-  throw new WalferryError("PathNotEmpty", `unable to restore to path '${path}' because it contains files`, {
-    hint: "try using --delta if this is what you intended.",
-  });
+  throw new WalferryError("PathNotEmpty", `unable to restore to path '${path}' because it contains files`, { hint });
 }
 
 /** A tablespace shares its directory with other versions of PostgreSQL; only the part of this one belongs to the backup. */

@@ -412,6 +412,13 @@ testWith(NEEDS, "restore: selected databases, other places for tablespaces and l
   );
   assertEquals(await restored.sql("select 1", "unwanted").then(() => "connected", () => "refused"), "refused");
   await restored.sql("drop database unwanted");
+  await restored.stop();
+
+  // Without the map the tablespace would go where the cluster that runs has its own.
+  const again = ["--delta", `--pg1-path=${target}`, `--link-map=pg_wal=${wal}`, "--type=none", "restore"];
+  expectCode(await stanza.walferry(again), 40, `unable to restore to path '${original}/PG_15`);
+  assertEquals(await cluster.sql("select a from s", "wanted"), "44");
+  expectCode(await stanza.walferry([`--tablespace-map=fast=${elsewhere}`, ...again]), 0, "completed successfully");
 });
 
 for (
