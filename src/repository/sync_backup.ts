@@ -93,12 +93,15 @@ export async function syncBackup(options: SyncBackupOptions): Promise<SyncedBack
   if (remains === undefined) await to.storage.removeTree(to.backupPath(stanza, label));
   const objects = storedObjects(manifest, remains);
   let sizeBytes = 0;
+  const written = new Map<string, number>();
   await inLanes(objects, atOnce, async (object) => {
     signal.throwIfAborted();
     const stored = await copyObject(object, source, cipherPass, options);
+    if (stored > 0) written.set(targetName(object), stored);
     sizeBytes += stored;
   });
   signal.throwIfAborted();
+  await assertWritten(options, written);
   // Copying may have taken hours, and the lock is this host's: what others added or expired meanwhile stays so.
   const nowInfo = await to.loadBackupInfo(stanza);
   if (source.prior !== undefined && !nowInfo.backups.some((entry) => entry.label === source.prior)) {
@@ -239,6 +242,35 @@ function storedObjects(manifest: SyncedManifest, remains: Remains | undefined): 
   return [...objects.values()].sort((a, b) => stored(b) - stored(a));
 }
 
+/** Name of an object below the directory of the backup in the target. */
+function targetName({ targetId, path }: StoredObject): string {
+  return targetId === undefined ? path : `bundle/${targetId}`;
+}
+
+/**
+ * Until its manifest is there a backup that is brought looks like one that was interrupted, and locks are of a host: another host's backup or
+ * expire may have removed it meanwhile.
+ *
+ * @throws WalferryError `LockAcquire`
+ */
+async function assertWritten(
+  { to, stanza, label, signal }: SyncBackupOptions,
+  written: ReadonlyMap<string, number>,
+): Promise<void> {
+  let found = 0;
+  for await (const { name, sizeBytes } of to.storage.list(to.backupPath(stanza, label), { recurse: true, signal })) {
+    if (written.get(name) === sizeBytes) found += 1;
+  }
+  if (found === written.size) return;
+  throw new WalferryError(
+    "LockAcquire",
+    `of ${written.size} files that were brought to backup ${label} in ${to.name} ${
+      written.size - found
+    } are not there any more`,
+    { hint: "does another host back up, or expire, in this repository? Run the command again." },
+  );
+}
+
 /** @returns stored bytes. The files' entries say afterwards how they are stored. */
 async function copyObject(
   object: StoredObject,
@@ -248,7 +280,7 @@ async function copyObject(
 ): Promise<number> {
   const path = `${from.backupPath(stanza, label)}/${object.path}`;
   const { targetId } = object;
-  const target = `${to.backupPath(stanza, label)}/${targetId === undefined ? object.path : `bundle/${targetId}`}`;
+  const target = `${to.backupPath(stanza, label)}/${targetName(object)}`;
   if (await remains?.prepare(target, object.files)) return 0;
   const framing: Framing = object.bundleId !== undefined && source.bundleRaw ? "raw" : "normal";
   let written = 0;
