@@ -66,7 +66,7 @@ function outcomeLines({ lostBackups, ranges }: RepairOutcome, damages: number): 
       ? "  after the repair: nothing is missing or damaged"
       : `  after the repair: ${damages} missing or damaged`,
     ...(lostBackups.length === 0 ? [] : [`    cannot be restored: ${lostBackups.join(", ")}`]),
-    ...(ranges.length === 0 ? ["    no moment can be recovered to"] : []),
+    ...(ranges.length === 0 ? ["    no range of moments can be recovered to"] : []),
     ...ranges.map(({ archiveId, range }) => `    ${archiveId}: ${rangeLine(range)}`),
   ];
 }
