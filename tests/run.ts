@@ -21,6 +21,12 @@ const SUITES: readonly Suite[] = [
   { name: "fuzz", path: "tests/fuzz", what: "damaged and hostile input" },
   { name: "faults", path: "tests/faults", what: "full disks, failing syncs, kills", lane: 1 },
   { name: "e2e", path: "tests/e2e", what: "the executable against real PostgreSQL", lane: 1 },
+  {
+    name: "verify",
+    path: "tests/verify",
+    what: "what verify finds and repair mends, beside the real pgbackrest",
+    lane: 1,
+  },
   { name: "interop", path: "tests/interop", what: "both directions against the real pgbackrest", lane: 2 },
 ];
 
