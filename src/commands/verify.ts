@@ -38,7 +38,7 @@ export async function verify(options: VerifyOptions, context: CommandContext): P
     failures = failures.filter(({ error }) => !isWalferryError(error, "BackupSetInvalid"));
   }
   if (options.output === "json") context.output(renderReportsJson(reports, options.repositories.length > 1));
-  if (options.exit === "strict") throwDamage(reports, options.output === "none");
+  if (options.exit === "strict") throwDamage(reports, failures, options.output === "none");
   throwFailures(failures, options.repositories.length > 1);
   return 0;
 }
@@ -63,7 +63,12 @@ async function verifyOne(
   return report;
 }
 
-function throwDamage(reports: readonly VerifyReport[], tellFirst: boolean): void {
+/** Damage that is certain counts more than what could not be asked, which is told with it. */
+function throwDamage(
+  reports: readonly VerifyReport[],
+  failures: readonly RepositoryFailure[],
+  tellFirst: boolean,
+): void {
   const damaged = reports.filter((report) => !isSound(report));
   if (damaged.length === 0) return;
   const lines = damaged.map(({ repositoryKey, findings }) => {
@@ -72,7 +77,7 @@ function throwDamage(reports: readonly VerifyReport[], tellFirst: boolean): void
     return `repo${repositoryKey}: ${damages} ${damages === 1 ? "thing is" : "things are"} missing or damaged` +
       (tellFirst && first !== undefined ? `, first: ${first.path}: ${first.message}` : "");
   });
-  throw new WalferryError("RepositoryDamaged", lines.join("\n"), {
+  throw new WalferryError("RepositoryDamaged", [...lines, ...failures.map(describeFailure)].join("\n"), {
     hint: "a restore could need it. Take a new full backup, and look at the store.",
   });
 }

@@ -334,6 +334,8 @@ testWith(NEEDS, "verify looks at every repository, whatever becomes of one of th
   const damaged = await quietly("--quick");
   assertEquals(damaged.code, DAMAGED, "damage that is certain counts more than what is not known");
   assertEquals(damaged.stdout.match(/^(repo|status): \w+$/gm), ["repo: 2", "status: error", "repo: 3", "status: ok"]);
+  const told = await stanza.walferry(["--quick", "verify"]);
+  assertIncludes(told.stdout + told.stderr, "repo1: [FileMissingError]");
   await runAs(["mv", `${first}.away`, first]);
   // The original looks at the first one.
   assertEquals(await runUnder("pgbackrest", folder, [`--config=${stanza.config}`, "--stanza=main", "verify"]), 0);
