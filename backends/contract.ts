@@ -47,6 +47,8 @@ export interface StorageFeatures {
   readonly conditionalWrite: boolean;
   /** Largest number of names that one removal request takes; 1 where the store has no batches. */
   readonly removeBatch: number;
+  /** `write` is done with each chunk of its source before it asks for the next: the next one may be in the same memory. */
+  readonly chunksPass: boolean;
 }
 
 export interface ListOptions {
@@ -83,6 +85,8 @@ export interface WriteOptions {
    * many files call {@link Storage.syncPath} once per directory instead. The content is always durable.
    */
   readonly syncDirectory?: boolean;
+  /** Nobody will read it soon: a store on this host may keep a long content out of the page cache. */
+  readonly uncached?: boolean;
   /** Fail with `FileExists` when the name exists. Only where `features.conditionalWrite`; otherwise an `Assert` error. */
   readonly ifAbsent?: boolean;
   /** Modification time to give to the file, seconds since the epoch; ignored by stores that set their own. */

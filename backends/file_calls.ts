@@ -11,6 +11,7 @@ export interface FileCalls {
   names(directory: string): string[] | Promise<string[]>;
   open(path: string, options: Deno.OpenOptions): Deno.FsFile | Promise<Deno.FsFile>;
   seek(file: Deno.FsFile, offsetBytes: number): number | Promise<number>;
+  size(file: Deno.FsFile): number | Promise<number>;
   read(file: Deno.FsFile, buffer: Uint8Array): number | null | Promise<number | null>;
   write(file: Deno.FsFile, bytes: Uint8Array): number | Promise<number>;
   sync(file: Deno.FsFile): void | Promise<void>;
@@ -30,6 +31,7 @@ export const directCalls: FileCalls = {
   names: (directory) => [...Deno.readDirSync(directory)].map(({ name }) => name),
   open: Deno.openSync,
   seek: (file, offsetBytes) => file.seekSync(offsetBytes, Deno.SeekMode.Start),
+  size: (file) => file.statSync().size,
   read: (file, buffer) => file.readSync(buffer),
   write: (file, bytes) => file.writeSync(bytes),
   sync: (file) => file.syncSync(),
@@ -82,6 +84,7 @@ export function limitedCalls(limitMs: number): FileCalls {
       }),
     open: (path, options) => within(() => Deno.open(path, options), (file) => file.close()),
     seek: (file, offsetBytes) => within(() => file.seek(offsetBytes, Deno.SeekMode.Start)),
+    size: (file) => within(async () => (await file.stat()).size),
     read: (file, buffer) => within(() => file.read(buffer)),
     write: (file, bytes) => within(() => file.write(bytes)),
     sync: (file) => within(() => file.sync()),

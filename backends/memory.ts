@@ -22,6 +22,7 @@ export class MemoryStorage implements Storage {
     hardlinks: false,
     conditionalWrite: true,
     removeBatch: 1000,
+    chunksPass: false,
   };
   readonly location: string;
   readonly #files: MemoryFiles;

@@ -4,6 +4,7 @@
  */
 import { type ErrorKind, WalferryError } from "../src/errors.ts";
 import type { ByteStream } from "../src/stream/byte_stream.ts";
+import type { FileSink } from "../src/stream/file_sink.ts";
 import type { PosixStorageConfig } from "./config.ts";
 import type {
   EntryType,
@@ -22,6 +23,8 @@ const FILE_MODE = 0o640;
 const PATH_MODE = 0o750;
 /** Chunk of a read in bytes. */
 const READ_BYTES = 512 * 1024;
+/** Read where a file should have ended, in bytes. */
+const END_BYTES = 1024;
 
 export class PosixStorage implements Storage {
   readonly type: "posix" | "cifs";
@@ -36,7 +39,14 @@ export class PosixStorage implements Storage {
     this.location = config.path;
     this.#calls = config.callLimitMs === undefined ? directCalls : limitedCalls(config.callLimitMs);
     const links = config.type === "posix";
-    this.features = { directories: true, symlinks: links, hardlinks: links, conditionalWrite: links, removeBatch: 1 };
+    this.features = {
+      directories: true,
+      symlinks: links,
+      hardlinks: links,
+      conditionalWrite: links,
+      removeBatch: 1,
+      chunksPass: true,
+    };
   }
 
   async *list(path: string, options: ListOptions = {}): AsyncGenerator<StorageEntry> {
@@ -115,7 +125,14 @@ export class PosixStorage implements Storage {
     const file = await this.#createTemporary(temporary, parent);
     try {
       try {
-        await writeAll(file, source, absolute, options, this.#calls);
+        const sink = options.uncached && this.#calls === directCalls ? await sinkFor(file, temporary) : undefined;
+        try {
+          const put = sink === undefined ? putBy(this.#calls, file) : (chunk: Uint8Array) => sink.write(chunk);
+          await writeAll(put, source, absolute, options);
+          if (sink !== undefined) await guard("FileWrite", `unable to write '${absolute}'`, () => sink.flush());
+        } finally {
+          sink?.[Symbol.dispose]();
+        }
         await guard("FileSync", `unable to sync file '${temporary}'`, () => this.#calls.sync(file));
       } finally {
         file.close();
@@ -298,18 +315,22 @@ class OpenFileStream implements ByteStream {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    const { chunksPass, offsetBytes = 0, lengthBytes = Infinity, signal } = this.#options;
+    const what = `unable to read '${this.#absolute}'`;
     try {
-      const shared = this.#options.chunksPass
-        ? new Uint8Array(Math.min(READ_BYTES, this.#options.lengthBytes ?? Infinity))
-        : undefined;
-      for (let left = this.#options.lengthBytes ?? Infinity; left > 0;) {
-        this.#options.signal?.throwIfAborted();
-        const wanted = Math.min(READ_BYTES, left);
+      // Small files are many: each gets memory of its own size. The size is no promise, so the end is asked for with a few bytes more.
+      const sizeBytes = await guard("FileRead", what, () => this.#calls.size(this.#file));
+      let expected = Math.max(0, sizeBytes - offsetBytes);
+      let shared: Uint8Array | undefined;
+      for (let left = lengthBytes; left > 0;) {
+        signal?.throwIfAborted();
+        const wanted = Math.min(READ_BYTES, left, Math.max(expected, END_BYTES));
+        if (chunksPass) shared ??= new Uint8Array(wanted);
         const buffer = shared?.subarray(0, wanted) ?? new Uint8Array(wanted);
-        const read = () => this.#calls.read(this.#file, buffer);
-        const count = await guard("FileRead", `unable to read '${this.#absolute}'`, read);
+        const count = await guard("FileRead", what, () => this.#calls.read(this.#file, buffer));
         if (count === null) return;
         left -= count;
+        expected -= count;
         yield buffer.subarray(0, count);
       }
     } finally {
@@ -318,20 +339,29 @@ class OpenFileStream implements ByteStream {
   }
 }
 
+/** Loaded only where long files are written: short commands start sooner without. */
+async function sinkFor(file: Deno.FsFile, path: string): Promise<FileSink> {
+  const { FileSink } = await import("../src/stream/file_sink.ts");
+  return new FileSink(file, path, true);
+}
+
+function putBy(calls: FileCalls, file: Deno.FsFile): (chunk: Uint8Array) => Promise<void> {
+  return async (chunk) => {
+    for (let at = 0; at < chunk.length;) at += await calls.write(file, chunk.subarray(at));
+  };
+}
+
 async function writeAll(
-  file: Deno.FsFile,
+  write: (chunk: Uint8Array) => void | Promise<void>,
   source: Uint8Array | ByteStream,
   absolute: string,
   options: WriteOptions,
-  calls: FileCalls,
 ): Promise<void> {
   const expected = source instanceof Uint8Array ? undefined : options.lengthBytes;
   let written = 0;
   const put = async (chunk: Uint8Array) => {
     options.signal?.throwIfAborted();
-    await guard("FileWrite", `unable to write '${absolute}'`, async () => {
-      for (let at = 0; at < chunk.length;) at += await calls.write(file, chunk.subarray(at));
-    });
+    await guard("FileWrite", `unable to write '${absolute}'`, () => write(chunk));
     written += chunk.length;
     if (expected !== undefined && written > expected) {
       throw new WalferryError("FileWrite", `unable to write '${absolute}': more than the ${expected} bytes announced`);

@@ -33,6 +33,7 @@ export class SftpStorage implements Storage {
     // Not every server refuses a name that is taken.
     conditionalWrite: false,
     removeBatch: 1,
+    chunksPass: false,
   };
   readonly location: string;
   readonly #root: string;

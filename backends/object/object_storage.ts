@@ -44,6 +44,7 @@ export class ObjectStorage implements Storage {
       hardlinks: false,
       conditionalWrite: driver.conditionalWrite,
       removeBatch: driver.removeBatch,
+      chunksPass: false,
     };
   }
 

@@ -88,7 +88,7 @@ async function readSegment(
     return { path, name, checksum: sha1Hex(bytes), sizeBytes, bytes };
   }
   const meter = new Sha1Meter();
-  await drain(meter.through(readFileStream(path)));
+  await drain(meter.through(readFileStream(path, { chunksPass: true })));
   if (meter.sizeBytes !== sizeBytes) throw changedWhileRead(path);
   return { path, name, checksum: meter.digestHex(), sizeBytes, bytes: undefined };
 }

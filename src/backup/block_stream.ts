@@ -95,7 +95,7 @@ export class BlockStream {
     const { compress, cipherPass } = this.#storing;
     const content = this.#open!.subarray(0, this.#openBytes);
     const compressed = await compressBytes(compress, content, "raw");
-    const stored = cipherPass === undefined ? compressed : encryptBytes(cipherPass, compressed, "raw");
+    const stored = cipherPass === undefined ? compressed : await encryptBytes(cipherPass, compressed, "raw");
     const storedBytes = stored.length;
     yield stored;
     for (const at of this.#openAt) {
@@ -110,7 +110,7 @@ export class BlockStream {
   async *#storeMap(): AsyncGenerator<Uint8Array> {
     const { shape, cipherPass } = this.#storing;
     const map = renderBlockMap(this.#items, shape);
-    const stored = cipherPass === undefined ? map : encryptBytes(cipherPass, map, "raw");
+    const stored = cipherPass === undefined ? map : await encryptBytes(cipherPass, map, "raw");
     this.#mapBytes = stored.length;
     yield* streamOf(stored);
   }

@@ -59,7 +59,7 @@ export class BundleWriter {
 
   #begin(): Promise<void> {
     // The name becomes durable with its directory, which is synced once for all files before the manifest is written.
-    const written = this.#storage.write(this.#path, this.#stream, { syncDirectory: false });
+    const written = this.#storage.write(this.#path, this.#stream, { syncDirectory: false, uncached: true });
     // Members that are on their way must not wait for a store that has given up.
     written.catch((error: unknown) => this.#stream.close(error));
     return written;

@@ -30,8 +30,12 @@ export interface ClusterFileSettings {
 
 /** An opened file of the cluster. */
 export interface ClusterFile extends Disposable {
-  /** Its content from the start; each call reads anew, and only one reading goes on at a time. @throws WalferryError `FileRead` */
-  content(): ByteStream;
+  /**
+   * Its content from the start; each call reads anew, and only one reading goes on at a time.
+   * @param chunksPass the reader is done with each chunk before it asks for the next, which is in the same memory
+   * @throws WalferryError `FileRead`
+   */
+  content(chunksPass: boolean): ByteStream;
   /** All of its content at once; for small files. @throws WalferryError `FileRead` */
   whole(): Uint8Array;
   /** A part of it as it is now, beside the reading that goes on; `undefined` when it is gone. */
@@ -66,10 +70,12 @@ class OrdinaryFile implements ClusterFile {
     this.#file = openForRead(path);
   }
 
-  async *content(): AsyncGenerator<Uint8Array> {
+  async *content(chunksPass: boolean): AsyncGenerator<Uint8Array> {
     this.#seek(this.#file, 0);
+    const shared = chunksPass ? new Uint8Array(Math.min(this.#bufferBytes, this.#sizeBytes)) : undefined;
     for (let left = this.#sizeBytes; left > 0;) {
-      const buffer = new Uint8Array(Math.min(this.#bufferBytes, left));
+      const wantedBytes = Math.min(this.#bufferBytes, left);
+      const buffer = shared?.subarray(0, wantedBytes) ?? new Uint8Array(wantedBytes);
       const count = readFully(this.#file, buffer, this.#path);
       if (count > 0) yield buffer.subarray(0, count);
       if (count < buffer.length) return;

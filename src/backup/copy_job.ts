@@ -96,7 +96,7 @@ async function copyFile(
   const whole = isSmall && isRead ? file.whole() : undefined;
   const known = whole === undefined ? undefined : { sizeBytes: whole.length, checksum: sha1Hex(whole) };
   const found = isCompared
-    ? known ?? await contentOf(file.content())
+    ? known ?? await contentOf(file.content(true))
     : isBundled && whole?.length === 0
     ? known
     : undefined;
@@ -227,8 +227,11 @@ async function store(
   const checker = checkerOf(destinations, request, file);
   const plain = new Sha1Meter();
   const failure: { error?: unknown } = {};
-  const read = pipeline(watched(file.content(), checker, advance, failure), plain.through);
-  const stored = await storeAll(read, placesOf(destinations, request), request);
+  const places = placesOf(destinations, request);
+  // A bundle gathers members, and stores that are far away send chunks while they take the next.
+  const chunksPass = places.every(({ bundle, storage }) => bundle === undefined && storage.features.chunksPass);
+  const read = pipeline(watched(file.content(chunksPass), checker, advance, failure), plain.through);
+  const stored = await storeAll(read, places, request);
   // A source that failed is no fault of the repositories, which all report it.
   if (failure.error !== undefined) throw failure.error;
   if (stored.every(({ status }) => status === "failed")) return failed(stored);

@@ -129,7 +129,7 @@ async function storeOne(compressed: ByteStream, place: Place, request: CopyReque
     if (bundle !== undefined) bundleOffset = await bundle.append(bytes);
     else {
       // The name becomes durable with its directory, which is synced once for all files before the manifest is written.
-      await storage.write(storedPath(target, request), bytes, { syncDirectory: false });
+      await storage.write(storedPath(target, request), bytes, { syncDirectory: false, uncached: true });
     }
   } catch (error) {
     return { key: target.key, status: "failed", error: serializeError(error) };
@@ -159,7 +159,7 @@ async function storeOneWhole(compressed: Uint8Array, place: Place, request: Copy
   const { target, storage, bundle, framing } = place;
   const { key, cipherPass } = target;
   try {
-    const bytes = cipherPass === undefined ? compressed : encryptBytes(cipherPass, compressed, framing);
+    const bytes = cipherPass === undefined ? compressed : await encryptBytes(cipherPass, compressed, framing);
     const checksum = isTransformed(target) ? sha1Hex(bytes) : undefined;
     const bundleOffset = await bundle?.append(bytes);
     if (bundle === undefined) await storage.write(storedPath(target, request), bytes, { syncDirectory: false });
@@ -213,7 +213,7 @@ async function writeUnlessEmpty(storage: Storage, path: string, bytes: ByteStrea
   const rest = bytes[Symbol.asyncIterator]();
   try {
     const first = await rest.next();
-    if (!first.done) await storage.write(path, withFirst(first.value, rest), options);
+    if (!first.done) await storage.write(path, withFirst(first.value, rest), { ...options, uncached: true });
   } finally {
     await rest.return?.();
   }

@@ -13,13 +13,13 @@ import { decryptBytes, decryptFilter } from "../stream/cipher.ts";
 import { decompressBytes, decompressFilter } from "../stream/compress.ts";
 import type { CompressType } from "../stream/compress_type.ts";
 import { Sha1Meter } from "../stream/hash.ts";
+import { FileSink } from "../stream/file_sink.ts";
 import { PartReader } from "../stream/part_reader.ts";
 import { collect, drain, readFileStream } from "../stream/sources.ts";
 import { planBlockReads, type PlannedRead, type PlannedSuperBlock } from "./block_plan.ts";
 import { attempt } from "./local_files.ts";
 import type { Readable } from "./near_reads.ts";
 import type { BlockSource } from "./write_request.ts";
-import { writeAll } from "./write_all.ts";
 import { writeSparsely } from "./zero_runs.ts";
 
 /** Super blocks up to this size are taken apart in memory. Bytes. */
@@ -55,13 +55,27 @@ export async function writeBlocks(writing: BlockWriting): Promise<string> {
   const place = { path: source.path, offsetBytes: source.offsetBytes!, lengthBytes: source.lengthBytes!, shape };
   const items = await readBlockMap(storage, place, source.cipherPass, sizeBytes);
   const reads = planBlockReads(items, (item, fileBlock) => !isThere(item, existing[fileBlock]));
-  const output = new BlockOutput(writing);
+  using output = new BlockOutput(writing, isForward(reads));
   const bytesOf = (fileBlock: number) => Math.min(shape.blockBytes, sizeBytes - fileBlock * shape.blockBytes);
   // What is there already counts at once, so that the end is everything.
   items.forEach((item, fileBlock) => isThere(item, existing[fileBlock]) && advance(bytesOf(fileBlock)));
   for (const read of reads) await fetchBlocks(read, writing, output);
-  attempt("FileWrite", `unable to write '${path}'`, () => file.truncateSync(sizeBytes));
+  attempt("FileWrite", `unable to write '${path}'`, () => {
+    output.flush();
+    file.truncateSync(sizeBytes);
+  });
   return output.digestHex() ?? await digestOf(path);
+}
+
+/** Whether the file is written from its front to its end. */
+function isForward(reads: readonly PlannedRead[]): boolean {
+  let next = 0;
+  for (const { superBlocks } of reads) {
+    for (const { blocks } of superBlocks) {
+      for (const { fileBlock } of blocks) if (fileBlock !== next++) return false;
+    }
+  }
+  return true;
 }
 
 function isThere({ checksum }: BlockMapItem, existing: Uint8Array | undefined): boolean {
@@ -165,7 +179,7 @@ async function wholeContentOf(
   sizeBytes: number,
   { cipherPass, compressType }: BlockWriting["source"],
 ): Promise<Uint8Array> {
-  const compressed = cipherPass === undefined ? stored : decryptBytes(cipherPass, stored, "raw");
+  const compressed = cipherPass === undefined ? stored : await decryptBytes(cipherPass, stored, "raw");
   return await decompressBytes(compressType, compressed, sizeBytes, "raw");
 }
 
@@ -180,23 +194,23 @@ function endsEarly(name: string): WalferryError {
 }
 
 /** The local file. What is written front to back is hashed on the way. */
-class BlockOutput {
-  readonly #file: Deno.FsFile;
+class BlockOutput implements Disposable {
+  readonly #sink: FileSink;
   readonly #path: string;
   readonly #blockBytes: number;
   readonly #sizeBytes: number;
   /** Zeros need not be written where nothing was before. */
-  readonly #write: typeof writeSparsely | typeof writeAll;
+  readonly #isEmpty: boolean;
   readonly #hash = createHash("sha1");
   #hashedBytes = 0;
-  #cursor = 0;
 
-  constructor({ file, path, blocks, sizeBytes, existing }: BlockWriting) {
-    this.#file = file;
+  /** @param isForward whether it is written from front to end, so that nobody must read it again for its hash */
+  constructor({ file, path, blocks, sizeBytes, existing }: BlockWriting, isForward: boolean) {
+    this.#sink = new FileSink(file, path, isForward);
     this.#path = path;
     this.#blockBytes = blocks.shape.blockBytes;
     this.#sizeBytes = sizeBytes;
-    this.#write = existing === undefined ? writeSparsely : writeAll;
+    this.#isEmpty = existing === undefined;
   }
 
   /** Writes some blocks, of which only the last of the file may be short. */
@@ -206,14 +220,23 @@ class BlockOutput {
       const which = count === 1 ? `block ${fileBlock}` : `blocks ${fileBlock}-${fileBlock + count - 1}`;
       throw new WalferryError("Format", `${which} of '${this.#path}': ${bytes.length} bytes`);
     }
-    if (offset !== this.#cursor) {
-      attempt("FileWrite", `unable to seek in '${this.#path}'`, () => this.#file.seekSync(offset, Deno.SeekMode.Start));
-    }
-    this.#write(this.#file, bytes, this.#path);
-    this.#cursor = offset + bytes.length;
+    attempt("FileWrite", `unable to write '${this.#path}'`, () => {
+      this.#sink.seek(offset);
+      if (this.#isEmpty) writeSparsely(this.#sink, bytes);
+      else this.#sink.write(bytes);
+    });
     if (offset !== this.#hashedBytes) return;
     this.#hash.update(bytes);
-    this.#hashedBytes = this.#cursor;
+    this.#hashedBytes = offset + bytes.length;
+  }
+
+  /** Writes what was gathered. @throws the runtime's own errors */
+  flush(): void {
+    this.#sink.flush();
+  }
+
+  [Symbol.dispose](): void {
+    this.#sink[Symbol.dispose]();
   }
 
   /** `undefined` when the file was not written front to back. */
@@ -224,6 +247,6 @@ class BlockOutput {
 
 async function digestOf(path: string): Promise<string> {
   const meter = new Sha1Meter();
-  await drain(meter.through(readFileStream(path)));
+  await drain(meter.through(readFileStream(path, { chunksPass: true })));
   return meter.digestHex();
 }

@@ -10,6 +10,7 @@ import { type ByteStream, pipeline } from "../stream/byte_stream.ts";
 import { decryptBytes, decryptFilter } from "../stream/cipher.ts";
 import { decompressBytes, decompressFilter } from "../stream/compress.ts";
 import { sha1Hex, Sha1Meter } from "../stream/hash.ts";
+import { FileSink } from "../stream/file_sink.ts";
 import { collect } from "../stream/sources.ts";
 import { writeBlocks } from "./block_writer.ts";
 import { examine, type Existing } from "./existing_file.ts";
@@ -211,22 +212,28 @@ async function writeStream(
   advance: Advance,
 ): Promise<string> {
   const meter = new Sha1Meter();
+  const what = `unable to write '${path}'`;
+  using sink = new FileSink(file, path, true);
   let isLastWritten = true;
   for await (const chunk of meter.through(content)) {
-    isLastWritten = writeSparsely(file, chunk, path);
+    isLastWritten = attempt("FileWrite", what, () => writeSparsely(sink, chunk));
     advance(chunk.length);
     if (meter.sizeBytes > sizeBytes) break;
   }
-  if (!isLastWritten) truncate(file, path, sizeBytes);
+  attempt("FileWrite", what, () => {
+    sink.flush();
+    if (!isLastWritten) file.truncateSync(sizeBytes);
+  });
   return meter.digestHex();
 }
 
 function writeContent(file: Deno.FsFile, content: Uint8Array, path: string, sizeBytes: number): void {
-  if (!writeSparsely(file, content, path)) truncate(file, path, sizeBytes);
-}
-
-function truncate(file: Deno.FsFile, path: string, sizeBytes: number): void {
-  attempt("FileWrite", `unable to write '${path}'`, () => file.truncateSync(sizeBytes));
+  using sink = new FileSink(file, path, false);
+  attempt("FileWrite", `unable to write '${path}'`, () => {
+    const isLastWritten = writeSparsely(sink, content);
+    sink.flush();
+    if (!isLastWritten) file.truncateSync(sizeBytes);
+  });
 }
 
 /** A link or a special file must not be written through. */
@@ -239,7 +246,7 @@ function removeUnlessFile(path: string): void {
 
 async function contentOf(source: StoredSource, reads: Readable): Promise<ByteStream> {
   const { path, offsetBytes, lengthBytes, cipherPass, compressType, framing } = source;
-  const stored = await reads.read(path, { offsetBytes, lengthBytes });
+  const stored = await reads.read(path, { offsetBytes, lengthBytes, chunksPass: true });
   if (stored === undefined) throw missing(source, reads);
   const decrypt = cipherPass === undefined ? [] : [decryptFilter(cipherPass, framing)];
   return pipeline(stored, ...decrypt, decompressFilter(compressType, framing));
@@ -254,7 +261,7 @@ async function wholeContentOf(source: StoredSource, reads: NearReads, sizeBytes:
     stored = stream && await collect(stream, WHOLE_STORED_BYTES);
   }
   if (stored === undefined) throw missing(source, reads);
-  const plain = cipherPass === undefined ? stored : decryptBytes(cipherPass, stored, framing);
+  const plain = cipherPass === undefined ? stored : await decryptBytes(cipherPass, stored, framing);
   return await decompressBytes(compressType, plain, sizeBytes, framing);
 }
 

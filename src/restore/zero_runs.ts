@@ -1,25 +1,24 @@
 /** Writing content without its long runs of zeros: they become holes, which take no room and no time. */
-import { attempt } from "./local_files.ts";
-import { writeAll } from "./write_all.ts";
+import type { FileSink } from "../stream/file_sink.ts";
 
 /** Zeros shorter than this are written: holes between them would only scatter the file. Bytes, and a multiple of 4. */
 const RUN_BYTES = 64 * 1024;
 
 /**
- * Writes bytes where the cursor of a file is, which has nothing but zeros (or its end) there; the cursor is behind them afterwards.
+ * Writes the next bytes of a file that has nothing but zeros (or its end) there.
  *
  * @returns whether the last byte was written; when not, the file must be given its length in the end
- * @throws WalferryError `FileWrite`
+ * @throws the runtime's own errors
  */
-export function writeSparsely(file: Deno.FsFile, bytes: Uint8Array, path: string): boolean {
+export function writeSparsely(sink: FileSink, bytes: Uint8Array): boolean {
   let from = 0;
   for (let at = 0; at + RUN_BYTES <= bytes.length; at += RUN_BYTES) {
     if (!isZero(bytes.subarray(at, at + RUN_BYTES))) continue;
-    if (at > from) writeAll(file, bytes.subarray(from, at), path);
+    if (at > from) sink.write(bytes.subarray(from, at));
     from = at + RUN_BYTES;
-    attempt("FileWrite", `unable to seek in '${path}'`, () => file.seekSync(RUN_BYTES, Deno.SeekMode.Current));
+    sink.skip(RUN_BYTES);
   }
-  if (from < bytes.length) writeAll(file, bytes.subarray(from), path);
+  if (from < bytes.length) sink.write(bytes.subarray(from));
   return from < bytes.length;
 }
 

@@ -1,8 +1,9 @@
 /**
  * The one shape in which bytes travel through walferry, and the plumbing that knows nothing of their meaning.
  *
- * Ownership: a chunk that was handed over is never touched again by the one who made it. Back-pressure is the iteration
- * itself: nobody produces a chunk before the consumer asks for it.
+ * Ownership: a chunk that was handed over is never touched again by the one who made it, unless its reader asked for chunks that pass:
+ * then it is the reader's until he asks for the next. Filters are done with a chunk before they ask for the next, so that they keep that
+ * promise whoever made it. Back-pressure is the iteration itself: nobody produces a chunk before the consumer asks for it.
  */
 
 /** A sequence of owned chunks, read once, from the front. */

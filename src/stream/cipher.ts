@@ -3,6 +3,7 @@
  * authentication in it; whoever reads verifies a SHA-1 behind it.
  */
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from "node:crypto";
+import { decryptFinal, decryptPieces, encryptFinal, encryptPieces, importCbcKey } from "./cbc.ts";
 import { WalferryError } from "../errors.ts";
 import type { ByteStream, Filter } from "./byte_stream.ts";
 import { concatenate } from "./sources.ts";
@@ -14,8 +15,8 @@ const MAGIC = new TextEncoder().encode("Salted__");
 const SALT_BYTES = 8;
 const KEY_BYTES = 32;
 const IV_BYTES = 16;
-/** One update of a megabyte runs at half the speed of updates of this size. */
-const UPDATE_BYTES = 128 * 1024;
+/** Up to this size the steps around Web Crypto's calls cost more than they save. Bytes. */
+const SMALL_BYTES = 16 * 1024;
 
 /** A new passphrase for a level below the user's: 48 random bytes as base64, 64 characters. */
 export function generateCipherPass(): string {
@@ -40,29 +41,25 @@ function deriveKey(passphrase: string, salt: Uint8Array): { key: Uint8Array; iv:
 export function encryptFilter(passphrase: string, framing: Framing = "normal"): Filter {
   return async function* (source: ByteStream) {
     const salt = new Uint8Array(randomBytes(SALT_BYTES));
+    yield headerOf(salt, framing);
     const { key, iv } = deriveKey(passphrase, salt);
-    const cipher = createCipheriv("aes-256-cbc", key, iv);
-    yield framing === "raw" ? salt : concatenate([MAGIC, salt], MAGIC.length + SALT_BYTES);
-    for await (const chunk of source) {
-      for (let from = 0; from < chunk.length; from += UPDATE_BYTES) {
-        const piece = cipher.update(chunk.subarray(from, from + UPDATE_BYTES));
-        if (piece.length > 0) yield piece;
-      }
-    }
-    yield cipher.final();
+    yield* encryptPieces(await importCbcKey(key), iv, source);
   };
 }
 
 /** Encrypts bytes at hand with a fresh salt. */
-export function encryptBytes(passphrase: string, bytes: Uint8Array, framing: Framing = "normal"): Uint8Array {
+export async function encryptBytes(
+  passphrase: string,
+  bytes: Uint8Array,
+  framing: Framing = "normal",
+): Promise<Uint8Array> {
   const salt = new Uint8Array(randomBytes(SALT_BYTES));
   const { key, iv } = deriveKey(passphrase, salt);
-  const cipher = createCipheriv("aes-256-cbc", key, iv);
-  const pieces: Uint8Array[] = framing === "raw" ? [salt] : [MAGIC, salt];
-  for (let from = 0; from < bytes.length; from += UPDATE_BYTES) {
-    pieces.push(cipher.update(bytes.subarray(from, from + UPDATE_BYTES)));
-  }
-  pieces.push(cipher.final());
+  const pieces = [headerOf(salt, framing)];
+  if (bytes.length <= SMALL_BYTES) {
+    const cipher = createCipheriv("aes-256-cbc", key, iv);
+    pieces.push(cipher.update(bytes), cipher.final());
+  } else pieces.push(await encryptFinal(await importCbcKey(key), iv, bytes));
   return concatenate(pieces, pieces.reduce((total, { length }) => total + length, 0));
 }
 
@@ -73,59 +70,67 @@ export function encryptBytes(passphrase: string, bytes: Uint8Array, framing: Fra
 export function decryptFilter(passphrase: string, framing: Framing = "normal"): Filter {
   return async function* (source: ByteStream) {
     const headerBytes = framing === "raw" ? SALT_BYTES : MAGIC.length + SALT_BYTES;
-    let header = new Uint8Array(0);
-    let decipher: ReturnType<typeof createDecipheriv> | undefined;
-    for await (const chunk of source) {
-      let body = chunk;
-      if (decipher === undefined) {
-        header = new Uint8Array(concatenate([header, chunk], header.length + chunk.length));
-        if (header.length < headerBytes) continue;
-        body = header.subarray(headerBytes);
-        decipher = openCipher(passphrase, header.subarray(0, headerBytes), framing);
+    const rest = source[Symbol.asyncIterator]();
+    try {
+      let header: Uint8Array = new Uint8Array(0);
+      while (header.length < headerBytes) {
+        const next = await rest.next();
+        if (next.done) throw headerMissing();
+        header = Uint8Array.from(concatenate([header, next.value], header.length + next.value.length));
       }
-      for (let from = 0; from < body.length; from += UPDATE_BYTES) {
-        const piece = decipher.update(body.subarray(from, from + UPDATE_BYTES));
-        if (piece.length > 0) yield piece;
-      }
+      const { key, iv } = openHeader(passphrase, header.subarray(0, headerBytes), framing);
+      const body = withFirst(header.subarray(headerBytes), rest);
+      yield* decryptPieces(await importCbcKey(key), iv, body, flushFailed);
+    } finally {
+      await rest.return?.();
     }
-    if (decipher === undefined) throw headerMissing();
-    const last = lastOf(decipher);
-    if (last.length > 0) yield last;
   };
 }
 
+async function* withFirst(first: Uint8Array, rest: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield first;
+  for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
+}
+
 /** Decrypts bytes at hand. @throws as {@link decryptFilter} */
-export function decryptBytes(passphrase: string, bytes: Uint8Array, framing: Framing = "normal"): Uint8Array {
+export async function decryptBytes(
+  passphrase: string,
+  bytes: Uint8Array,
+  framing: Framing = "normal",
+): Promise<Uint8Array> {
   const headerBytes = framing === "raw" ? SALT_BYTES : MAGIC.length + SALT_BYTES;
   if (bytes.length < headerBytes) throw headerMissing();
-  const decipher = openCipher(passphrase, bytes.subarray(0, headerBytes), framing);
-  const pieces: Uint8Array[] = [];
-  for (let from = headerBytes; from < bytes.length; from += UPDATE_BYTES) {
-    pieces.push(decipher.update(bytes.subarray(from, from + UPDATE_BYTES)));
+  const { key, iv } = openHeader(passphrase, bytes.subarray(0, headerBytes), framing);
+  const body = bytes.subarray(headerBytes);
+  if (body.length > SMALL_BYTES) return await decryptFinal(await importCbcKey(key), iv, body, flushFailed);
+  const decipher = createDecipheriv("aes-256-cbc", key, iv);
+  const head = decipher.update(body);
+  try {
+    const last = decipher.final();
+    return concatenate([head, last], head.length + last.length);
+  } catch (error) {
+    throw flushFailed(error);
   }
-  pieces.push(lastOf(decipher));
-  return concatenate(pieces, pieces.reduce((total, { length }) => total + length, 0));
+}
+
+function headerOf(salt: Uint8Array, framing: Framing): Uint8Array {
+  return framing === "raw" ? salt : concatenate([MAGIC, salt], MAGIC.length + SALT_BYTES);
 }
 
 function headerMissing(): WalferryError {
   return new WalferryError("Crypto", "cipher header missing", { hint: "is the file empty or truncated?" });
 }
 
-function lastOf(decipher: ReturnType<typeof createDecipheriv>): Uint8Array {
-  try {
-    return decipher.final();
-  } catch (error) {
-    throw new WalferryError("Crypto", "unable to flush", {
-      hint: "is repoN-cipher-pass the passphrase of this repository, and is the file complete?",
-      cause: error,
-    });
-  }
+function flushFailed(cause: unknown): WalferryError {
+  return new WalferryError("Crypto", "unable to flush", {
+    hint: "is repoN-cipher-pass the passphrase of this repository, and is the file complete?",
+    cause,
+  });
 }
 
-function openCipher(passphrase: string, header: Uint8Array, framing: Framing): ReturnType<typeof createDecipheriv> {
+function openHeader(passphrase: string, header: Uint8Array, framing: Framing): { key: Uint8Array; iv: Uint8Array } {
   if (framing === "normal" && !MAGIC.every((byte, index) => header[index] === byte)) {
     throw new WalferryError("Crypto", "cipher header invalid", { hint: "is or was the repo encrypted?" });
   }
-  const { key, iv } = deriveKey(passphrase, header.subarray(header.length - SALT_BYTES));
-  return createDecipheriv("aes-256-cbc", key, iv);
+  return deriveKey(passphrase, header.subarray(header.length - SALT_BYTES));
 }

@@ -13,6 +13,8 @@ export interface FileReadOptions {
   /** Bytes read at most; growth of the file behind them is not seen. */
   readonly limitBytes?: number;
   readonly chunkBytes?: number;
+  /** The reader is done with each chunk before it asks for the next, which is in the same memory. */
+  readonly chunksPass?: boolean;
 }
 
 /**
@@ -25,8 +27,11 @@ export async function* readFileStream(path: string, options: FileReadOptions = {
   using file = openForRead(path);
   if (options.offsetBytes) file.seekSync(options.offsetBytes, Deno.SeekMode.Start);
   const chunkBytes = options.chunkBytes ?? CHUNK_BYTES;
+  let shared: Uint8Array | undefined;
   for (let left = options.limitBytes ?? Infinity; left > 0;) {
-    const buffer = new Uint8Array(Math.min(chunkBytes, left));
+    const wantedBytes = Math.min(chunkBytes, left);
+    if (options.chunksPass) shared ??= new Uint8Array(wantedBytes);
+    const buffer = shared?.subarray(0, wantedBytes) ?? new Uint8Array(wantedBytes);
     const count = readFully(file, buffer, path);
     if (count > 0) yield count === buffer.length ? buffer : buffer.subarray(0, count);
     if (count < buffer.length) return;

@@ -108,7 +108,7 @@ async function* through(source: ByteStream, create: () => Transform): AsyncGener
     try {
       for await (const chunk of source) {
         if (transform.destroyed) return;
-        if (!transform.write(chunk)) await writable(transform);
+        await written(transform, chunk);
       }
       transform.end();
     } catch (error) {
@@ -129,16 +129,15 @@ async function* through(source: ByteStream, create: () => Transform): AsyncGener
   if (sourceError !== undefined) throw sourceError.error;
 }
 
-/** Resolves when the transform takes more, or when it is gone. */
-function writable(transform: Transform): Promise<void> {
+/** Resolves when the transform is done with the chunk, or when it is gone. */
+function written(transform: Transform, chunk: Uint8Array): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
-      transform.off("drain", done);
       transform.off("close", done);
       resolve();
     };
-    transform.on("drain", done);
     transform.on("close", done);
+    transform.write(chunk, done);
     if (transform.destroyed) done();
   });
 }

@@ -120,7 +120,7 @@ async function bundleOf(base: string, contents: readonly Uint8Array[]): Promise<
   const members: Uint8Array[] = [];
   let offsetBytes = 0;
   for (const [at, content] of contents.entries()) {
-    const stored = encryptBytes(PASS, await compressBytes({ type: "zst" }, content));
+    const stored = await encryptBytes(PASS, await compressBytes({ type: "zst" }, content));
     const extent = { offsetBytes, lengthBytes: stored.length };
     requests.push({
       path: `${base}/restored/${at}`,

@@ -211,10 +211,10 @@ testWith(["openssl"], "encryption: openssl reads ours and we read openssl's", as
       name,
     );
     for (const framing of ["normal", "raw"] as const) {
-      const atOnce = encryptBytes(PASS, bytes, framing);
+      const atOnce = await encryptBytes(PASS, bytes, framing);
       assertEquals(sha1Hex(await all(decryptFilter(PASS, framing)(streamOf(atOnce)))), sha1Hex(bytes), name);
       const stream = await all(encryptFilter(PASS, framing)(streamOf(bytes)));
-      assertEquals(sha1Hex(decryptBytes(PASS, stream, framing)), sha1Hex(bytes), name);
+      assertEquals(sha1Hex(await decryptBytes(PASS, stream, framing)), sha1Hex(bytes), name);
     }
   }
 });

@@ -1,0 +1,90 @@
+/**
+ * AES-256 in CBC mode with the padding of PKCS #7, piece by piece over Web Crypto, which takes two to three times less processor time than the
+ * runtime's ciphers of node:crypto but knows whole messages only. CBC makes that possible: a piece is a message of its own whose initial vector is
+ * the encrypted block in front of it.
+ */
+import type { ByteStream } from "./byte_stream.ts";
+import { concatenate } from "./sources.ts";
+
+const BLOCK_BYTES = 16;
+const NAME = "AES-CBC";
+const NOTHING = new Uint8Array(0);
+
+/** @param key 32 bytes */
+export async function importCbcKey(key: Uint8Array): Promise<CryptoKey> {
+  return await crypto.subtle.importKey("raw", own(key), NAME, false, ["encrypt", "decrypt"]);
+}
+
+/** The bytes, encrypted with padding behind them. */
+export async function encryptFinal(key: CryptoKey, iv: Uint8Array, bytes: Uint8Array): Promise<Uint8Array> {
+  return new Uint8Array(await crypto.subtle.encrypt({ name: NAME, iv: own(iv) }, key, own(bytes)));
+}
+
+/** The same for a stream. */
+export async function* encryptPieces(key: CryptoKey, iv: Uint8Array, source: ByteStream): AsyncGenerator<Uint8Array> {
+  let before = iv;
+  let held: Uint8Array = NOTHING;
+  for await (const chunk of source) {
+    const bytes = joined(held, chunk);
+    const wholeBytes = bytes.length - bytes.length % BLOCK_BYTES;
+    held = bytes.slice(wholeBytes);
+    if (wholeBytes === 0) continue;
+    // The padding that comes with it is left away: the message goes on.
+    const piece = (await encryptFinal(key, before, bytes.subarray(0, wholeBytes))).subarray(0, wholeBytes);
+    before = piece.slice(-BLOCK_BYTES);
+    yield piece;
+  }
+  yield await encryptFinal(key, before, held);
+}
+
+/**
+ * What {@link encryptFinal} made, decrypted.
+ * @throws what `failed` makes of the cause where the padding is wrong or the length cannot be
+ */
+export async function decryptFinal(
+  key: CryptoKey,
+  iv: Uint8Array,
+  bytes: Uint8Array,
+  failed: (cause: unknown) => Error,
+): Promise<Uint8Array> {
+  try {
+    return new Uint8Array(await crypto.subtle.decrypt({ name: NAME, iv: own(iv) }, key, own(bytes)));
+  } catch (error) {
+    throw failed(error);
+  }
+}
+
+/** The same for a stream. @throws as {@link decryptFinal} */
+export async function* decryptPieces(
+  key: CryptoKey,
+  iv: Uint8Array,
+  source: ByteStream,
+  failed: (cause: unknown) => Error,
+): AsyncGenerator<Uint8Array> {
+  let before = iv;
+  let held: Uint8Array = NOTHING;
+  for await (const chunk of source) {
+    const bytes = joined(held, chunk);
+    // The last block has the padding, and any block may be the last.
+    const wholeBytes = Math.max(0, bytes.length - 1 - (bytes.length - 1) % BLOCK_BYTES);
+    held = bytes.slice(wholeBytes);
+    if (wholeBytes === 0) continue;
+    const whole = bytes.subarray(0, wholeBytes);
+    const last = whole.slice(-BLOCK_BYTES);
+    // A message must end with padding: a block of nothing else, encrypted so as to follow this one.
+    const padding = await encryptFinal(key, last, NOTHING);
+    yield await decryptFinal(key, before, concatenate([whole, padding], wholeBytes + BLOCK_BYTES), failed);
+    before = last;
+  }
+  const last = await decryptFinal(key, before, held, failed);
+  if (last.length > 0) yield last;
+}
+
+function joined(held: Uint8Array, chunk: Uint8Array): Uint8Array {
+  return held.length === 0 ? chunk : concatenate([held, chunk], held.length + chunk.length);
+}
+
+/** Web Crypto takes no memory that threads share, and nothing here is. */
+function own(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return bytes as Uint8Array<ArrayBuffer>;
+}
