@@ -37,6 +37,17 @@ export interface BackupCheckFacts {
   readonly damaged: DamagedObjects;
 }
 
+/** With more files than this in a full backup and what builds on it, the next one begins when all is read: memory holds the files of one. */
+const FILES_BESIDE = 100_000;
+
+/** What one backup holds, being read. */
+interface Begun {
+  readonly label: string;
+  readonly files: BackupFiles;
+  readonly count: number;
+  readonly done: Promise<void>;
+}
+
 export class BackupCheck {
   readonly #facts: BackupCheckFacts;
   readonly #reports = new Map<string, BackupReport>();
@@ -54,8 +65,12 @@ export class BackupCheck {
     return [...this.#reports.values()].sort((a, b) => (a.label < b.label ? -1 : 1));
   }
 
-  /** @throws WalferryError of the store */
-  async run(): Promise<void> {
+  /**
+   * Comes back when the last objects are being read. The large file at the end of one backup keeps one worker; the others go on with the next.
+   * @returns `done` resolves when all is read and judged
+   * @throws WalferryError of the store; `done` as well
+   */
+  async begin(): Promise<{ readonly done: Promise<void> }> {
     const { backupInfo, repository, set, stanza } = this.#facts;
     if (set === undefined) await this.#lookAround(await listBackupDirectories(repository, stanza));
     const sets = new Map<string, BackupInfoEntry[]>();
@@ -63,7 +78,15 @@ export class BackupCheck {
       const { full } = parseLabel(entry.label)!;
       if (set === undefined || entry.label === set) sets.set(full, [...(sets.get(full) ?? []), entry]);
     }
-    for (const entries of sets.values()) await this.#checkSet(entries);
+    let before: Promise<void> = Promise.resolve();
+    for (const entries of sets.values()) {
+      const { done } = await this.#beginSet(entries);
+      // Whoever gave up waits for no other; what fails here is told there.
+      done.catch(() => undefined);
+      await before;
+      before = done;
+    }
+    return { done: before };
   }
 
   /** What is not in `backup.info`. */
@@ -94,8 +117,8 @@ export class BackupCheck {
     }
   }
 
-  /** A full backup with those that build on it. */
-  async #checkSet(entries: readonly BackupInfoEntry[]): Promise<void> {
+  /** A full backup with those that build on it; as {@link begin}. */
+  async #beginSet(entries: readonly BackupInfoEntry[]): Promise<{ readonly done: Promise<void> }> {
     const { repository, stanza, backupInfo, add, context } = this.#facts;
     const stored = new StoredSet();
     const hardlinked = new Set<string>();
@@ -125,16 +148,30 @@ export class BackupCheck {
         add({ kind: "mismatch", severity: "damage", path, message, label, disagreement: "references" });
       }
     }
-    const bad = new Map<string, ReadonlyMap<string, FindingKind>>();
+    const begun: Begun[] = [];
+    let count = 0;
     for (const holder of stored.holders) {
-      const files = await this.#checkFiles(holder, stored, hardlinked.has(holder));
-      const report = this.#reports.get(holder);
+      const one = await this.#beginFiles(holder, stored, hardlinked.has(holder));
+      one.done.catch(() => undefined);
+      begun.push(one);
+      count += one.count;
+      if (count > FILES_BESIDE) await one.done;
+    }
+    return { done: this.#finishSet(queue, begun) };
+  }
+
+  /** Waits for what is still being read, and says whom it concerns. */
+  async #finishSet(entries: readonly BackupInfoEntry[], begun: readonly Begun[]): Promise<void> {
+    const bad = new Map<string, ReadonlyMap<string, FindingKind>>();
+    for (const { label, files, done } of begun) {
+      await done;
+      const report = this.#reports.get(label);
       if (report !== undefined) report.read = files.read;
       if (files.bad.size === 0) continue;
-      bad.set(holder, files.bad);
-      this.badFiles.set(holder, files.bad);
+      bad.set(label, files.bad);
+      this.badFiles.set(label, files.bad);
     }
-    if (bad.size > 0) await this.#attribute(queue, bad);
+    if (bad.size > 0) await this.#attribute(entries, bad);
   }
 
   /** Blocks of a file may be in any backup that its backup refers to: which, only the file's own map tells. */
@@ -142,13 +179,14 @@ export class BackupCheck {
     return this.#facts.backupInfo.backups.filter((entry) => entry.label !== label && references.includes(entry.label));
   }
 
-  async #checkFiles(label: string, stored: StoredSet, hardlinked: boolean): Promise<BackupFiles> {
+  async #beginFiles(label: string, stored: StoredSet, hardlinked: boolean): Promise<Begun> {
     const { repository, stanza, context, add, damaged, reader, isChosen } = this.#facts;
+    const held = stored.heldBy(label);
     const files = new BackupFiles({
       repository,
       directory: repository.backupPath(stanza, label),
       label,
-      held: stored.heldBy(label),
+      held,
       hardlinked,
       // With --set the manifest of the backup that holds it may not have been read: what it holds for others is not known.
       tellStrays: this.#facts.set === undefined,
@@ -158,10 +196,11 @@ export class BackupCheck {
     });
     await files.list();
     const entry = this.#facts.backupInfo.backups.find((one) => one.label === label);
-    if (reader !== undefined && !(entry !== undefined && this.#facts.isKnown(entry))) {
-      await reader.readAll(files.objects(isChosen), (...judged) => files.take(...judged));
-    }
-    return files;
+    const isRead = reader !== undefined && !(entry !== undefined && this.#facts.isKnown(entry));
+    const { done } = isRead
+      ? await reader.begin(files.objects(isChosen), (...judged) => files.take(...judged))
+      : { done: Promise.resolve() };
+    return { label, files, count: held.length, done };
   }
 
   /** Which backups need the files that are bad. The manifests were not kept; this happens only when something is wrong. */

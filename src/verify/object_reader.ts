@@ -49,13 +49,38 @@ export class ObjectReader implements AsyncDisposable {
     source: AsyncIterable<SubjectObject<Subject>> | Iterable<SubjectObject<Subject>>,
     take: (subject: Subject, verdict: Verdict, request: ObjectRequest) => void,
   ): Promise<void> {
+    const { done } = await this.begin(source, take);
+    await done;
+  }
+
+  /**
+   * The same, but comes back when the last objects are with the workers: some of these have nothing to do then, and may be given others.
+   * @returns `done` resolves when all are read, and rejects as {@link readAll} does
+   */
+  async begin<Subject>(
+    source: AsyncIterable<SubjectObject<Subject>> | Iterable<SubjectObject<Subject>>,
+    take: (subject: Subject, verdict: Verdict, request: ObjectRequest) => void,
+  ): Promise<{ readonly done: Promise<void> }> {
+    const handedOut = Promise.withResolvers<void>();
+    const done = this.#read(source, take, handedOut.resolve);
+    // Whoever began it waits for it, but perhaps not yet.
+    done.catch(() => handedOut.resolve());
+    await handedOut.promise;
+    return { done };
+  }
+
+  async #read<Subject>(
+    source: AsyncIterable<SubjectObject<Subject>> | Iterable<SubjectObject<Subject>>,
+    take: (subject: Subject, verdict: Verdict, request: ObjectRequest) => void,
+    onHandedOut: () => void,
+  ): Promise<void> {
     const batches = batched(source, this.#distant ? 1 : BATCH_OBJECTS);
     let failed: { readonly error: unknown } | undefined;
     const lane = async () => {
       while (failed === undefined) {
         try {
           const next = await batches.next();
-          if (next.done) return;
+          if (next.done) return onHandedOut();
           const light = next.value.every(({ sizeBytes }) => sizeBytes <= LIGHT_BYTES) && this.#distant;
           const { result } = await this.#pool.run({ objects: next.value.map(({ request }) => request) }, light);
           for (const [at, { subjects, request }] of next.value.entries()) {

@@ -75,11 +75,13 @@ class Verification {
     });
     this.#context.progress.start("verify", this.#expectedBytes(archives, backupInfo));
     try {
-      await backups?.run();
+      const begun = await backups?.begin();
+      begun?.done.catch(() => undefined);
       if (reader !== undefined) {
         if (set === undefined) await backups?.checkHistory();
         await this.#readArchives(archives, reader, archiveInfo, backupInfo);
       }
+      await begun?.done;
     } finally {
       this.#context.progress.stop();
     }
