@@ -26,6 +26,8 @@ export interface BlockStoring {
   readonly prior: readonly BlockMapItem[] | undefined;
   readonly compress: CompressSetting;
   readonly cipherPass: string | undefined;
+  /** Whoever gets the stored bytes is done with each piece before he asks for the next. */
+  readonly chunksPass: boolean;
 }
 
 /** One reading of a file. */
@@ -34,6 +36,8 @@ export class BlockStream {
   readonly #items: BlockMapItem[] = [];
   /** The super block that is being filled, and the places of its blocks in the map. */
   #open: Uint8Array | undefined;
+  /** Memory of an earlier one. */
+  #spare: Uint8Array | undefined;
   #openAt: number[] = [];
   #openBytes = 0;
   /** A super block holds whole blocks only. */
@@ -86,13 +90,13 @@ export class BlockStream {
     const place = { reference, bundleId, offset: this.#offset, block: this.#openAt.length };
     this.#openAt.push(this.#items.length);
     this.#items.push({ ...place, superBlockBytes: 0, storedBytes: 0, checksum });
-    this.#open ??= new Uint8Array(this.#fullBytes);
+    this.#open ??= this.#spare ?? new Uint8Array(this.#fullBytes);
     this.#open.set(block, this.#openBytes);
     this.#openBytes += block.length;
   }
 
   async *#closeSuperBlock(): AsyncGenerator<Uint8Array> {
-    const { compress, cipherPass } = this.#storing;
+    const { compress, cipherPass, chunksPass } = this.#storing;
     const content = this.#open!.subarray(0, this.#openBytes);
     const compressed = await compressBytes(compress, content, "raw");
     const stored = cipherPass === undefined ? compressed : await encryptBytes(cipherPass, compressed, "raw");
@@ -102,6 +106,7 @@ export class BlockStream {
       this.#items[at] = { ...this.#items[at]!, superBlockBytes: this.#openBytes, storedBytes };
     }
     this.#offset += storedBytes;
+    this.#spare = chunksPass || stored !== content ? this.#open : undefined;
     this.#open = undefined;
     this.#openAt = [];
     this.#openBytes = 0;

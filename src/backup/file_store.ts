@@ -188,6 +188,7 @@ async function storeBlocks(
       prior: prior && await readBlockMap(storage, prior.map, cipherPass, prior.sizeBytes),
       compress,
       cipherPass,
+      chunksPass: bundle === undefined && storage.features.chunksPass,
     });
     const bytes = pipeline(content, blocks.through, meter.through);
     const bundleOffset = await bundle?.append(bytes);

@@ -26,10 +26,10 @@ class InfoChecksum {
   #pending = "{";
 
   add(section: string, key: string, valueText: string): void {
-    if (section === "backrest" && key === "backrest-checksum") return;
     if (section === this.#section) {
+      if (section === "backrest" && key === "backrest-checksum") return;
       this.#pending += `,${renderString(key)}:${valueText}`;
-    } else {
+    } else if (section !== "backrest" || key !== "backrest-checksum") {
       this.#pending += `${this.#section === undefined ? "" : "},"}"${section}":{${renderString(key)}:${valueText}`;
       this.#section = section;
     }
@@ -73,9 +73,16 @@ export function visitInfoFile(text: string, visit: (line: InfoLine) => void): st
   return reader.end();
 }
 
+/**
+ * Takes a line of a form of which there are very many, and gives the length of its key; `undefined` leaves it, and every error in it, to the
+ * ordinary way.
+ */
+export type KnownLines = (section: string, line: string) => number | undefined;
+
 /** Reads an info file whose text comes in pieces: {@link visitInfoFile} for what is too long to be one string. */
 export class InfoFileReader {
   readonly #visit: (line: InfoLine) => void;
+  readonly #takeKnown: KnownLines | undefined;
   readonly #checksum = new InfoChecksum();
   #refused: { readonly reason: unknown } | undefined;
   #section: string | undefined;
@@ -86,9 +93,13 @@ export class InfoFileReader {
   /** The line that the last piece ended in. */
   #begun = "";
 
-  /** @param visit as that of {@link visitInfoFile} */
-  constructor(visit: (line: InfoLine) => void) {
+  /**
+   * @param visit as that of {@link visitInfoFile}
+   * @param takeKnown is offered every line first
+   */
+  constructor(visit: (line: InfoLine) => void, takeKnown?: KnownLines) {
     this.#visit = visit;
+    this.#takeKnown = takeKnown;
   }
 
   /** Takes the next piece, which may end anywhere in a line. @throws WalferryError as {@link visitInfoFile} */
@@ -134,6 +145,8 @@ export class InfoFileReader {
     if (section === undefined) {
       throw new WalferryError("Format", `key/value found outside of section at line ${number}: ${printable(line)}`);
     }
+    const known = this.#refused === undefined ? this.#takeKnown?.(section, line) : undefined;
+    if (known !== undefined) return this.#checksum.add(section, line.slice(0, known), line.slice(known + 1));
     const { key, valueText, value } = splitLine(line, number);
     this.#checksum.add(section, key, valueText);
     if (section !== "backrest") this.#offer({ section, key, value, line: number });

@@ -22,6 +22,8 @@ const ESCAPES: Readonly<Record<string, string>> = {
   "\f": "\\f",
 };
 
+const ESCAPED = /["\\\n\r\t\b\f]/;
+
 const UNESCAPES: Readonly<Record<string, string>> = {
   '"': '"',
   "\\": "\\",
@@ -35,6 +37,8 @@ const UNESCAPES: Readonly<Record<string, string>> = {
 
 /** A string with its quotes. */
 export function renderString(text: string): string {
+  // Looking costs less than replacing nothing.
+  if (!ESCAPED.test(text)) return `"${text}"`;
   return `"${text.replace(/["\\\n\r\t\b\f]/g, (character) => ESCAPES[character]!)}"`;
 }
 

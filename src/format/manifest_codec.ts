@@ -7,7 +7,7 @@ import { historyId } from "./archive_info.ts";
 import { FileTable, type UnownedFile } from "./file_table.ts";
 import { InfoFileReader, type InfoLine, renderInfoFile, sortedByKey } from "./info_file.ts";
 import { InfoValues } from "./info_values.ts";
-import { compareBytes, type JsonValue, renderJson, renderString } from "./json.ts";
+import { compareBytes, type JsonValue, renderJson } from "./json.ts";
 import { isBackupLabel } from "./label.ts";
 import type {
   Manifest,
@@ -24,6 +24,8 @@ import type {
 /** SHA-1 of no bytes: what a reader supplies for empty files. */
 export const SHA1_OF_NOTHING = "da39a3ee5e6b4b0d3255bfef95601890afd80709";
 
+const MANIFEST_NAME = /^pg_(?:data|tblspc)(?:\/(?!\.{0,2}(?:\/|$))[^/\0\n]+)*$/;
+
 const SHA1_HEX = /^[0-9a-f]{40}$/;
 /** A block size in a manifest counts pages of this many bytes (repository-format §5.3, `bi`). */
 const BLOCK_UNIT_BYTES = 8192;
@@ -34,8 +36,7 @@ const BLOCK_CHECKSUM_DEFAULT = 6;
  * anywhere else.
  */
 export function isManifestName(name: string): boolean {
-  if (!/^pg_(data|tblspc)(\/|$)/.test(name) || name.includes("\0") || name.includes("\n")) return false;
-  return name.split("/").every((segment) => segment !== "" && segment !== "." && segment !== "..");
+  return MANIFEST_NAME.test(name);
 }
 
 /** @throws WalferryError `Format`, `JsonFormat` or `Checksum` */
@@ -49,7 +50,13 @@ export function parseManifest(text: string): Manifest {
 export class ManifestReader {
   readonly #sections = new Map<string, InfoLine[]>();
   readonly #files = FileTable.empty();
-  readonly #reader = new InfoFileReader((line) => this.#take(line));
+  readonly #reader = new InfoFileReader((line) => this.#take(line), (section, line) => {
+    if (section !== "target:file") return undefined;
+    const file = parseUsualFile(line);
+    if (file === undefined) return undefined;
+    this.#files.add(file);
+    return file.name.length;
+  });
 
   /** Takes the next piece, which may end anywhere. @throws WalferryError as {@link parseManifest} */
   push(piece: string): void {
@@ -304,6 +311,68 @@ function parseFile(line: InfoLine): UnownedFile {
   };
 }
 
+/** A line as both programs write nearly all of them: members in the format's order, nothing to unescape, no bad pages. */
+const USUAL_FILE = new RegExp(
+  "^([^=]+)=\\{" +
+    '(?:"bi":(\\d{1,6}),)?(?:"bic":(\\d{1,2}),)?(?:"bim":(\\d{1,15}),)?(?:"bni":(\\d{1,15}),)?(?:"bno":(\\d{1,15}),)?' +
+    '(?:"checksum":"([0-9a-f]{40})",)?(?:"checksum-page":(true|false),)?' +
+    '(?:"group":(?:"([^"\\\\]*)"|(false)),)?(?:"mode":"([0-7]{4})",)?(?:"rck":"([0-9a-f]{40})",)?' +
+    '(?:"reference":"([0-9DFI_-]+)",)?(?:"repo-size":(\\d{1,15}),)?"size":(\\d{1,15}),' +
+    '(?:"szo":(\\d{1,15}),)?"timestamp":(-?\\d{1,15})(?:,"user":(?:"([^"\\\\]*)"|(false)))?\\}$',
+);
+
+/** What {@link parseFile} makes of a usual line; `undefined` for any other, and for one with an error. */
+function parseUsualFile(line: string): UnownedFile | undefined {
+  const found = USUAL_FILE.exec(line);
+  if (found === null) return undefined;
+  const [
+    ,
+    name,
+    bi,
+    bic,
+    bim,
+    bni,
+    bno,
+    checksum,
+    pages,
+    group,
+    noGroup,
+    mode,
+    rck,
+    reference,
+    repoSize,
+    size,
+    szo,
+    time,
+    user,
+    noUser,
+  ] = found as unknown as (string | undefined)[];
+  if (!isManifestName(name!) || (reference !== undefined && !isBackupLabel(reference))) return undefined;
+  const sizeBytes = Number(size);
+  const number = (text: string | undefined) => text === undefined ? undefined : Number(text);
+  const isInBlocks = bi !== undefined;
+  return {
+    name: name!,
+    sizeBytes,
+    sizeOriginalBytes: number(szo),
+    timestamp: Number(time),
+    checksum: sizeBytes === 0 ? undefined : checksum,
+    repoChecksum: rck,
+    repoSizeBytes: number(repoSize) ?? sizeBytes,
+    reference,
+    bundleId: number(bni),
+    bundleOffset: bni === undefined ? undefined : number(bno) ?? 0,
+    blockSizeBytes: isInBlocks ? Number(bi) * BLOCK_UNIT_BYTES : undefined,
+    blockChecksumBytes: isInBlocks ? number(bic) ?? BLOCK_CHECKSUM_DEFAULT : undefined,
+    blockMapBytes: number(bim),
+    checksumPage: pages === undefined ? undefined : pages === "true",
+    checksumPageErrors: undefined,
+    mode: mode === undefined ? undefined : parseInt(mode, 8),
+    user: noUser === undefined ? user : false,
+    group: noGroup === undefined ? group : false,
+  };
+}
+
 function checkedSha1(text: string | undefined, name: string): string | undefined {
   if (text !== undefined && !SHA1_HEX.test(text)) {
     throw new WalferryError("Format", `checksum of file '${name}' is not a SHA-1`);
@@ -469,33 +538,28 @@ function modeMember(mode: number, defaultMode: number): Record<string, JsonValue
 /** Written by hand in key order: this is the line of which there are millions. */
 function renderFile(file: ManifestFile, defaults: Manifest["defaults"]["file"]): string {
   let text = "{";
-  const add = (key: string, value: string | number | boolean) => {
-    text += `${text === "{" ? "" : ","}"${key}":${typeof value === "string" ? renderString(value) : value}`;
-  };
   if (file.blockSizeBytes !== undefined) {
-    add("bi", file.blockSizeBytes / BLOCK_UNIT_BYTES);
-    if (file.blockChecksumBytes !== BLOCK_CHECKSUM_DEFAULT) add("bic", file.blockChecksumBytes!);
-    if (file.blockMapBytes !== undefined) add("bim", file.blockMapBytes);
+    text += `"bi":${file.blockSizeBytes / BLOCK_UNIT_BYTES},`;
+    if (file.blockChecksumBytes !== BLOCK_CHECKSUM_DEFAULT) text += `"bic":${file.blockChecksumBytes},`;
+    if (file.blockMapBytes !== undefined) text += `"bim":${file.blockMapBytes},`;
   }
   if (file.bundleId !== undefined) {
-    add("bni", file.bundleId);
-    if (file.bundleOffset !== undefined && file.bundleOffset !== 0) add("bno", file.bundleOffset);
+    text += `"bni":${file.bundleId},`;
+    if (file.bundleOffset !== undefined && file.bundleOffset !== 0) text += `"bno":${file.bundleOffset},`;
   }
-  if (file.checksum !== undefined && file.sizeBytes !== 0) add("checksum", file.checksum);
-  if (file.checksumPage !== undefined) add("checksum-page", file.checksumPage);
+  if (file.checksum !== undefined && file.sizeBytes !== 0) text += `"checksum":"${file.checksum}",`;
+  if (file.checksumPage !== undefined) text += `"checksum-page":${file.checksumPage},`;
   if (file.checksumPageErrors !== undefined) {
-    text += `,"checksum-page-error":${
-      renderJson(file.checksumPageErrors.map(([first, last]) => (first === last ? first : [first, last])))
-    }`;
+    const ranges = file.checksumPageErrors.map(([first, last]) => (first === last ? first : [first, last]));
+    text += `"checksum-page-error":${renderJson(ranges)},`;
   }
-  if (file.group !== defaults.group) add("group", file.group);
-  if (file.mode !== defaults.mode) add("mode", renderMode(file.mode));
-  if (file.repoChecksum !== undefined) add("rck", file.repoChecksum);
-  if (file.reference !== undefined) add("reference", file.reference);
-  if (file.repoSizeBytes !== file.sizeBytes) add("repo-size", file.repoSizeBytes);
-  add("size", file.sizeBytes);
-  if (file.sizeOriginalBytes !== undefined) add("szo", file.sizeOriginalBytes);
-  add("timestamp", file.timestamp);
-  if (file.user !== defaults.user) add("user", file.user);
-  return `${text}}`;
+  if (file.group !== defaults.group) text += `"group":${renderJson(file.group)},`;
+  if (file.mode !== defaults.mode) text += `"mode":"${renderMode(file.mode)}",`;
+  if (file.repoChecksum !== undefined) text += `"rck":"${file.repoChecksum}",`;
+  if (file.reference !== undefined) text += `"reference":"${file.reference}",`;
+  if (file.repoSizeBytes !== file.sizeBytes) text += `"repo-size":${file.repoSizeBytes},`;
+  text += `"size":${file.sizeBytes},`;
+  if (file.sizeOriginalBytes !== undefined) text += `"szo":${file.sizeOriginalBytes},`;
+  text += `"timestamp":${file.timestamp}`;
+  return file.user === defaults.user ? `${text}}` : `${text},"user":${renderJson(file.user)}}`;
 }

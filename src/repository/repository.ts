@@ -195,28 +195,32 @@ export class Repository implements AsyncDisposable {
   async completeManifest(stanza: string, manifest: Manifest, passphrase: string | undefined): Promise<void> {
     const written = await this.saveManifestCopy(stanza, manifest, passphrase);
     const directory = this.backupPath(stanza, manifest.label);
-    const copy = await this.storage.read(`${directory}/backup.manifest.copy`);
-    if (copy === undefined) {
-      throw new WalferryError(
-        "FileMissing",
-        `unable to open missing file '${this.display(directory)}/backup.manifest.copy' for read`,
-      );
-    }
     // What another run put there in this moment must not become a complete backup: the write fails before it has its name.
     const taken = new WalferryError(
       "LockAcquire",
       `backup ${manifest.label} in ${this.name} was taken over by another run`,
       { hint: "does another host back up this stanza into the same repository?" },
     );
-    await this.storage.write(`${directory}/backup.manifest`, pipeline(copy, expectSha1(written, taken)));
+    const stored = async (name: string) =>
+      pipeline(await this.#contentOf(`${directory}/${name}`), expectSha1(written, taken));
+    await this.storage.write(`${directory}/backup.manifest`, await stored("backup.manifest.copy"));
+    // Reading what was just written costs less than making its text once more.
     await this.storage.write(
       this.backupPath(stanza, "backup.history", manifest.label.slice(0, 4), `${manifest.label}.manifest.gz`),
       pipeline(
-        textStream(renderManifest(manifest)),
+        await stored("backup.manifest"),
+        ...(passphrase === undefined ? [] : [decryptFilter(passphrase)]),
         compressFilter({ type: "gz", level: HISTORY_LEVEL }),
         ...encryption(passphrase),
       ),
     );
+  }
+
+  /** @throws WalferryError `FileMissing`; those of the store */
+  async #contentOf(path: string): Promise<ByteStream> {
+    const content = await this.storage.read(path);
+    if (content !== undefined) return content;
+    throw new WalferryError("FileMissing", `unable to open missing file '${this.display(path)}' for read`);
   }
 
   async #saveWithCopy(path: string, text: string): Promise<void> {

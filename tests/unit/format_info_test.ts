@@ -7,6 +7,7 @@ import { formatLabel, parseLabel } from "../../src/format/label.ts";
 import { isManifestName, parseManifest, renderManifest } from "../../src/format/manifest_codec.ts";
 import { nextSegmentName, parseLsn, segmentOfLsn, segmentRange, walDirectory } from "../../src/format/wal_name.ts";
 import { assert, assertEquals, assertIncludes, assertThrows } from "../support/assert.ts";
+import { random } from "../support/random.ts";
 import { ARCHIVE_INFO, ARCHIVE_INFO_ENCRYPTED, BACKUP_INFO, MANIFEST, withChecksum } from "../support/info_samples.ts";
 
 Deno.test("archive.info written by pgbackrest is read, and written again byte for byte", () => {
@@ -144,6 +145,59 @@ Deno.test("a manifest entry without size or timestamp, with a bad reference or t
   );
   assertIncludes(await messageOf(/"reference":"[^"]*"/, '"reference":"../../x"'), "is not a backup label");
   assertIncludes(await messageOf("pg_data/base={}", "pg_data/base={}\npg_data/base={}"), "stands twice");
+});
+
+Deno.test("lines of files are read the same whether they are of the usual form or not", async () => {
+  const next = random(11);
+  const pick = <T>(...choices: readonly T[]): T => choices[next(choices.length)]!;
+  const maybe = (text: string) => next(2) === 0 ? text : "";
+  const hex = () => Array.from({ length: 40 }, () => next(16).toString(16)).join("");
+  const sections = MANIFEST.split("[target:file]\n");
+  const behind = sections[1]!.slice(sections[1]!.indexOf("\n\n["));
+  const outcomeOf = async (line: string): Promise<unknown> => {
+    const text = withChecksum(`${sections[0]}[target:file]\n${line}${behind}`);
+    try {
+      return [...parseManifest(text).files];
+    } catch (error) {
+      return await Promise.resolve(String(error));
+    }
+  };
+  let refused = 0;
+  for (let round = 0; round < 3000; round++) {
+    const name = `pg_data/${
+      pick("base/1/2", "PG_VERSION", "a=b", 'say "x"', "ä💾", "..", "a//b", "global/pg_control", "x/../y", ".x", "...")
+    }`;
+    const blocks = next(3) === 0
+      ? `"bi":${next(40)},${maybe(`"bic":${6 + next(11)},`)}${maybe(`"bim":${next(1000)},`)}`
+      : "";
+    const bundle = next(3) === 0 ? `"bni":${next(9)},${maybe(`"bno":${next(100_000)},`)}` : "";
+    const checksum = pick(
+      `"checksum":"${hex()}",`,
+      `"checksum":"${hex()}",`,
+      `"checksum":"${hex()}",`,
+      "",
+      `"checksum":"${hex().slice(1)}",`,
+    );
+    const pages = pick(
+      "",
+      `"checksum-page":${pick("true", "false")},`,
+      `"checksum-page":false,"checksum-page-error":[1,[3,4]],`,
+    );
+    const owner = `${maybe(`"group":${pick('"gx"', "false", "true", '"q\\"x"')},`)}${
+      maybe(`"mode":"${pick("0600", "0644", "0888")}",`)
+    }`;
+    const stored = `${maybe(`"rck":"${hex()}",`)}${
+      maybe(`"reference":"${pick("20261121-001700F", "20261121-001700F_20261122-001700I", "nonsense", "2026")}",`)
+    }${maybe(`"repo-size":${next(9000)},`)}`;
+    const size = `"size":${pick("0", "8192", "9007199254740993", "1e3", "-1")},${maybe(`"szo":${next(9000)},`)}`;
+    const time = `"timestamp":${pick("1795220220", "-5", '"x"')}${maybe(`,"user":${pick('"ux"', "false", "null")}`)}`;
+    const value = `${blocks}${bundle}${checksum}${pages}${owner}${stored}${size}${time}`;
+    // White space is no usual form, and means nothing.
+    const [usual, unusual] = [await outcomeOf(`${name}={${value}}`), await outcomeOf(`${name}={ ${value}}`)];
+    assertEquals(usual, unusual, `${name}={${value}}`);
+    if (typeof usual === "string") refused += 1;
+  }
+  assert(refused > 300 && refused < 2900, `${refused} of 3000 were refused`);
 });
 
 Deno.test("JSON keeps 64-bit integers exact and sorts keys by bytes", () => {
