@@ -14,6 +14,8 @@ import { xxh3 } from "../stream/xxh3.ts";
 /** How the blocks of one file are stored in one repository. */
 export interface BlockStoring {
   readonly shape: BlockShape;
+  /** Bytes of the content at most. */
+  readonly sizeBytes: number;
   /** A super block is full when the blocks in it have this size together. Bytes. */
   readonly superBlockBytes: number;
   /** Index of this backup in its manifest's list of references. */
@@ -64,7 +66,11 @@ export class BlockStream {
     const { shape: { blockBytes }, prior } = this.#storing;
     const reader = new ByteReader(content);
     try {
-      for (let block = await reader.take(blockBytes); block.length > 0; block = await reader.take(blockBytes)) {
+      for (
+        let block = await reader.takePassing(blockBytes);
+        block.length > 0;
+        block = await reader.takePassing(blockBytes)
+      ) {
         this.#take(block);
         if (this.#openBytes >= this.#fullBytes) yield* this.#closeSuperBlock();
         if (block.length < blockBytes) break;
@@ -90,7 +96,7 @@ export class BlockStream {
     const place = { reference, bundleId, offset: this.#offset, block: this.#openAt.length };
     this.#openAt.push(this.#items.length);
     this.#items.push({ ...place, superBlockBytes: 0, storedBytes: 0, checksum });
-    this.#open ??= this.#spare ?? new Uint8Array(this.#fullBytes);
+    this.#open ??= this.#spare ?? new Uint8Array(Math.min(this.#fullBytes, this.#storing.sizeBytes));
     this.#open.set(block, this.#openBytes);
     this.#openBytes += block.length;
   }

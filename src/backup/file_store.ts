@@ -181,6 +181,7 @@ async function storeBlocks(
   try {
     const blocks = new BlockStream({
       shape,
+      sizeBytes,
       superBlockBytes,
       reference,
       bundleId: bundle === undefined ? 0 : bundleId!,

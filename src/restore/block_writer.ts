@@ -15,7 +15,7 @@ import type { CompressType } from "../stream/compress_type.ts";
 import { Sha1Meter } from "../stream/hash.ts";
 import { FileSink } from "../stream/file_sink.ts";
 import { PartReader } from "../stream/part_reader.ts";
-import { collect, drain, readFileStream } from "../stream/sources.ts";
+import { drain, readFileStream } from "../stream/sources.ts";
 import { planBlockReads, type PlannedRead, type PlannedSuperBlock } from "./block_plan.ts";
 import { attempt } from "./local_files.ts";
 import type { Readable } from "./near_reads.ts";
@@ -89,7 +89,11 @@ async function fetchBlocks(read: PlannedRead, writing: BlockWriting, output: Blo
     throw new WalferryError("Format", `block map of '${blocks.name}' names a backup that the manifest does not`);
   }
   const path = blockFilePath(directory, blocks.name, read.bundleId);
-  const stored = await storage.read(path, { offsetBytes: read.offset, lengthBytes: read.lengthBytes });
+  const stored = await storage.read(path, {
+    offsetBytes: read.offset,
+    lengthBytes: read.lengthBytes,
+    chunksPass: true,
+  });
   if (stored === undefined) {
     throw new WalferryError("FileMissing", `unable to open missing file '${storage.location}/${path}' for read`);
   }
@@ -113,12 +117,8 @@ async function writeSuperBlock(
   if (superBlockBytes > WHOLE_BYTES || storedBytes > 2 * WHOLE_BYTES) {
     return await writeStreamed(superBlock, contentOf(stored, writing.source), writing, output);
   }
-  writeWhole(
-    superBlock,
-    await wholeContentOf(await collect(stored, storedBytes), superBlockBytes, writing.source),
-    writing,
-    output,
-  );
+  const bytes = await output.gather(stored, storedBytes);
+  writeWhole(superBlock, await wholeContentOf(bytes, superBlockBytes, writing.source), writing, output);
 }
 
 /** Blocks that follow each other in the super block and in the file are written together. */
@@ -184,7 +184,7 @@ async function wholeContentOf(
 }
 
 async function takeBlock(reader: ByteReader, sizeBytes: number, name: string): Promise<Uint8Array> {
-  const bytes = await reader.take(sizeBytes);
+  const bytes = await reader.takePassing(sizeBytes);
   if (bytes.length === sizeBytes) return bytes;
   throw endsEarly(name);
 }
@@ -202,6 +202,8 @@ class BlockOutput implements Disposable {
   /** Zeros need not be written where nothing was before. */
   readonly #isEmpty: boolean;
   readonly #hash = createHash("sha1");
+  /** Where stored bytes are gathered. */
+  #memory = new Uint8Array(0);
   #hashedBytes = 0;
 
   /** @param isForward whether it is written from front to end, so that nobody must read it again for its hash */
@@ -211,6 +213,17 @@ class BlockOutput implements Disposable {
     this.#blockBytes = blocks.shape.blockBytes;
     this.#sizeBytes = sizeBytes;
     this.#isEmpty = existing === undefined;
+  }
+
+  /** Stored bytes of a super block, which may be fewer than there should be; good until the next are gathered. */
+  async gather(stored: ByteStream, storedBytes: number): Promise<Uint8Array> {
+    if (this.#memory.length < storedBytes) this.#memory = new Uint8Array(storedBytes);
+    let count = 0;
+    for await (const chunk of stored) {
+      this.#memory.set(chunk, count);
+      count += chunk.length;
+    }
+    return this.#memory.subarray(0, count);
   }
 
   /** Writes some blocks, of which only the last of the file may be short. */

@@ -7,6 +7,7 @@ export class ByteReader {
   #chunk: Uint8Array = new Uint8Array(0);
   #at = 0;
   #ended = false;
+  #memory = new Uint8Array(0);
 
   constructor(source: ByteStream) {
     this.#source = source[Symbol.asyncIterator]();
@@ -14,11 +15,26 @@ export class ByteReader {
 
   /** The next `count` bytes, fewer only at the end of the stream. The array may be a view of a chunk. */
   async take(count: number): Promise<Uint8Array> {
-    if (this.#chunk.length - this.#at >= count) {
-      this.#at += count;
-      return this.#chunk.subarray(this.#at - count, this.#at);
-    }
-    const bytes = new Uint8Array(count);
+    return this.#takeWhole(count) ?? await this.#gather(new Uint8Array(count));
+  }
+
+  /** The same, but what it gives is the caller's only until he asks for more. */
+  async takePassing(count: number): Promise<Uint8Array> {
+    const whole = this.#takeWhole(count);
+    if (whole !== undefined) return whole;
+    if (this.#memory.length < count) this.#memory = new Uint8Array(count);
+    return await this.#gather(this.#memory.subarray(0, count));
+  }
+
+  /** `undefined` where the chunk ends within. */
+  #takeWhole(count: number): Uint8Array | undefined {
+    if (this.#chunk.length - this.#at < count) return undefined;
+    this.#at += count;
+    return this.#chunk.subarray(this.#at - count, this.#at);
+  }
+
+  async #gather(bytes: Uint8Array): Promise<Uint8Array> {
+    const count = bytes.length;
     let size = 0;
     while (size < count && await this.#fill()) {
       const piece = this.#chunk.subarray(this.#at, this.#at + count - size);

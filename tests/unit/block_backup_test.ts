@@ -131,6 +131,7 @@ Deno.test("files that change, grow and shrink over many backups are what they we
       const offset = bundleId === 0 ? 0 : next(5000);
       const blocks = new BlockStream({
         shape,
+        sizeBytes: content.length,
         superBlockBytes: 8192 * (1 + next(6)),
         reference,
         bundleId,
