@@ -44,14 +44,14 @@ async function* compress(source: ByteStream, level: number, framing: Framing): A
   const compressor = new Lz4BlockCompressor(level);
   const content = new Xxh32();
   const reader = new ByteReader(source);
+  const target = new Uint8Array(4 + lz4Bound(BLOCK_BYTES));
   try {
     for (let block = await reader.take(BLOCK_BYTES); block.length > 0; block = await reader.take(BLOCK_BYTES)) {
       content.update(block);
-      const target = new Uint8Array(4 + lz4Bound(block.length));
       const size = compressor.compress(block, target.subarray(4));
       if (size < block.length) {
         target.set(little32(size));
-        yield target.subarray(0, 4 + size);
+        yield target.slice(0, 4 + size);
       } else {
         yield Uint8Array.of(...little32(block.length | UNCOMPRESSED));
         yield block;

@@ -37,11 +37,13 @@ export class Xxh32 {
 
   #mix(bytes: Uint8Array, from: number, end: number): void {
     let [a, b, c, d] = this.#lanes as unknown as [number, number, number, number];
+    // A view reads unaligned words.
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     for (let at = from; at < end; at += LANE_BYTES) {
-      a = Math.imul(rotate(a + Math.imul(word(bytes, at), P2), 13), P1);
-      b = Math.imul(rotate(b + Math.imul(word(bytes, at + 4), P2), 13), P1);
-      c = Math.imul(rotate(c + Math.imul(word(bytes, at + 8), P2), 13), P1);
-      d = Math.imul(rotate(d + Math.imul(word(bytes, at + 12), P2), 13), P1);
+      a = Math.imul(rotate(a + Math.imul(view.getInt32(at, true), P2), 13), P1);
+      b = Math.imul(rotate(b + Math.imul(view.getInt32(at + 4, true), P2), 13), P1);
+      c = Math.imul(rotate(c + Math.imul(view.getInt32(at + 8, true), P2), 13), P1);
+      d = Math.imul(rotate(d + Math.imul(view.getInt32(at + 12, true), P2), 13), P1);
     }
     this.#lanes.set([a, b, c, d]);
   }
