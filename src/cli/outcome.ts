@@ -57,7 +57,7 @@ export function outcomeJson(config: Configuration, ending: Ending, span: Span, h
       ...beginning(config.command, config.stanza, ending, span),
       repo: keysInPlay(config).map((key) => ({
         "repo-key": key,
-        result: heard.has(key) ? "failed" : isDone(ending) ? "ok" : "unknown",
+        result: heard.has(key) ? "failed" : isDone(config, ending) ? "ok" : "unknown",
         error: heard.get(key) ?? null,
       })),
     }),
@@ -92,9 +92,10 @@ function beginning(command: string | undefined, stanza: string | undefined, { co
   };
 }
 
-/** A `Command` error is told about some repositories when all the others are done. */
-function isDone({ code, error }: Ending): boolean {
-  return code === 0 || error?.kind === "Command";
+/** Whether the repositories that no error names are done. */
+function isDone({ command }: Configuration, { code, error }: Ending): boolean {
+  // A `Command` error tells of some repositories when all the others are done; `verify` asks each by itself, whatever it ends with.
+  return code === 0 || error?.kind === "Command" || (command === "verify" && failuresIn(error?.text ?? "").length > 0);
 }
 
 /** Numbers of the repositories that the command was to work with. */

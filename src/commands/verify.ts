@@ -71,11 +71,12 @@ function throwDamage(
 ): void {
   const damaged = reports.filter((report) => !isSound(report));
   if (damaged.length === 0) return;
-  const lines = damaged.map(({ repositoryKey, findings }) => {
+  const lines = damaged.map(({ repositoryKey: key, findings }) => {
     const { damages } = findings;
     const first = findings.kept.find(({ severity, repaired }) => severity === "damage" && repaired === undefined);
-    return `repo${repositoryKey}: ${damages} ${damages === 1 ? "thing is" : "things are"} missing or damaged` +
+    const text = `${damages} ${damages === 1 ? "thing is" : "things are"} missing or damaged` +
       (tellFirst && first !== undefined ? `, first: ${first.path}: ${first.message}` : "");
+    return describeFailure({ key, error: new WalferryError("RepositoryDamaged", text) });
   });
   throw new WalferryError("RepositoryDamaged", [...lines, ...failures.map(describeFailure)].join("\n"), {
     hint: "a restore could need it. Take a new full backup, and look at the store.",

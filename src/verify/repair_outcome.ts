@@ -32,7 +32,8 @@ export async function outcomeOf(
     signal,
   });
   const ranges = coverages.flatMap(({ archiveId, ranges }) => ranges.map((range) => ({ archiveId, range })));
-  return { lostBackups: [...lost].sort(), ranges };
+  const ownEnds = backupInfo.backups.filter(({ label, options }) => options.archiveCopy && !lost.has(label));
+  return { lostBackups: [...lost].sort(), ranges, ownEnds: ownEnds.map(({ label }) => label).sort() };
 }
 
 /** A backup whose manifest has one good copy left is not lost; one that needs a bad file of another one is. */

@@ -41,6 +41,8 @@ export interface RepairOutcome {
   readonly lostBackups: readonly string[];
   /** By archive id: every moment between the two of a range can be recovered to. */
   readonly ranges: ReadonlyArray<{ readonly archiveId: string; readonly range: RecoverableRange }>;
+  /** Backups that hold a copy of the WAL they need, and lack nothing: their own end can be recovered to without any archive. Sorted. */
+  readonly ownEnds: readonly string[];
 }
 
 export interface VerifyReport {

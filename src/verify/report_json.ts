@@ -45,9 +45,10 @@ function valueOf(report: VerifyReport): JsonObject {
   };
 }
 
-function renderOutcome({ lostBackups, ranges }: RepairOutcome): JsonObject {
+function renderOutcome({ lostBackups, ranges, ownEnds }: RepairOutcome): JsonObject {
   return {
     "lost-backup": [...lostBackups],
+    "own-end": [...ownEnds],
     recoverable: ranges.map(({ archiveId, range: { label, timeline, fromMs, toMs, first, last } }) => ({
       backup: label,
       id: archiveId,

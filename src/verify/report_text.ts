@@ -60,13 +60,17 @@ export function renderReportText(report: VerifyReport, { verbose, isOneOfMany }:
 }
 
 /** What is left after a repair. */
-function outcomeLines({ lostBackups, ranges }: RepairOutcome, damages: number): string[] {
+export function outcomeLines({ lostBackups, ranges, ownEnds }: RepairOutcome, damages: number): string[] {
   return [
     damages === 0
       ? "  after the repair: nothing is missing or damaged"
       : `  after the repair: ${damages} missing or damaged`,
     ...(lostBackups.length === 0 ? [] : [`    cannot be restored: ${lostBackups.join(", ")}`]),
-    ...(ranges.length === 0 ? ["    no range of moments can be recovered to"] : []),
+    ...(ranges.length > 0
+      ? []
+      : ownEnds.length === 0
+      ? ["    no range of moments can be recovered to"]
+      : [`    only the end of a backup can be recovered to, by the WAL that it holds itself: ${ownEnds.join(", ")}`]),
     ...ranges.map(({ archiveId, range }) => `    ${archiveId}: ${rangeLine(range)}`),
   ];
 }

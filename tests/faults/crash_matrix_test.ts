@@ -332,7 +332,7 @@ class Matrix {
     assertEquals(verify.code, verifySays === undefined ? 0 : 10, `${what}:\n${verify.stdout}`);
     if (verifySays !== undefined) {
       assertIncludes(verify.stdout, verifySays);
-      assertIncludes(verify.stdout, "repo1: 1 thing is missing or damaged");
+      assertIncludes(verify.stdout, "repo1: [RepositoryDamagedError] 1 thing is missing or damaged");
     }
     // What nobody reads is removed when it is old enough to be nobody's.
     const [repository] = this.#stanza.repositories;

@@ -9,6 +9,7 @@ import { Repository } from "../../src/repository/repository.ts";
 import { ArchiveCheck } from "../../src/verify/archive_check.ts";
 import { DamagedObjects } from "../../src/verify/damaged_objects.ts";
 import { type Finding, FindingList } from "../../src/verify/finding.ts";
+import { outcomeLines } from "../../src/verify/report_text.ts";
 import { PartReader } from "../../src/stream/part_reader.ts";
 import { continuousFrom, type NeedFacts, walNeeds } from "../../src/repository/wal_needs.ts";
 import { missingIn, namesOfRun, outside, SpanBuilder } from "../../src/repository/wal_span.ts";
@@ -273,4 +274,14 @@ Deno.test("two million names of WAL are listed in bounded memory, and the one th
   ]);
   assertEquals(check.report.spans.map(({ segments }) => segments), [1_234_567, directories * 256 - 1_234_568]);
   assert(peak - before < 150 * MIB, `${Math.round((peak - before) / MIB)} MiB more`);
+});
+
+Deno.test("what a repair leaves is told: ranges, or the ends of backups that hold their own WAL, or nothing", () => {
+  const left = (ownEnds: string[]) =>
+    outcomeLines({ lostBackups: ["20260101-000000F"], ranges: [], ownEnds }, 1).at(-1)!;
+  assertEquals(left([]), "    no range of moments can be recovered to");
+  assertEquals(
+    left(["20260102-000000F", "20260103-000000F"]),
+    "    only the end of a backup can be recovered to, by the WAL that it holds itself: 20260102-000000F, 20260103-000000F",
+  );
 });

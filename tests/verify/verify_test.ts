@@ -336,6 +336,10 @@ testWith(NEEDS, "verify looks at every repository, whatever becomes of one of th
   assertEquals(damaged.stdout.match(/^(repo|status): \w+$/gm), ["repo: 2", "status: error", "repo: 3", "status: ok"]);
   const told = await stanza.walferry(["--quick", "verify"]);
   assertIncludes(told.stdout + told.stderr, "repo1: [FileMissingError]");
+  // Monitoring hears of each by itself: one was not asked, one is damaged, one is sound.
+  const result = (await quietly("--quick", "--output=none", "--result=json")).stdout.trim();
+  const { repo } = JSON.parse(result) as { repo: Array<{ "repo-key": number; result: string }> };
+  assertEquals(repo.map((one) => [one["repo-key"], one.result]), [[1, "failed"], [2, "failed"], [3, "ok"]]);
   await runAs(["mv", `${first}.away`, first]);
   // The original looks at the first one.
   assertEquals(await runUnder("pgbackrest", folder, [`--config=${stanza.config}`, "--stanza=main", "verify"]), 0);
