@@ -104,12 +104,13 @@ export class FileSink implements Disposable {
   }
 
   #open(): number | "unsuitable" {
-    if (!SUITABLE.has(fs.statfsSync(this.#path).type)) return "unsuitable";
     try {
+      if (!SUITABLE.has(fs.statfsSync(this.#path).type)) return "unsuitable";
       return fs.openSync(this.#path, fs.constants.O_WRONLY | fs.constants.O_DIRECT);
     } catch (error) {
-      if ((error as { code?: string }).code !== "EINVAL") throw error;
-      return "unsuitable";
+      // A file that only its first handle may write, no descriptor left, or no such way to write: the first handle does it all.
+      if (error instanceof Error) return "unsuitable";
+      throw error;
     }
   }
 

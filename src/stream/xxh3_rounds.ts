@@ -1,8 +1,22 @@
 /**
  * The inner loop of XXH3 for long content, as WebAssembly: it needs products of 64 bits and does two of them at once, which JavaScript has no
- * numbers for. The module is put together here, instruction by instruction, so that there is nothing to read but this. Sources: the xxHash
- * specification (stripes, scramble) and the WebAssembly core specification, release 2 (encodings).
+ * numbers for (wasm_code.ts). Source: the xxHash specification (stripes, scramble).
  */
+import {
+  type Code,
+  get,
+  I32_ADD,
+  i32Const,
+  i64Const,
+  load,
+  moduleOf,
+  repeat,
+  set,
+  simd,
+  store,
+  tee,
+  XOR,
+} from "./wasm_code.ts";
 
 /** Bytes of a stripe: what one step takes in. */
 export const STRIPE_BYTES = 64;
@@ -16,37 +30,19 @@ export const INPUT_BYTES = 64 * ROUND_BYTES;
 const LANES_AT = 0;
 const SECRET_AT = 64;
 const INPUT_AT = 1024;
-const PAGE_BYTES = 65536;
 const LANES_BYTES = 64;
 const SCRAMBLE_PRIME = 0x9e3779b1;
 /** The scramble uses the last 64 bytes of the secret. */
 const SECRET_BYTES = 192;
 
-type Code = readonly number[];
-
-const I32 = 0x7f;
-const V128 = 0x7b;
-const END = 0x0b;
-const get = (local: number): Code => [0x20, local];
-const set = (local: number): Code => [0x21, local];
-const tee = (local: number): Code => [0x22, local];
-const i32Const = (value: number): Code => [0x41, ...signed(value)];
-const i64Const = (value: number): Code => [0x42, ...signed(value)];
-const I32_ADD: Code = [0x6a];
-const I32_SUB: Code = [0x6b];
-const simd = (opcode: number, ...immediate: number[]): Code => [0xfd, ...unsigned(opcode), ...immediate];
-/** Without a promise of alignment. */
-const load = (offset: number): Code => simd(0x00, 0, ...unsigned(offset));
-const store = (offset: number): Code => simd(0x0b, 0, ...unsigned(offset));
-const shuffle = (words: readonly number[]): Code =>
-  simd(0x0d, ...words.flatMap((word) => [0, 1, 2, 3].map((byte) => 4 * word + byte)));
 const SPLAT64 = simd(0x12);
-const XOR = simd(0x51);
 const SHIFT_RIGHT64 = simd(0xcd);
 const ADD64 = simd(0xce);
 const MULTIPLY64 = simd(0xd5);
 /** Products of the two lower words of each side, 64 bits each. */
 const PRODUCTS = simd(0xde);
+const shuffle = (words: readonly number[]): Code =>
+  simd(0x0d, ...words.flatMap((word) => [0, 1, 2, 3].map((byte) => 4 * word + byte)));
 
 /** Numbers of the locals of both functions. */
 const INPUT = 0;
@@ -56,17 +52,6 @@ const LEFT = 3;
 const LANES = [4, 5, 6, 7] as const;
 const DATA = 8;
 const KEYED = 9;
-
-function unsigned(value: number): number[] {
-  return value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...unsigned(value >>> 7)];
-}
-
-function signed(value: number): number[] {
-  const low = ((value % 128) + 128) % 128;
-  const rest = (value - low) / 128;
-  const isLast = (rest === 0 && low < 64) || (rest === -1 && low >= 64);
-  return isLast ? [low] : [low | 0x80, ...signed(rest)];
-}
 
 /** Takes in the stripe at INPUT with the secret at KEY, and moves both on. */
 const STRIPE: Code = [
@@ -118,18 +103,6 @@ const SCRAMBLE: Code = LANES.flatMap((lanes, at) => [
   ...set(lanes),
 ]);
 
-/** Repeats as often as the local says, which is 0 then; it must not be 0 before. */
-const repeat = (counter: number, body: Code): Code => [
-  ...[0x03, 0x40],
-  ...body,
-  ...get(counter),
-  ...i32Const(1),
-  ...I32_SUB,
-  ...tee(counter),
-  ...[0x0d, 0],
-  END,
-];
-
 const withLanes = (body: Code): Code => [
   ...LANES.flatMap((lanes, at) => [...i32Const(LANES_AT), ...load(16 * at), ...set(lanes)]),
   ...body,
@@ -146,20 +119,11 @@ const ROUNDS = withLanes(repeat(COUNT, [
 ]));
 const STRIPES = withLanes(repeat(COUNT, STRIPE));
 
-const sized = (content: Code): Code => [...unsigned(content.length), ...content];
-const section = (id: number, ...items: Code[]): Code => [id, ...sized([...unsigned(items.length), ...items.flat()])];
-const name = (text: string): Code => sized([...new TextEncoder().encode(text)]);
-/** All functions take the same parameters, and have the same locals behind them. */
-const body = (code: Code): Code => sized([2, 1, I32, 6, V128, ...code, END]);
-
-const MODULE = Uint8Array.of(
-  ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-  ...section(1, [0x60, ...sized([I32, I32, I32]), 0]),
-  ...section(3, [0], [0]),
-  ...section(5, [0, Math.ceil((INPUT_AT + INPUT_BYTES) / PAGE_BYTES)]),
-  ...section(7, [...name("memory"), 2, 0], [...name("rounds"), 0, 0], [...name("stripes"), 0, 1]),
-  ...section(10, body(ROUNDS), body(STRIPES)),
-);
+const LOCALS = { i32Locals: 1, v128Locals: 6 };
+const MODULE = moduleOf(3, INPUT_AT + INPUT_BYTES, [
+  { name: "rounds", ...LOCALS, code: ROUNDS },
+  { name: "stripes", ...LOCALS, code: STRIPES },
+]);
 
 interface Exports {
   readonly memory: WebAssembly.Memory;
@@ -174,7 +138,7 @@ export class Xxh3Rounds {
 
   /** @param secret of 192 bytes */
   constructor(secret: Uint8Array) {
-    this.#exports = new WebAssembly.Instance(new WebAssembly.Module(MODULE)).exports as unknown as Exports;
+    this.#exports = new WebAssembly.Instance(MODULE).exports as unknown as Exports;
     this.#bytes = new Uint8Array(this.#exports.memory.buffer);
     this.#bytes.set(secret, SECRET_AT);
   }
