@@ -178,6 +178,7 @@ async function storeBlocks(
 ): Promise<StoredFile> {
   const { key, reference, compress, cipherPass } = target;
   const meter = new Sha1Meter();
+  const isSmall = sizeBytes <= WHOLE_BYTES;
   try {
     const blocks = new BlockStream({
       shape,
@@ -189,12 +190,13 @@ async function storeBlocks(
       prior: prior && await readBlockMap(storage, prior.map, cipherPass, prior.sizeBytes),
       compress,
       cipherPass,
-      chunksPass: bundle === undefined && storage.features.chunksPass,
+      // A bundle gathers its members, and what is small is gathered here.
+      chunksPass: bundle === undefined && !isSmall && storage.features.chunksPass,
     });
     const bytes = pipeline(content, blocks.through, meter.through);
     const bundleOffset = await bundle?.append(bytes);
     if (bundle === undefined) {
-      await writeUnlessEmpty(storage, blockFilePath(target.directory, name, 0), bytes, sizeBytes <= WHOLE_BYTES);
+      await writeUnlessEmpty(storage, blockFilePath(target.directory, name, 0), bytes, isSmall);
     }
     if (meter.sizeBytes === 0) return { key, status: "unchanged" };
     const stored = { sizeBytes: meter.sizeBytes, checksum: meter.digestHex() };

@@ -319,3 +319,21 @@ Deno.test("a file that was emptied while it was listed leaves nothing, and a los
   const failed = await copyOne(base, { shape, superBlockBytes: 65536, prior }, 3 * 8192);
   assertEquals(failed.stored.status as string, "failed");
 });
+
+Deno.test("a file of several super blocks is stored as it was hashed, small and large", async () => {
+  using directory = temporaryDirectory();
+  const base = directory.path;
+  const shape = { blockBytes: 8192, checksumBytes: 6 };
+  for (const pages of [40, 400]) {
+    const content = relationPages(pages);
+    writeFile(`${base}/pg/a`, content);
+    const { stored } = await copyOne(base, { shape, superBlockBytes: 65536 }, content.length);
+    const bytes = Deno.readFileSync(`${base}/repo/L/a.pgbi`);
+    assertEquals([sha1Hex(bytes), bytes.length], [stored.checksum!, stored.sizeBytes], `${pages} pages`);
+    assertEquals(
+      sha1Hex(bytes.subarray(0, content.length)),
+      sha1Hex(content),
+      "uncompressed, it begins with the content",
+    );
+  }
+});
