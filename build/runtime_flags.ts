@@ -6,5 +6,5 @@
  */
 const SEMI_SPACE_MB = 1;
 
-/** As the option `--v8-flags` takes them. */
-export const V8_FLAGS = `--max-semi-space-size=${SEMI_SPACE_MB}`;
+/** As the option `--v8-flags` takes them. Workers ask for a collection when they have let go of enough memory outside of the heap (worker.ts). */
+export const V8_FLAGS = `--max-semi-space-size=${SEMI_SPACE_MB},--expose-gc`;

@@ -316,7 +316,7 @@ async function copyObject(
       written += meter.sizeBytes;
     }
   };
-  await to.storage.write(target, content(), { signal });
+  await to.storage.write(target, content(), { signal, uncached: true });
   return written;
 }
 

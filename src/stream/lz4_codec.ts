@@ -44,10 +44,12 @@ async function* compress(source: ByteStream, level: number, framing: Framing): A
   const compressor = new Lz4BlockCompressor(level);
   const content = new Xxh32();
   const reader = new ByteReader(source);
-  const target = new Uint8Array(4 + lz4Bound(BLOCK_BYTES));
+  let target = new Uint8Array(0);
   try {
     for (let block = await reader.take(BLOCK_BYTES); block.length > 0; block = await reader.take(BLOCK_BYTES)) {
       content.update(block);
+      const mostBytes = 4 + lz4Bound(block.length);
+      if (target.length < mostBytes) target = new Uint8Array(mostBytes);
       const size = compressor.compress(block, target.subarray(4));
       if (size < block.length) {
         target.set(little32(size));

@@ -293,6 +293,36 @@ export function storageSuite(backend: string, make: MakeStorage): void {
     assertEquals((await content(storage, "f"))?.length, 3_000_000);
   });
 
+  check(
+    "chunks may pass: from a source that uses its memory again, where the store says so, and to a reader who allows it",
+    async (storage) => {
+      const bytes = noise(3_500_123);
+      const source = async function* () {
+        const memory = new Uint8Array(storage.features.chunksPass ? 700_000 : 0);
+        for (let at = 0; at < bytes.length; at += 700_000) {
+          const piece = bytes.slice(at, at + 700_000);
+          memory.set(piece.subarray(0, memory.length));
+          yield memory.length === 0 ? piece : memory.subarray(0, piece.length);
+          memory.fill(0xaa);
+        }
+      };
+      for (const options of [{}, { uncached: true }, { uncached: true, lengthBytes: bytes.length }]) {
+        await storage.write("passing", source(), options);
+        const pieces: Uint8Array[] = [];
+        for await (const chunk of (await storage.read("passing", { chunksPass: true }))!) pieces.push(chunk.slice());
+        assertEquals(sha1Hex(new Uint8Array(await new Blob(pieces as BlobPart[]).arrayBuffer())), sha1Hex(bytes));
+        assertEquals(sha1Hex((await content(storage, "passing"))!), sha1Hex(bytes));
+      }
+      // What fails in the middle leaves nothing.
+      const cut = async function* () {
+        yield* source();
+        throw new Error("the source broke");
+      };
+      await assertThrows(() => storage.write("broken", cut(), { uncached: true }));
+      assertEquals(await names(storage.list("")), ["passing"]);
+    },
+  );
+
   check("links work where the store has them, and are refused where not", async (storage) => {
     if (!storage.features.symlinks) {
       assertEquals(await kindOf(() => storage.symlink("l", "target")), "Assert");
