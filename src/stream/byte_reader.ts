@@ -13,7 +13,10 @@ export class ByteReader {
     this.#source = source[Symbol.asyncIterator]();
   }
 
-  /** The next `count` bytes, fewer only at the end of the stream. The array may be a view of a chunk. */
+  /**
+   * The next `count` bytes, fewer only at the end of the stream. The array may be a view of a chunk: where chunks pass, it is good only until
+   * more is taken.
+   */
   async take(count: number): Promise<Uint8Array> {
     return this.#takeWhole(count) ?? await this.#gather(new Uint8Array(count));
   }

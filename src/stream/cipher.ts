@@ -102,6 +102,8 @@ export async function decryptBytes(
   if (bytes.length < headerBytes) throw headerMissing();
   const { key, iv } = openHeader(passphrase, bytes.subarray(0, headerBytes), framing);
   const body = bytes.subarray(headerBytes);
+  // The runtime's cipher would take nothing at all for whole.
+  if (body.length === 0) throw flushFailed(undefined);
   if (body.length > SMALL_BYTES) return await decryptFinal(await importCbcKey(key), iv, body, flushFailed);
   const decipher = createDecipheriv("aes-256-cbc", key, iv);
   const head = decipher.update(body);

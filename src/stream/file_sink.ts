@@ -97,16 +97,21 @@ export class FileSink implements Disposable {
     } catch (error) {
       if ((error as { code?: string }).code !== "EINVAL") throw error;
       // The disk has larger sectors, or the file system does not do it after all.
-      fs.closeSync(this.#direct);
-      this.#direct = "unsuitable";
+      this.#closeDirect();
       return 0;
     }
   }
 
   #open(): number | "unsuitable" {
+    const { O_WRONLY, O_DIRECT, O_NOFOLLOW } = fs.constants;
     try {
       if (!SUITABLE.has(fs.statfsSync(this.#path).type)) return "unsuitable";
-      return fs.openSync(this.#path, fs.constants.O_WRONLY | fs.constants.O_DIRECT);
+      const second = fs.openSync(this.#path, O_WRONLY | O_DIRECT | O_NOFOLLOW);
+      const [first, found] = [this.#file.statSync(), fs.fstatSync(second)];
+      if (first.dev === found.dev && first.ino === found.ino) return second;
+      // Somebody put another file there.
+      fs.closeSync(second);
+      return "unsuitable";
     } catch (error) {
       // A file that only its first handle may write, no descriptor left, or no such way to write: the first handle does it all.
       if (error instanceof Error) return "unsuitable";
@@ -123,10 +128,16 @@ export class FileSink implements Disposable {
 
   /** Closes what it opened. What was not flushed is lost. */
   [Symbol.dispose](): void {
-    if (typeof this.#direct === "number") fs.closeSync(this.#direct);
-    this.#direct = "unsuitable";
     if (this.#stage !== undefined) giveBackAligned(this.#stage);
     this.#stage = undefined;
     this.#staged = 0;
+    this.#closeDirect();
+  }
+
+  /** Forgets the handle first: its number may soon be another file's. */
+  #closeDirect(): void {
+    const handle = this.#direct;
+    this.#direct = "unsuitable";
+    if (typeof handle === "number") fs.closeSync(handle);
   }
 }

@@ -92,8 +92,11 @@ async function* readFrame(reader: ByteReader): AsyncGenerator<Uint8Array> {
     if (size === 0) break;
     const bytes = (size & ~UNCOMPRESSED) >>> 0;
     if (bytes > blockBytes) throw new WalferryError("Format", "compressed data is damaged: lz4 block is too large");
-    const block = await exactly(reader, bytes);
-    if (flags & FLAG.blockChecksum && read32(await exactly(reader, 4)) !== xxh32(block)) throw checksumError();
+    // Taken together: what the reader gives is good only until more is taken.
+    const checksumBytes = flags & FLAG.blockChecksum ? 4 : 0;
+    const stored = await exactly(reader, bytes + checksumBytes);
+    const block = stored.subarray(0, bytes);
+    if (checksumBytes > 0 && read32(stored.subarray(bytes)) !== xxh32(block)) throw checksumError();
     let end: number;
     if (size & UNCOMPRESSED) {
       window.set(block, history);
@@ -112,7 +115,7 @@ async function* readFrame(reader: ByteReader): AsyncGenerator<Uint8Array> {
 }
 
 async function readDescriptor(reader: ByteReader): Promise<{ flags: number; blockBytes: number }> {
-  const start = await exactly(reader, 2);
+  const start = (await exactly(reader, 2)).slice();
   const flags = start[0]!;
   const blockBytes = BLOCK_SIZES[(start[1]! >> 4) & 7];
   if ((flags & 0xc0) !== FLAG.version || blockBytes === undefined) {

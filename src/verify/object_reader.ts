@@ -28,6 +28,8 @@ export class ObjectReader implements AsyncDisposable {
   readonly #lanes: number;
   readonly #distant: boolean;
   readonly #signal: AbortSignal;
+  /** What ended one reading ends those beside it. */
+  #failed: { readonly error: unknown } | undefined;
   readonly #abort: () => void;
 
   constructor(repository: RepositoryConfig, depth: ReadDepth, processMax: number, context: CommandContext) {
@@ -75,9 +77,8 @@ export class ObjectReader implements AsyncDisposable {
     onHandedOut: () => void,
   ): Promise<void> {
     const batches = batched(source, this.#distant ? 1 : BATCH_OBJECTS);
-    let failed: { readonly error: unknown } | undefined;
     const lane = async () => {
-      while (failed === undefined) {
+      while (this.#failed === undefined) {
         try {
           const next = await batches.next();
           if (next.done) return onHandedOut();
@@ -87,12 +88,12 @@ export class ObjectReader implements AsyncDisposable {
             for (const [part, subject] of subjects.entries()) take(subject, result.verdicts[at]![part], request);
           }
         } catch (error) {
-          failed ??= { error };
+          this.#failed ??= { error };
         }
       }
     };
     await Promise.all(Array.from({ length: this.#lanes }, lane));
-    if (failed !== undefined) throw failed.error;
+    if (this.#failed !== undefined) throw (this.#failed as { readonly error: unknown }).error;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -110,3 +110,18 @@ Deno.test("file sink: a full disk is told with its code", async () => {
   }
   assertEquals(code, "ENOSPC");
 });
+
+Deno.test("file sink: whatever takes the file's place meanwhile gets nothing", async () => {
+  await using folder = await TestFolder.make();
+  const path = `${folder.path}/mine`;
+  using file = Deno.openSync(path, { read: true, write: true, createNew: true });
+  using sink = new FileSink(file, path, true);
+  sink.write(new Uint8Array(1000).fill(7));
+  await Deno.rename(path, `${folder.path}/moved`);
+  await Deno.writeTextFile(path, "somebody else's");
+  sink.write(new Uint8Array(3 * MIB).fill(7));
+  sink.flush();
+  assertEquals(await Deno.readTextFile(path), "somebody else's");
+  const moved = await Deno.readFile(`${folder.path}/moved`);
+  assertEquals([moved.length, moved.every((byte) => byte === 7)], [3 * MIB + 1000, true]);
+});

@@ -232,6 +232,7 @@ Deno.test("encryption: a wrong passphrase, a missing and a foreign header are to
   assertEquals(await messageOf(stored.slice(0, 12)), "cipher header missing");
   assertEquals(await messageOf(text("plain text that is long enough")), "cipher header invalid");
   assertEquals(await messageOf(stored.slice(0, -1)), "unable to flush");
+  assertEquals(await messageOf(stored.slice(0, 16)), "unable to flush");
   assertEquals(generateCipherPass().length, 64);
 });
 

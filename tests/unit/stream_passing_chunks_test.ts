@@ -7,7 +7,9 @@ import { sha1Hex, Sha1Meter } from "../../src/stream/hash.ts";
 import { collect } from "../../src/stream/sources.ts";
 import { tee } from "../../src/stream/tee.ts";
 import { assertEquals } from "../support/assert.ts";
+import { temporaryDirectory, writeFile } from "../support/cluster_files.ts";
 import { random as seeded } from "../support/random.ts";
+import { testWith } from "../support/requirements.ts";
 
 const PASS = "a passphrase of the tests";
 
@@ -66,3 +68,38 @@ Deno.test("chunks pass: several readers of one source, a quick and a slow one", 
   const again = pipeline(passing(stored, random), decryptFilter(PASS), decompressFilter("zst"));
   assertEquals(sha1Hex(await gathered(again)), sha1Hex(bytes));
 });
+
+testWith(
+  ["lz4"],
+  "chunks pass: a frame of the lz4 tool with all that it can have, cut at every byte where a block ends",
+  async () => {
+    using directory = temporaryDirectory();
+    const path = `${directory.path}/content`;
+    const bytes = content(seeded(9)).subarray(0, 150_000);
+    writeFile(path, bytes);
+    const { success } = await new Deno.Command("lz4", {
+      args: ["-q", "-B4", "-BX", "--content-size", path, `${path}.lz4`],
+    }).output();
+    assertEquals(success, true);
+    const stored = Deno.readFileSync(`${path}.lz4`);
+    // Magic, descriptor with the length, its check; then blocks, each with its size in front and its checksum behind.
+    const cuts: number[] = Array.from({ length: 16 }, (_, at) => at + 1);
+    const view = new DataView(stored.buffer);
+    for (let at = 15; view.getUint32(at, true) !== 0;) {
+      at += 8 + (view.getUint32(at, true) & 0x7fff_ffff);
+      for (let cut = at - 6; cut <= at + 6; cut++) cuts.push(Math.min(cut, stored.length));
+    }
+    for (const cut of cuts) {
+      const memory = new Uint8Array(stored.length);
+      const twice = async function* () {
+        for (const piece of [stored.subarray(0, cut), stored.subarray(cut)]) {
+          memory.set(piece);
+          yield memory.subarray(0, piece.length);
+          memory.fill(0xaa);
+          await Promise.resolve();
+        }
+      };
+      assertEquals(sha1Hex(await gathered(decompressFilter("lz4")(twice()))), sha1Hex(bytes), `cut at ${cut}`);
+    }
+  },
+);
