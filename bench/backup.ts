@@ -238,11 +238,24 @@ async function restores(what: string, contestants: readonly Contestant[], delta 
         ...(delta ? ["--delta"] : []),
         "restore",
       ).split(" "),
-      before: () => delta ? damageLargest(target) : runAs(["find", target, "-mindepth", "1", "-delete"]),
+      before: async () => {
+        if (delta) await damageLargest(target);
+        else await runAs(["find", target, "-mindepth", "1", "-delete"]);
+        // What must be restored is in nobody's memory; the last run of either program may have left it there.
+        await forget([target, ...stanza.repositories]);
+      },
     })),
     ROUNDS,
   );
   console.log(line(what, ours!, peer!));
+}
+
+/** Has the kernel let go of what it holds of long files, as far as they are in directories. */
+async function forget(directories: readonly string[]): Promise<void> {
+  for (const directory of directories) {
+    const script = `[ ! -d "$0" ] || find "$0" -type f -size +1M -exec dd if={} iflag=nocache count=0 status=none ';'`;
+    await runAs(["sh", "-c", script, directory]);
+  }
 }
 
 /** Changes a byte in the middle of the largest file. */
