@@ -117,7 +117,7 @@ testWith(
     assertIncludes(onward, `are those of ${Deno.hostname()}:${standby.path}, enabling delta checksum`);
     const original = await onPrimary.pgbackrest(["--repo=1", "--type=incr", "backup"]);
     assertEquals(original.code, 0, original.stderr);
-    assertIncludes(original.stderr, "file 'PG_VERSION' has timestamp earlier than prior backup");
+    assertIncludes(original.stdout + original.stderr, "file 'PG_VERSION' has timestamp earlier than prior backup");
     const expected = await primary.sql(DIGEST);
     for (const repo of [1, 2]) await onPrimary.must("walferry", [`--repo=${repo}`, "verify"]);
     await onPrimary.must("pgbackrest", ["--repo=1", "verify"]);
