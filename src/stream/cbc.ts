@@ -64,16 +64,22 @@ export async function* decryptPieces(
   let before = iv;
   let held: Uint8Array = NOTHING;
   for await (const chunk of source) {
-    const bytes = joined(held, chunk);
+    const sizeBytes = held.length + chunk.length;
     // The last block has the padding, and any block may be the last.
-    const wholeBytes = Math.max(0, bytes.length - 1 - (bytes.length - 1) % BLOCK_BYTES);
-    held = bytes.slice(wholeBytes);
-    if (wholeBytes === 0) continue;
-    const whole = bytes.subarray(0, wholeBytes);
-    const last = whole.slice(-BLOCK_BYTES);
+    const wholeBytes = sizeBytes === 0 ? 0 : sizeBytes - 1 - (sizeBytes - 1) % BLOCK_BYTES;
+    if (wholeBytes === 0) {
+      held = concatenate([held, chunk], sizeBytes);
+      continue;
+    }
+    const message = new Uint8Array(wholeBytes + BLOCK_BYTES);
+    const fromChunk = wholeBytes - held.length;
+    message.set(held);
+    message.set(chunk.subarray(0, fromChunk), held.length);
+    held = chunk.slice(fromChunk);
+    const last = message.slice(wholeBytes - BLOCK_BYTES, wholeBytes);
     // A message must end with padding: a block of nothing else, encrypted so as to follow this one.
-    const padding = await encryptFinal(key, last, NOTHING);
-    yield await decryptFinal(key, before, concatenate([whole, padding], wholeBytes + BLOCK_BYTES), failed);
+    message.set(await encryptFinal(key, last, NOTHING), wholeBytes);
+    yield await decryptFinal(key, before, message, failed);
     before = last;
   }
   const last = await decryptFinal(key, before, held, failed);

@@ -149,13 +149,13 @@ export class BackupCheck {
       }
     }
     const begun: Begun[] = [];
-    let count = 0;
     for (const holder of stored.holders) {
       const one = await this.#beginFiles(holder, stored, hardlinked.has(holder));
       one.done.catch(() => undefined);
       begun.push(one);
-      count += one.count;
-      if (count > FILES_BESIDE) await one.done;
+    }
+    if (begun.reduce((sum, { count }) => sum + count, 0) > FILES_BESIDE) {
+      await Promise.all(begun.map(({ done }) => done));
     }
     return { done: this.#finishSet(queue, begun) };
   }

@@ -32,7 +32,11 @@ export async function outcomeOf(
     signal,
   });
   const ranges = coverages.flatMap(({ archiveId, ranges }) => ranges.map((range) => ({ archiveId, range })));
-  const ownEnds = backupInfo.backups.filter(({ label, options }) => options.archiveCopy && !lost.has(label));
+  // A backup that came while this ran was not looked at: nothing is said of it.
+  const seen = new Set(report.backups.map(({ label }) => label));
+  const ownEnds = backupInfo.backups.filter(({ label, options }) =>
+    options.archiveCopy && seen.has(label) && !lost.has(label)
+  );
   return { lostBackups: [...lost].sort(), ranges, ownEnds: ownEnds.map(({ label }) => label).sort() };
 }
 
