@@ -1,4 +1,7 @@
 /** What a worker thread does for `self-test`: hash, compress and decompress, as backup and restore do. */
+import { codecOrigin, compressBytes, decompressBytes } from "../stream/compress.ts";
+import { COMPRESS_TYPES, type CompressType } from "../stream/compress_type.ts";
+import { sha1Hex } from "../stream/hash.ts";
 
 export interface SelfTestRequest {
   readonly text: string;
@@ -6,17 +9,27 @@ export interface SelfTestRequest {
 
 export interface SelfTestResult {
   readonly sha1: string;
-  /** The text again after zstd has compressed and decompressed it. */
+  readonly codecs: readonly CodecResult[];
+}
+
+/** What one compression type made of the text. */
+export interface CodecResult {
+  readonly type: CompressType;
+  /** The text again after it was compressed and decompressed. */
   readonly text: string;
+  /** Who did it. */
+  readonly origin: string;
 }
 
 /** Prepares nothing; every request is answered by itself ({@link JobStart} of the worker pool). */
-export async function start(): Promise<(request: SelfTestRequest) => Promise<SelfTestResult>> {
-  const { createHash } = await import("node:crypto");
-  const { zstdCompressSync, zstdDecompressSync } = await import("node:zlib");
-  return ({ text }) =>
-    Promise.resolve({
-      sha1: createHash("sha1").update(text).digest("hex"),
-      text: new TextDecoder().decode(zstdDecompressSync(zstdCompressSync(new TextEncoder().encode(text)))),
-    });
+export function start(): (request: SelfTestRequest) => Promise<SelfTestResult> {
+  return async ({ text }) => {
+    const bytes = new TextEncoder().encode(text);
+    const codecs: CodecResult[] = [];
+    for (const type of COMPRESS_TYPES) {
+      const back = await decompressBytes(type, await compressBytes({ type }, bytes), bytes.length);
+      codecs.push({ type, text: new TextDecoder().decode(back), origin: await codecOrigin(type) });
+    }
+    return { sha1: sha1Hex(bytes), codecs };
+  };
 }

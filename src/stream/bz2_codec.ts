@@ -4,7 +4,7 @@ import { BitReader, BitWriter, bz2Crc } from "./bz2_bits.ts";
 import { writeBlock } from "./bz2_compress.ts";
 import { readBlock } from "./bz2_decompress.ts";
 import type { ByteStream } from "./byte_stream.ts";
-import type { Codec } from "./codec.ts";
+import { BUILT_IN, type Codec } from "./codec.ts";
 
 /** A level stands for so many bytes in a block. */
 const LEVEL_BYTES = 100_000;
@@ -15,7 +15,7 @@ const COMPRESSED_BLOCK_MAX = 1_200_000;
 const RUN_MIN = 4;
 const RUN_MAX = 255;
 
-export const bz2Codec: Codec = { compress, decompress };
+export const bz2Codec: Codec = { origin: BUILT_IN, compress, decompress };
 
 async function* compress(source: ByteStream, level: number): AsyncGenerator<Uint8Array> {
   const writer = new BitWriter();

@@ -2,8 +2,13 @@
 import type { ByteStream } from "./byte_stream.ts";
 import type { Framing } from "./cipher.ts";
 
+/** {@link Codec.origin} of what every host has. */
+export const BUILT_IN = "built in";
+
 /** What each codec module gives. */
 export interface Codec {
+  /** Who does the work, in words. */
+  readonly origin: string;
   compress(source: ByteStream, level: number, framing: Framing): ByteStream;
   decompress(source: ByteStream, framing: Framing): ByteStream;
   /** Everything at once, where that is faster than the stream. */

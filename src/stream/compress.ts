@@ -2,7 +2,7 @@
 import { WalferryError } from "../errors.ts";
 import type { ByteStream, Filter } from "./byte_stream.ts";
 import type { Framing } from "./cipher.ts";
-import type { Codec } from "./codec.ts";
+import { BUILT_IN, type Codec } from "./codec.ts";
 import type { CompressSetting, CompressType } from "./compress_type.ts";
 import { collect, streamOf } from "./sources.ts";
 
@@ -29,14 +29,29 @@ export function decompressFilter(type: CompressType, framing: Framing = "normal"
   };
 }
 
-async function loadCodec(type: CompressType): Promise<Codec> {
+/** Who compresses and decompresses this type on this host, in words. */
+export async function codecOrigin(type: CompressType): Promise<string> {
+  return type === "none" ? BUILT_IN : (await loadCodec(type)).origin;
+}
+
+/** Codecs that this thread has in use: a library is opened once. */
+const loaded = new Map<CompressType, Promise<Codec>>();
+
+function loadCodec(type: CompressType): Promise<Codec> {
+  const codec = loaded.get(type) ?? openCodec(type);
+  loaded.set(type, codec);
+  return codec;
+}
+
+/** The host's own library where there is one and it is quicker, else what is built in. */
+async function openCodec(type: CompressType): Promise<Codec> {
   switch (type) {
     case "gz":
       return (await import("./zlib_codecs.ts")).gzCodec;
     case "zst":
-      return (await import("./zlib_codecs.ts")).zstCodec;
+      return (await import("./system_zstd.ts")).openSystemZstd() ?? (await import("./zlib_codecs.ts")).zstCodec;
     case "lz4":
-      return (await import("./lz4_codec.ts")).lz4Codec;
+      return (await import("./system_lz4.ts")).openSystemLz4() ?? (await import("./lz4_codec.ts")).lz4Codec;
     case "bz2":
       return (await import("./bz2_codec.ts")).bz2Codec;
     case "none":

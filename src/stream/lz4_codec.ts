@@ -3,7 +3,7 @@ import { WalferryError } from "../errors.ts";
 import { ByteReader } from "./byte_reader.ts";
 import type { ByteStream } from "./byte_stream.ts";
 import type { Framing } from "./cipher.ts";
-import type { Codec } from "./codec.ts";
+import { BUILT_IN, type Codec } from "./codec.ts";
 import { decompressLz4Block, Lz4BlockCompressor, lz4Bound } from "./lz4_block.ts";
 import { Xxh32, xxh32 } from "./xxh32.ts";
 
@@ -32,7 +32,7 @@ const FLAG = {
   dictionary: 0x01,
 };
 
-export const lz4Codec: Codec = { compress, decompress };
+export const lz4Codec: Codec = { origin: BUILT_IN, compress, decompress };
 
 async function* compress(source: ByteStream, level: number, framing: Framing): AsyncGenerator<Uint8Array> {
   const withChecksum = framing === "normal";

@@ -3,7 +3,7 @@ import type { Transform } from "node:stream";
 import zlib from "node:zlib";
 import { WalferryError } from "../errors.ts";
 import type { ByteStream } from "./byte_stream.ts";
-import type { Codec } from "./codec.ts";
+import { BUILT_IN, type Codec } from "./codec.ts";
 import { assertWholeZstdFrames, wholeZstdFrames } from "./zstd_frames.ts";
 
 /** Size of the codec's output pieces in bytes: decompression runs at half speed with the default of 16 KiB. */
@@ -13,6 +13,7 @@ const OUTPUT_BYTES_MIN = 1024;
 
 /** gz: a single gzip member; raw framing is the zlib wrapper of RFC 1950. */
 export const gzCodec: Codec = {
+  origin: BUILT_IN,
   compress: (source, level, framing) =>
     through(
       source,
@@ -42,6 +43,7 @@ export const gzCodec: Codec = {
 
 /** zst: one frame with the library's defaults. */
 export const zstCodec: Codec = {
+  origin: BUILT_IN,
   compress: (source, level) =>
     through(source, () => zlib.createZstdCompress({ ...zstdLevel(level), chunkSize: OUTPUT_BYTES })),
   decompress: (source) =>

@@ -6,9 +6,13 @@ import { readWalHeader } from "../../src/postgres/wal_header.ts";
 import { segmentNumber } from "../../src/format/wal_name.ts";
 import { pipeline } from "../../src/stream/byte_stream.ts";
 import { decryptFilter, encryptFilter } from "../../src/stream/cipher.ts";
-import { compressFilter, decompressFilter } from "../../src/stream/compress.ts";
-import { COMPRESS_TYPES } from "../../src/stream/compress_type.ts";
+import { bz2Codec } from "../../src/stream/bz2_codec.ts";
+import type { Codec } from "../../src/stream/codec.ts";
+import { lz4Codec } from "../../src/stream/lz4_codec.ts";
 import { collect, streamOf } from "../../src/stream/sources.ts";
+import { openSystemLz4 } from "../../src/stream/system_lz4.ts";
+import { openSystemZstd } from "../../src/stream/system_zstd.ts";
+import { gzCodec, zstCodec } from "../../src/stream/zlib_codecs.ts";
 import { assert } from "../support/assert.ts";
 import { controlFileOf } from "../support/cluster_vectors.ts";
 import { fuzz, fuzzRounds, mutateBytes } from "../support/mutations.ts";
@@ -68,17 +72,29 @@ for (const [name, sample, parse] of PARSERS) {
   });
 }
 
-for (const type of COMPRESS_TYPES) {
+const LEVEL = 3;
+/** Every implementation of every type; those of the host where it has them. */
+const CODECS: ReadonlyArray<readonly [name: string, codec: Codec | undefined]> = [
+  ["none", undefined],
+  ["gz", gzCodec],
+  ["bz2", bz2Codec],
+  ["lz4, built in", lz4Codec],
+  ["zst, built in", zstCodec],
+  ...([["lz4 by the host's library", openSystemLz4()], ["zst by the host's library", openSystemZstd()]] as const)
+    .filter(([, codec]) => codec !== undefined),
+];
+
+for (const [type, codec] of CODECS) {
   for (const framing of ["normal", "raw"] as const) {
     const cipherPass = framing === "raw" ? "secret" : undefined;
     // Without compression only encryption has a form.
-    if (type === "none" && cipherPass === undefined) continue;
+    if (codec === undefined && cipherPass === undefined) continue;
     Deno.test(`${ROUNDS} mutations of ${type}, ${framing}${cipherPass ? ", behind encryption" : ""}, end`, async () => {
       const next = random(5);
       const content = Uint8Array.from({ length: 3000 }, (_, at) => at < 1500 ? next(256) : at % 7);
       // A copy: what the codecs give may be a Buffer, whose slices share its memory.
       const sample = Uint8Array.from(
-        await collect(pipeline(streamOf(content), compressFilter({ type }, framing)), 1e6),
+        await collect(codec?.compress(streamOf(content), LEVEL, framing) ?? streamOf(content), 1e6),
       );
       await fuzz(ROUNDS, (below) => mutateBytes(sample, below), async (bytes) => {
         // Hostile content behind encryption that is right, and now and then encryption that is not.
@@ -86,7 +102,8 @@ for (const type of COMPRESS_TYPES) {
           ? streamOf(bytes)
           : encryptFilter(cipherPass, framing)(streamOf(bytes));
         const decrypt = cipherPass === undefined ? [] : [decryptFilter(cipherPass, framing)];
-        const read = pipeline(hidden, ...decrypt, decompressFilter(type, framing));
+        const opened = pipeline(hidden, ...decrypt);
+        const read = codec?.decompress(opened, framing) ?? opened;
         let sizeBytes = 0;
         for await (const chunk of read) {
           assert(chunk.length <= 16 * 1024 ** 2, `a piece of ${chunk.length} bytes`);

@@ -5,16 +5,24 @@ import {
   decryptFilter,
   encryptBytes,
   encryptFilter,
+  type Framing,
   generateCipherPass,
 } from "../../src/stream/cipher.ts";
-import { compressBytes, compressFilter, decompressBytes, decompressFilter } from "../../src/stream/compress.ts";
+import { bz2Codec } from "../../src/stream/bz2_codec.ts";
+import type { Codec } from "../../src/stream/codec.ts";
+import { codecOrigin, compressFilter, decompressFilter, DEFAULT_LEVELS } from "../../src/stream/compress.ts";
 import type { CompressType } from "../../src/stream/compress_type.ts";
 import { sha1Hex, Sha1Meter } from "../../src/stream/hash.ts";
+import { lz4Codec } from "../../src/stream/lz4_codec.ts";
+import { openSystemLibrary } from "../../src/stream/system_library.ts";
+import { openSystemLz4 } from "../../src/stream/system_lz4.ts";
+import { openSystemZstd } from "../../src/stream/system_zstd.ts";
+import { gzCodec, zstCodec } from "../../src/stream/zlib_codecs.ts";
 import { collect, drain, streamOf } from "../../src/stream/sources.ts";
 import { tee } from "../../src/stream/tee.ts";
 import { Xxh32, xxh32 } from "../../src/stream/xxh32.ts";
 import { assert, assertEquals, assertThrows } from "../support/assert.ts";
-import { testWith } from "../support/requirements.ts";
+import { testWith, unavailable } from "../support/requirements.ts";
 
 const hex = (text: string) => Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16));
 const toHex = (bytes: Uint8Array) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -40,21 +48,38 @@ function inputs(): Array<readonly [name: string, bytes: Uint8Array]> {
   ];
 }
 
-const TOOLS: ReadonlyArray<readonly [CompressType, program: string, args: string[]]> = [
-  ["gz", "gzip", []],
-  ["zst", "zstd", ["-q"]],
-  ["lz4", "lz4", ["-q"]],
-  ["bz2", "bzip2", []],
+/** Every implementation of a type, and the tool that judges it. Tools for zst and lz4 bring the libraries of the host. */
+const CODECS: ReadonlyArray<
+  readonly [name: string, CompressType, open: () => Codec | undefined, program: string, args: string[]]
+> = [
+  ["gz", "gz", () => gzCodec, "gzip", []],
+  ["zst, built in", "zst", () => zstCodec, "zstd", ["-q"]],
+  ["zst by the host's library", "zst", openSystemZstd, "zstd", ["-q"]],
+  ["lz4, built in", "lz4", () => lz4Codec, "lz4", ["-q"]],
+  ["lz4 by the host's library", "lz4", openSystemLz4, "lz4", ["-q"]],
+  ["bz2", "bz2", () => bz2Codec, "bzip2", []],
 ];
 
-for (const [type, program, args] of TOOLS) {
+for (const [codecName, type, open, program, args] of CODECS) {
+  const level = DEFAULT_LEVELS[type];
+  const codecOf = () => open() ?? unavailable(`there is no library for ${codecName}`);
+  const compressFilter = (framing: Framing = "normal") => (source: ByteStream) =>
+    codecOf().compress(source, level, framing);
+  const decompressFilter = (framing: Framing = "normal") => (source: ByteStream) =>
+    codecOf().decompress(source, framing);
+  const compressBytes = async (bytes: Uint8Array, framing: Framing = "normal") =>
+    codecOf().compressBytes?.(bytes, level, framing) ?? await all(compressFilter(framing)(streamOf(bytes)));
+  const decompressBytes = async (bytes: Uint8Array, maxBytes: number, framing: Framing = "normal") =>
+    codecOf().decompressBytes?.(bytes, maxBytes, framing) ??
+      await collect(decompressFilter(framing)(streamOf(bytes)), maxBytes);
+
   testWith(
     [program],
-    `${type}: what goes in comes out, here and through the command line tool, in both directions`,
+    `${codecName}: what goes in comes out, here and through the command line tool, in both directions`,
     async () => {
       for (const [name, bytes] of inputs()) {
-        const compressed = await all(compressFilter({ type })(streamOf(bytes)));
-        assertEquals(sha1Hex(await all(decompressFilter(type)(streamOf(compressed)))), sha1Hex(bytes), name);
+        const compressed = await all(compressFilter()(streamOf(bytes)));
+        assertEquals(sha1Hex(await all(decompressFilter()(streamOf(compressed)))), sha1Hex(bytes), name);
         assertEquals(
           sha1Hex(await tool(program, [...args, "-dc"], compressed)),
           sha1Hex(bytes),
@@ -62,50 +87,64 @@ for (const [type, program, args] of TOOLS) {
         );
         const foreign = await tool(program, [...args, "-c"], bytes);
         assertEquals(
-          sha1Hex(await all(decompressFilter(type)(streamOf(foreign)))),
+          sha1Hex(await all(decompressFilter()(streamOf(foreign)))),
           sha1Hex(bytes),
           `we read ${program}'s: ${name}`,
         );
-        const atOnce = await compressBytes({ type }, bytes);
+        const atOnce = await compressBytes(bytes);
         for (
           const [how, content] of [
-            ["ours made in one go", all(decompressFilter(type)(streamOf(atOnce)))],
+            ["ours made in one go", all(decompressFilter()(streamOf(atOnce)))],
             [`ours made in one go, by ${program}`, tool(program, [...args, "-dc"], atOnce)],
-            ["in one go", decompressBytes(type, foreign, bytes.length)],
+            ["in one go", decompressBytes(foreign, bytes.length)],
           ] as const
         ) assertEquals(sha1Hex(await content), sha1Hex(bytes), `${how}: ${name}`);
-        // The others go through the stream all the same, at leisure.
-        if (type !== "gz" && type !== "zst") continue;
-        const raw = await compressBytes({ type }, bytes, "raw");
-        assertEquals(sha1Hex(await decompressBytes(type, raw, bytes.length, "raw")), sha1Hex(bytes), `raw: ${name}`);
+        const raw = await compressBytes(bytes, "raw");
+        assertEquals(sha1Hex(await decompressBytes(raw, bytes.length, "raw")), sha1Hex(bytes), `raw: ${name}`);
       }
     },
   );
 
-  Deno.test(`${type}: content that is cut off or damaged is an error, never short content`, async () => {
+  testWith([program], `${codecName}: content that is cut off or damaged is an error, never short content`, async () => {
     const bytes = inputs().at(-1)![1];
-    const compressed = await all(compressFilter({ type })(streamOf(bytes)));
+    const compressed = await all(compressFilter()(streamOf(bytes)));
+    // In pieces of a byte a state is left and taken up again at every place there is.
+    const bits = compressed.subarray(0, 3000);
+    const piecewise = async function* () {
+      for (let at = 0; at < bits.length; at++) yield bits.subarray(at, at + 1);
+      await Promise.resolve();
+      yield new Uint8Array(0);
+      yield compressed.subarray(bits.length);
+    };
+    assertEquals(sha1Hex(await all(decompressFilter()(piecewise()))), sha1Hex(bytes), "in pieces");
+    const twice = async function* () {
+      yield* piecewise();
+      yield* piecewise();
+    };
+    assertEquals(
+      (await all(decompressFilter()(twice()))).length,
+      2 * bytes.length,
+      "two streams, one behind the other",
+    );
     for (const cut of [0, 1, 5, 20, compressed.length >> 1, compressed.length - 9, compressed.length - 1]) {
       const error = await assertThrows<WalferryError>(() =>
-        drain(decompressFilter(type)(streamOf(compressed.slice(0, cut))))
+        drain(decompressFilter()(streamOf(compressed.slice(0, cut))))
       );
       assertEquals(error.kind, "Format", `cut at ${cut} of ${compressed.length}: ${error.message}`);
-      const atOnce = await assertThrows<WalferryError>(() =>
-        decompressBytes(type, compressed.slice(0, cut), bytes.length)
-      );
+      const atOnce = await assertThrows<WalferryError>(() => decompressBytes(compressed.slice(0, cut), bytes.length));
       assertEquals(atOnce.kind, "Format", `in one go, cut at ${cut} of ${compressed.length}: ${atOnce.message}`);
     }
-    const long = await assertThrows<WalferryError>(() => decompressBytes(type, compressed, bytes.length - 1));
+    const long = await assertThrows<WalferryError>(() => decompressBytes(compressed, bytes.length - 1));
     assert(["Format", "FileRead"].includes(long.kind), long.message);
     for (const at of [0, 1, 30, compressed.length >> 1, compressed.length - 3]) {
       const damaged = compressed.slice();
       damaged[at]! ^= 0x41;
-      const atOnce = await decompressBytes(type, damaged, bytes.length).catch((error: WalferryError) => error.kind);
+      const atOnce = await decompressBytes(damaged, bytes.length).catch((error: WalferryError) => error.kind);
       const isUnseen = atOnce instanceof Uint8Array && sha1Hex(atOnce) !== sha1Hex(bytes) && type !== "zst" && at !== 1;
       assert(!isUnseen && (atOnce instanceof Uint8Array || ["Format", "FileRead"].includes(atOnce)), String(atOnce));
       try {
         // zstd frames carry no checksum: there damage may pass here, and the SHA-1 behind it finds it.
-        const out = await all(decompressFilter(type)(streamOf(damaged)));
+        const out = await all(decompressFilter()(streamOf(damaged)));
         assert(type === "zst" || at === 1 || sha1Hex(out) === sha1Hex(bytes), `damage at ${at} went unnoticed`);
       } catch (error) {
         assertEquals((error as WalferryError).kind, "Format", String(error));
@@ -113,18 +152,57 @@ for (const [type, program, args] of TOOLS) {
     }
   });
 
-  Deno.test(`${type}: an error of the source comes through as it is`, async () => {
+  testWith([program], `${codecName}: an error of the source comes through as it is`, async () => {
     const failing = async function* () {
       yield new Uint8Array(100_000);
       await Promise.resolve();
       throw new Error("source failed");
     };
-    for (const filter of [compressFilter({ type }), decompressFilter(type)]) {
+    for (const filter of [compressFilter(), decompressFilter()]) {
       const error = await assertThrows(() => drain(filter(failing())));
       assert(/source failed|damaged|lz4|bzip2/.test(error.message), error.message);
     }
   });
 }
+
+testWith(["zstd", "lz4"], "zst and lz4 are done by the host's libraries where they are", async () => {
+  assertEquals(await codecOrigin("zst"), "the host's libzstd.so.1");
+  assertEquals(await codecOrigin("lz4"), "the host's liblz4.so.1");
+  assertEquals(await codecOrigin("gz"), "built in");
+});
+
+Deno.test("a library that is not there, or lacks a function, is none", () => {
+  assertEquals(openSystemLibrary("libwalferry-no-such.so.1", {}), undefined);
+  const functions = { walferry_no_such_function: { parameters: [], result: "u32" } } as const;
+  assertEquals(openSystemLibrary("libc.so.6", functions), undefined);
+  assert(openSystemLibrary("libc.so.6", { getpid: { parameters: [], result: "i32" } })?.getpid() === Deno.pid, "libc");
+});
+
+testWith(
+  ["zstd", "lz4"],
+  "many streams of one thread have their own state, and one that is left holds up none",
+  async () => {
+    const [zeros, noise, pages] = [3, 5, 6].map((at) => inputs()[at]![1]) as [Uint8Array, Uint8Array, Uint8Array];
+    for (const codec of [openSystemZstd()!, openSystemLz4()!]) {
+      const left = codec.compress(streamOf(noise), 3, "normal")[Symbol.asyncIterator]();
+      await left.next();
+      const together = await Promise.all(
+        [zeros, noise, pages, noise].map((bytes) =>
+          all(codec.decompress(codec.compress(streamOf(bytes), 3, "raw"), "raw"))
+        ),
+      );
+      await left.return?.();
+      const again = await all(codec.decompress(codec.compress(streamOf(pages), 3, "normal"), "normal"));
+      for (const [at, bytes] of [zeros, noise, pages, noise].entries()) {
+        assertEquals(
+          sha1Hex(together[at]!),
+          sha1Hex(bytes),
+        );
+      }
+      assertEquals(sha1Hex(again), sha1Hex(pages));
+    }
+  },
+);
 
 async function tool(program: string, args: string[], input: Uint8Array): Promise<Uint8Array> {
   const child = new Deno.Command(program, { args, stdin: "piped", stdout: "piped", stderr: "inherit" }).spawn();
@@ -153,7 +231,7 @@ Deno.test("the vectors of the format are read and, where they are fixed, written
 
 Deno.test("levels change what is stored and nothing else", async () => {
   const bytes = inputs().at(-1)![1];
-  for (const [type, levels] of [["gz", [1, 9]], ["zst", [-5, 3, 12]], ["lz4", [-5, 1, 9]], ["bz2", [1, 9]]] as const) {
+  for (const [type, levels] of [["gz", [1, 9]], ["zst", [-5, 3, 12]], ["lz4", [-5, 1, 12]], ["bz2", [1, 9]]] as const) {
     for (const level of levels) {
       const compressed = await all(compressFilter({ type, level })(streamOf(bytes)));
       assertEquals(
