@@ -145,16 +145,19 @@ class Scanner {
     if (names === undefined) return;
     const relations = isDatabaseDirectory(name) ? skippedRelationFiles(names) : undefined;
     for (const child of names) {
-      if (isTemporaryName(child) || relations?.has(child)) continue;
+      if (isTemporaryName(child) || isSkippedFile(name, child) || relations?.has(child)) continue;
       if (++this.#entries % ENTRIES_PER_TURN === 0) await this.#breathe();
       const entry = this.#look(`${name}/${child}`, `${absolute}/${child}`);
-      if (entry !== undefined) await this.#take(entry, skip, depth);
+      // Most are plain files: a promise for each of a million would cost as much as asking for its size.
+      const below = entry && this.#take(entry, skip, depth);
+      if (below !== undefined) await below;
     }
   }
 
-  async #take(entry: FoundEntry, skip: "files" | "none", depth: number): Promise<void> {
+  /** Adds an entry to the lists. Gives a promise when there is more below it. */
+  #take(entry: FoundEntry, skip: "files" | "none", depth: number): Promise<void> | undefined {
     const { name, absolute, info } = entry;
-    if (isSkippedFile(name) || (info.isFile && skip === "files")) return;
+    if (info.isFile && skip === "files") return;
     const excluded = this.#exclusions.find((one) => !one.contentsOnly && one.name === name);
     if (excluded !== undefined) {
       this.#log.info(`exclude '${absolute}' from backup using '${excluded.text}' exclusion`);
@@ -168,14 +171,14 @@ class Scanner {
       );
     }
     if (info.isSymlink) {
-      return inTablespaces ? await this.#takeTablespace(entry, depth) : await this.#takeLink(entry, depth);
+      return inTablespaces ? this.#takeTablespace(entry, depth) : this.#takeLink(entry, depth);
     }
     if (info.isDirectory) {
       this.#addPath(name, info);
-      return await this.#walk(name, absolute, depth + 1);
+      return this.#walk(name, absolute, depth + 1);
     }
-    if (!info.isFile) return this.#log.warn(`exclude special file '${absolute}' from backup`);
-    this.#addFile(name, info);
+    if (info.isFile) this.#addFile(name, info);
+    else this.#log.warn(`exclude special file '${absolute}' from backup`);
   }
 
   /** A directory or file that was moved elsewhere and linked from here. */

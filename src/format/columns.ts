@@ -104,7 +104,8 @@ export class PathColumn {
   #length = 0;
 
   get(row: number): string {
-    return this.#directoryAt(row) + textOf(this.#lastPart(row));
+    const { chunk, start, end } = this.#lastPart(row);
+    return this.#directoryAt(row) + textOf(chunk, start, end);
   }
 
   /** @returns the row that it got */
@@ -121,11 +122,13 @@ export class PathColumn {
     if (this.#directoryAt(a) !== other.#directoryAt(b)) return compareBytes(this.get(a), other.get(b));
     const left = this.#lastPart(a);
     const right = other.#lastPart(b);
-    const length = Math.min(left.length, right.length);
-    for (let at = 0; at < length; at++) {
-      if (left[at] !== right[at]) return left[at]! - right[at]!;
+    const leftLength = left.end - left.start;
+    const rightLength = right.end - right.start;
+    for (let at = 0; at < leftLength && at < rightLength; at++) {
+      const difference = left.chunk[left.start + at]! - right.chunk[right.start + at]!;
+      if (difference !== 0) return difference;
     }
-    return left.length - right.length;
+    return leftLength - rightLength;
   }
 
   #directoryAt(row: number): string {
@@ -163,13 +166,14 @@ export class PathColumn {
     return place;
   }
 
-  #lastPart(row: number): Uint8Array {
+  /** No view of its own: those cost more than what they show here. */
+  #lastPart(row: number): { readonly chunk: Uint8Array; readonly start: number; readonly end: number } {
     const place = this.#placeOf.get(row)!;
     const chunk = this.#chunks[place >>> ARENA_BITS]!;
     const at = place & (ARENA_BYTES - 1);
     const length = chunk[at]! | chunk[at + 1]! << 8;
     const start = at + LENGTH_BYTES;
-    return chunk.subarray(start, length === WHOLE_CHUNK ? chunk.length : start + length);
+    return { chunk, start, end: length === WHOLE_CHUNK ? chunk.length : start + length };
   }
 }
 
@@ -179,10 +183,16 @@ function isAscii(text: string, from: number): boolean {
 }
 
 /** Names are short and mostly plain: for those a decoder's start costs more than its work. */
-function textOf(bytes: Uint8Array): string {
-  if (bytes.length > SHORT_BYTES) return new TextDecoder().decode(bytes);
-  for (let at = 0; at < bytes.length; at++) if (bytes[at]! > 0x7f) return new TextDecoder().decode(bytes);
-  return String.fromCharCode.apply(undefined, bytes as unknown as number[]);
+function textOf(bytes: Uint8Array, start: number, end: number): string {
+  const isShort = end - start <= SHORT_BYTES;
+  const codes: number[] = [];
+  for (let at = start; isShort && at < end; at++) {
+    const byte = bytes[at]!;
+    if (byte > 0x7f) break;
+    codes.push(byte);
+  }
+  if (codes.length === end - start) return String.fromCharCode.apply(undefined, codes);
+  return new TextDecoder().decode(bytes.subarray(start, end));
 }
 
 const SHORT_BYTES = 64;

@@ -18,15 +18,15 @@ const CONTENTS_SKIPPED: ReadonlySet<string> = new Set([
 
 /** Files of the root that must not reach a restored cluster. */
 const FILES_SKIPPED: ReadonlySet<string> = new Set([
-  "pg_data/backup_label",
-  "pg_data/backup_label.old",
-  "pg_data/backup_manifest",
-  "pg_data/backup_manifest.tmp",
-  "pg_data/postgresql.auto.conf.tmp",
-  "pg_data/postmaster.opts",
-  "pg_data/postmaster.pid",
-  "pg_data/recovery.signal",
-  "pg_data/standby.signal",
+  "backup_label",
+  "backup_label.old",
+  "backup_manifest",
+  "backup_manifest.tmp",
+  "postgresql.auto.conf.tmp",
+  "postmaster.opts",
+  "postmaster.pid",
+  "recovery.signal",
+  "standby.signal",
 ]);
 
 const DATABASE_DIRECTORY = /^(?:pg_data\/global|pg_data\/base\/\d+|pg_tblspc\/\d+\/PG_[^/]+\/\d+)$/;
@@ -52,8 +52,8 @@ export function contentsSkipped(directory: string, online: boolean): "all" | "fi
 }
 
 /** Files of the root that are never stored. */
-export function isSkippedFile(path: string): boolean {
-  return FILES_SKIPPED.has(path);
+export function isSkippedFile(directory: string, name: string): boolean {
+  return directory === "pg_data" && FILES_SKIPPED.has(name);
 }
 
 /** A directory that holds relations. */
@@ -68,14 +68,17 @@ export function isDatabaseDirectory(directory: string): boolean {
 export function skippedRelationFiles(names: readonly string[]): Set<string> {
   const unlogged = new Set<string>();
   for (const name of names) {
-    const match = RELATION.exec(name);
+    const match = name.includes("_init") ? RELATION.exec(name) : null;
     if (match?.[2] === "init") unlogged.add(match[1]!);
   }
   const skipped = new Set<string>();
   for (const name of names) {
-    const relation = RELATION.exec(name);
+    const isOther = name.startsWith("t") || name.startsWith("p");
+    // A directory may hold a million relations, of which few are unlogged.
+    if (!isOther && unlogged.size === 0) continue;
+    const relation = isOther ? null : RELATION.exec(name);
     const isUnlogged = relation !== null && relation[2] !== "init" && unlogged.has(relation[1]!);
-    if (isUnlogged || INTERNAL_INIT.test(name) || TEMPORARY_RELATION.test(name)) skipped.add(name);
+    if (isUnlogged || (isOther && (INTERNAL_INIT.test(name) || TEMPORARY_RELATION.test(name)))) skipped.add(name);
   }
   return skipped;
 }
