@@ -1,5 +1,6 @@
 /** Entry of every worker thread: loads the module of the job it is started for and runs its requests. */
 import { serializeError, WalferryError } from "./errors.ts";
+import { freeBuffers } from "./process/garbage.ts";
 import type { FromWorker, JobStart, ToWorker } from "./process/worker_pool.ts";
 
 /** Modules by job name; each exports `start` ({@link JobStart}). */
@@ -26,15 +27,6 @@ const SWEEP_BYTES = 8 * 1024 * 1024;
 
 let sinceSweepBytes = 0;
 
-/**
- * Frees buffers that are garbage. The engine sees only the small objects in front of them, and would let 64 MB of them gather in each worker
- * before it looks. Without the engine's option for it (build/runtime_flags.ts) it does just that.
- */
-function sweep(): void {
-  sinceSweepBytes = 0;
-  (globalThis as { gc?: (options: { type: "minor" }) => void }).gc?.({ type: "minor" });
-}
-
 let run: Promise<Awaited<ReturnType<JobStart<unknown, unknown, unknown>>>> | undefined;
 let pendingBytes = 0;
 let lastAdvance = 0;
@@ -49,7 +41,10 @@ function flushAdvance(): void {
 function advance(bytes: number): void {
   pendingBytes += bytes;
   sinceSweepBytes += bytes;
-  if (sinceSweepBytes >= SWEEP_BYTES) sweep();
+  if (sinceSweepBytes >= SWEEP_BYTES) {
+    sinceSweepBytes = 0;
+    freeBuffers();
+  }
   if (performance.now() - lastAdvance >= ADVANCE_EVERY_MS) flushAdvance();
 }
 
