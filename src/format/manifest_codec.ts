@@ -321,6 +321,14 @@ const USUAL_FILE = new RegExp(
     '(?:"szo":(\\d{1,15}),)?"timestamp":(-?\\d{1,15})(?:,"user":(?:"([^"\\\\]*)"|(false)))?\\}$',
 );
 
+/**
+ * For a reader who wants nothing of a manifest's files but their part in its checksum: where the key of a file's line ends, when it is a line as
+ * they usually are.
+ */
+export function usualFileKeyEnd(section: string, line: string): number | undefined {
+  return section === "target:file" ? parseUsualFile(line)?.name.length : undefined;
+}
+
 /** What {@link parseFile} makes of a usual line; `undefined` for any other, and for one with an error. */
 function parseUsualFile(line: string): UnownedFile | undefined {
   const found = USUAL_FILE.exec(line);

@@ -3,6 +3,7 @@ import type { BackupInfo, BackupInfoEntry } from "../format/backup_info.ts";
 import { InfoFileReader } from "../format/info_file.ts";
 import { isBackupLabel, parseLabel } from "../format/label.ts";
 import type { Manifest } from "../format/manifest.ts";
+import { usualFileKeyEnd } from "../format/manifest_codec.ts";
 import { isWalferryError, toWalferryError, WalferryError } from "../errors.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { type BackupDirectory, listBackupDirectories } from "../repository/backup_catalog.ts";
@@ -251,7 +252,7 @@ export class BackupCheck {
       let found: unknown;
       const reader = new InfoFileReader(({ section, key, value }) => {
         if (section === "backup" && key === "backup-label") found = value;
-      });
+      }, usualFileKeyEnd);
       for await (const piece of textPieces(pipeline(stream, decompressFilter("gz")), MANIFEST_BYTES_MAX)) {
         reader.push(piece);
       }
