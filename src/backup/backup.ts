@@ -9,7 +9,6 @@
  */
 import type { ManifestFile } from "../format/manifest.ts";
 import type { CommandContext } from "../process/command_context.ts";
-import { endStage } from "../process/garbage.ts";
 import { formatSize } from "../report/units.ts";
 import type { RepositoryFailure } from "../repository/repository_set.ts";
 import { completeManifest, copiesArchive, priorReferences } from "./assemble.ts";
@@ -153,10 +152,7 @@ async function copy(
   const fromStandby = cluster.standby === undefined ? undefined : isFromStandby;
   // A recovery from a backup on a standby is consistent where the control file says, which must be behind every page that was copied.
   const last = cluster.onStandby ? CONTROL_NAME : undefined;
-  const jobs = orderJobs(listed.copies, bundleBytes, { fromStandby, last });
-  // What listing and planning a million files has left behind.
-  endStage();
-  await copyFiles(jobs, {
+  await copyFiles(orderJobs(listed.copies, bundleBytes, { fromStandby, last }), {
     setup: {
       targets: participants.live.map((participant) => {
         const { repository } = participant;
@@ -202,7 +198,6 @@ async function copy(
     onProgress,
     onFailure: (failure) => participants.drop([failure]),
   }, context);
-  endStage();
   await cluster.assertSameRoles();
 }
 

@@ -25,6 +25,7 @@ import {
   skippedRelationFiles,
 } from "../postgres/directory_rules.ts";
 import { Accounts } from "../process/accounts.ts";
+import { letGo } from "../process/garbage.ts";
 import type { Log } from "../report/log.ts";
 
 /** What to walk, and what to leave out. */
@@ -62,6 +63,8 @@ const PERMISSION_BITS = 0o7777;
 const FILE_MODE_MASK = 0o640;
 /** Entries after which other things (signals, timers) get their turn. */
 const ENTRIES_PER_TURN = 5000;
+/** What looking at one leaves behind. */
+const ENTRY_BYTES = 1000;
 
 /**
  * Walks the data directory and its tablespaces.
@@ -318,6 +321,7 @@ class Scanner {
   }
 
   async #breathe(): Promise<void> {
+    letGo(ENTRIES_PER_TURN * ENTRY_BYTES);
     await new Promise((resolve) => setTimeout(resolve, 0));
     this.#signal.throwIfAborted();
   }

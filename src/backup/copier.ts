@@ -8,6 +8,7 @@ import { firstBlockOf } from "../postgres/directory_rules.ts";
 import type { BadPage } from "../postgres/page_checksum.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { isDistant } from "../../backends/config.ts";
+import { letGo } from "../process/garbage.ts";
 import { LIGHT_AT_ONCE, WorkerPool, workersWorth } from "../process/worker_pool.ts";
 import { formatPercent, formatSize } from "../report/units.ts";
 import { blockFilePath, blockMapPlace } from "../repository/block_files.ts";
@@ -32,6 +33,9 @@ const RETRY_PAUSES_MS = [0, 15_000];
 
 /** Files up to this size are copied several at once to distant stores. Bytes. */
 const LIGHT_BYTES = 1024 * 1024;
+
+/** What the request for a file and the answer leave behind. */
+const FILE_BYTES = 3000;
 
 /** Errors that another attempt does not mend. */
 const LASTING = [
@@ -139,6 +143,7 @@ class Copier {
         if (failed !== undefined) return;
         try {
           await this.#runJob(pool, job);
+          letGo(job.copies.length * FILE_BYTES);
           for (const { key, error } of await this.#run.stillValid()) {
             if (this.#live.has(key)) this.#drop(key, error);
           }

@@ -7,6 +7,11 @@ type Collector = (options?: { readonly type: "minor" | "major" }) => void;
 
 const collector = (globalThis as { readonly gc?: Collector }).gc;
 
+/** So much is let go of before it is collected: some milliseconds of work, where little is alive. Bytes. */
+const GARBAGE_BYTES = 32 * 1024 * 1024;
+
+let garbageBytes = 0;
+
 /**
  * Frees buffers that were used once. The engine sees only the small objects in front of them, and would let 64 MB of them gather in each
  * thread before it looks. A fraction of a millisecond.
@@ -16,9 +21,12 @@ export function freeBuffers(): void {
 }
 
 /**
- * Frees what a stage of a command leaves behind. The engine lets a heap grow to four times what it found alive when it last looked, which may
- * have been in the middle of that stage. Some milliseconds.
+ * Says that so much has become garbage; now and then that is collected. Where very many things of one kind are gone through, the engine would
+ * let the heap grow to four times what it found alive when it last looked, and keep for itself what it then frees.
  */
-export function endStage(): void {
+export function letGo(bytes: number): void {
+  garbageBytes += bytes;
+  if (garbageBytes < GARBAGE_BYTES) return;
+  garbageBytes = 0;
   collector?.({ type: "major" });
 }

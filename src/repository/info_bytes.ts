@@ -2,11 +2,14 @@
 import { WalferryError } from "../errors.ts";
 import type { Manifest } from "../format/manifest.ts";
 import { ManifestReader } from "../format/manifest_codec.ts";
+import { letGo } from "../process/garbage.ts";
 import type { ByteStream } from "../stream/byte_stream.ts";
 import { concatenate } from "../stream/sources.ts";
 
 /** Largest manifest that is read, in bytes: some eight million files. */
 export const MANIFEST_BYTES_MAX = 2 * 1024 * 1024 * 1024;
+/** A line is looked at as so many times its length. */
+const GARBAGE_FACTOR = 8;
 /** What an encrypted file begins with. */
 const SALTED = "Salted__";
 
@@ -16,7 +19,10 @@ const SALTED = "Salted__";
  */
 export async function readManifest(content: ByteStream): Promise<Manifest> {
   const reader = new ManifestReader();
-  for await (const piece of textPieces(content, MANIFEST_BYTES_MAX)) reader.push(piece);
+  for await (const piece of textPieces(content, MANIFEST_BYTES_MAX)) {
+    reader.push(piece);
+    letGo(piece.length * GARBAGE_FACTOR);
+  }
   return reader.end();
 }
 

@@ -9,6 +9,7 @@ import { type ArchiveInfo, parseArchiveInfo, renderArchiveInfo } from "../format
 import { type BackupInfo, parseBackupInfo, renderBackupInfo } from "../format/backup_info.ts";
 import type { Manifest } from "../format/manifest.ts";
 import { renderManifest } from "../format/manifest_codec.ts";
+import { letGo } from "../process/garbage.ts";
 import { type ByteStream, type Filter, pipeline } from "../stream/byte_stream.ts";
 import { decryptFilter, encryptFilter } from "../stream/cipher.ts";
 import { compressFilter } from "../stream/compress.ts";
@@ -279,5 +280,9 @@ export function encryption(passphrase: string | undefined): Filter[] {
 /** Text pieces as bytes, gathered to chunks. */
 async function* textStream(pieces: Iterable<string>): AsyncGenerator<Uint8Array> {
   const encoder = new TextEncoder();
-  for (const piece of pieces) yield encoder.encode(piece);
+  for (const piece of pieces) {
+    yield encoder.encode(piece);
+    // The text, the bytes, and what they were put together from.
+    letGo(piece.length * 8);
+  }
 }
