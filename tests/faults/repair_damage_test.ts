@@ -196,9 +196,11 @@ async function damageSome(vandal: Vandal, random: () => number, count: number): 
     const sort: Sort = SORTS[Math.floor(random() * SORTS.length)]!;
     const damage = await vandal.damage(kind, sort, (path) => !touched.has(key(path)));
     if (damage === undefined || damage.paths.some((path) => touched.has(key(path)))) continue;
+    if (damage.witness !== undefined && touched.has(key(damage.witness))) continue;
     // A swap of the two of an info file changes nothing that could be told.
     if (new Set(damage.paths.map(key)).size < damage.paths.length && sort === "swap") continue;
     for (const path of damage.paths) touched.add(key(path));
+    if (damage.witness !== undefined) touched.add(key(damage.witness));
     await damage.apply();
     damages.push(damage);
   }

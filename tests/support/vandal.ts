@@ -56,6 +56,8 @@ export interface Damage {
   readonly apply: () => Promise<void>;
   /** A path that was not there before. */
   readonly added?: string;
+  /** Only where this is whole is it known that something is gone. */
+  readonly witness?: string;
 }
 
 /** True when both are gzip of the same content. */
@@ -131,7 +133,14 @@ export class Vandal {
         await Deno.writeFile(full, bytes.subarray(0, 1 + Math.floor(this.#random() * (bytes.length - 2))));
       } else await Deno.writeFile(full, this.#flipped(kind, bytes));
     };
-    return { kind, sort, paths: [path], apply };
+    return { kind, sort, paths: [path], apply, witness: sort === "delete" ? this.#historyTelling(path) : undefined };
+  }
+
+  /** The history of a timeline says which segment is its first; the others are missed between those beside them. */
+  #historyTelling(path: string): string | undefined {
+    const timeline = path.slice(0, "archive/main/15-1/00000001".length);
+    const isFirst = path === this.#files.find((name) => KINDS.segment.test(name) && name.startsWith(timeline));
+    return isFirst && !timeline.endsWith("/00000001") ? `${timeline}.history` : undefined;
   }
 
   /** WAL from before the first backup is of no use to anybody; behind the last segment of a timeline nobody knows that there was more. */
