@@ -1,10 +1,10 @@
 /** Single requests to Azure Blob Storage, through Microsoft's own client. */
+import type { Readable } from "node:stream";
 import type { BlobDownloadResponseParsed, BlockBlobClient, ContainerClient } from "@azure/storage-blob";
 import { createHash } from "node:crypto";
 import type { Agent as HttpAgent } from "node:http";
 import type { Agent as HttpsAgent } from "node:https";
 import type { ErrorKind } from "../../src/errors.ts";
-import type { ByteStream } from "../../src/stream/byte_stream.ts";
 import type { AzureStorageConfig } from "../config.ts";
 import type {
   GetRequest,
@@ -88,7 +88,7 @@ export class AzureDriver implements ObjectDriver {
     { offsetBytes, lengthBytes, version, signal }: GetRequest,
   ): Promise<ObjectContent | undefined> {
     if (lengthBytes === 0) {
-      return await this.head(key, signal) === undefined ? undefined : { body: nothing(), sizeBytes: 0, version };
+      return await this.head(key, signal) === undefined ? undefined : { body: undefined, sizeBytes: 0, version };
     }
     const what = `unable to read '${this.#name(key)}'`;
     return await this.#send(what, "FileRead", async () => {
@@ -103,7 +103,7 @@ export class AzureDriver implements ObjectDriver {
       } catch (error) {
         const status = answerOf(error)?.status;
         if (isMissingBlob(error)) return undefined;
-        if (status === 416) return { body: nothing(), sizeBytes: 0, version };
+        if (status === 416) return { body: undefined, sizeBytes: 0, version };
         if (status === 412) {
           throw new RequestFailure("FileRead", `${what}: it was replaced while it was read`, { transient: false });
         }
@@ -113,7 +113,7 @@ export class AzureDriver implements ObjectDriver {
         throw new RequestFailure("Protocol", `${what}: the answer has no content or no length`, { transient: false });
       }
       return {
-        body: answer.readableStreamBody as unknown as ByteStream,
+        body: answer.readableStreamBody as Readable,
         sizeBytes: answer.contentLength,
         version: answer.etag,
       };
@@ -263,8 +263,4 @@ function isMissingBlob(error: unknown): boolean {
 
 function md5(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(createHash("md5").update(bytes).digest());
-}
-
-async function* nothing(): AsyncGenerator<Uint8Array> {
-  // An empty stream.
 }

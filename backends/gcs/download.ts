@@ -45,9 +45,13 @@ function judged(what: string, request: GetRequest, { status, headers, body }: Ht
   // Of a range that is cut short the rest is missing: whoever reads asks for it.
   const sizeBytes = Math.min(lengthBytes, total - from);
   const crc32c = /crc32c=([A-Za-z0-9+/=]+)/.exec(String(headers["x-goog-hash"]))?.[1];
-  const content = body as unknown as ByteStream;
   const isWhole = status !== 206 && crc32c !== undefined;
-  return { body: isWhole ? checked(content, crc32c, sizeBytes, what) : content, sizeBytes, version };
+  return {
+    body,
+    check: isWhole ? (source) => checked(source, crc32c, sizeBytes, what) : undefined,
+    sizeBytes,
+    version,
+  };
 }
 
 function contentRange(what: string, header: string | undefined): { from: number; total: number } {

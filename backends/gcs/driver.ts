@@ -120,7 +120,7 @@ export class GcsDriver implements ObjectDriver {
   async get(key: string, request: GetRequest): Promise<ObjectContent | undefined> {
     const { lengthBytes, version, signal } = request;
     if (lengthBytes === 0) {
-      return await this.head(key, signal) === undefined ? undefined : { body: nothing(), sizeBytes: 0, version };
+      return await this.head(key, signal) === undefined ? undefined : { body: undefined, sizeBytes: 0, version };
     }
     const what = `unable to read '${this.#name(key)}'`;
     const answer = await this.#api({
@@ -134,7 +134,7 @@ export class GcsDriver implements ObjectDriver {
       signal,
     }, (refusal) => isMissingObject(refusal) || refusal.status === 416 || refusal.status === 412);
     if (answer.status === 404 && version === undefined) return undefined;
-    if (answer.status === 416) return { body: nothing(), sizeBytes: 0, version };
+    if (answer.status === 416) return { body: undefined, sizeBytes: 0, version };
     if (answer.status === 404 || answer.status === 412) throw replaced(what);
     return contentOf(what, request, answer);
   }
@@ -349,8 +349,4 @@ function entryOf({ name, size, updated }: ObjectResource): ObjectEntry {
 function isMissingObject({ status, reason, message }: GcsRefusal): boolean {
   const isItsOwn = reason === "notFound" || message.startsWith("No such object");
   return status === 404 && isItsOwn && !BUCKET_MISSING.test(message);
-}
-
-async function* nothing(): AsyncGenerator<Uint8Array> {
-  // An empty stream.
 }

@@ -5,7 +5,8 @@
  * Errors: a driver throws `RequestFailure`, which says whether another try may help; messages name the store, the key, the store's
  * code, message and request id, never a secret. When the signal aborted it may throw anything: the caller throws the reason.
  */
-import type { ByteStream } from "../../src/stream/byte_stream.ts";
+import type { Readable } from "node:stream";
+import type { Filter } from "../../src/stream/byte_stream.ts";
 import type { StorageType } from "../contract.ts";
 
 export interface ObjectEntry {
@@ -35,7 +36,10 @@ export interface ListRequest {
 
 /** An answer whose content is on its way. */
 export interface ObjectContent {
-  readonly body: ByteStream;
+  /** Absent where there is nothing to come. */
+  readonly body: Readable | undefined;
+  /** What the content is led through: it fails where the content is not what the store says. */
+  readonly check?: Filter;
   /** Bytes that the body must have. */
   readonly sizeBytes: number;
   /** Names this version of the object: a read that goes on later asks for the same one. */

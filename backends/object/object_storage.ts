@@ -44,7 +44,7 @@ export class ObjectStorage implements Storage {
       hardlinks: false,
       conditionalWrite: driver.conditionalWrite,
       removeBatch: driver.removeBatch,
-      chunksPass: false,
+      chunksPass: true,
     };
   }
 
@@ -131,6 +131,7 @@ export class ObjectStorage implements Storage {
     return await openObject(this.#driver, this.#config.network, this.#key(path), {
       offsetBytes: options.offsetBytes ?? 0,
       lengthBytes: options.lengthBytes,
+      chunksPass: options.chunksPass,
       signal: options.signal,
     });
   }

@@ -1,6 +1,8 @@
 /** Reading an object to its last byte although connections break: goes on where the broken one ended, in the same version of the object. */
 import type { ByteStream } from "../../src/stream/byte_stream.ts";
+import { streamOf } from "../../src/stream/sources.ts";
 import type { NetworkLimits } from "../config.ts";
+import { arrivals } from "./arrivals.ts";
 import type { GetRequest, ObjectContent, ObjectDriver } from "./driver.ts";
 import { connectionFailure, RequestFailure } from "../request_failure.ts";
 import { retrying } from "../retry.ts";
@@ -9,6 +11,8 @@ import { retrying } from "../retry.ts";
 export interface ObjectRange {
   readonly offsetBytes: number;
   readonly lengthBytes?: number;
+  /** The reader is done with each chunk before it asks for the next. */
+  readonly chunksPass?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -56,10 +60,10 @@ class ResumedRead implements ByteStream {
     let receivedBefore = -1;
     for (;;) {
       try {
-        for await (const chunk of watched(content.body, this.#limits.ioTimeoutMs, this.#range.signal)) {
+        for await (const chunk of this.#arriving(content, sizeBytes - received)) {
           received += chunk.length;
           if (received > sizeBytes) throw this.#failure(`${received} bytes instead of ${sizeBytes}`, false);
-          yield plainBytes(chunk);
+          yield chunk;
         }
         if (received === sizeBytes) return;
         throw this.#failure(`the content ended after ${received} of ${sizeBytes} bytes`, true);
@@ -82,49 +86,18 @@ class ResumedRead implements ByteStream {
     }
   }
 
+  #arriving({ body, check }: ObjectContent, sizeBytes: number): ByteStream {
+    const { signal, chunksPass = false } = this.#range;
+    if (body === undefined) return streamOf(new Uint8Array(0));
+    const pieces = arrivals(body, { sizeBytes, silenceMs: this.#limits.ioTimeoutMs, chunksPass, signal });
+    return check === undefined ? pieces : check(pieces);
+  }
+
   get #what(): string {
     return `unable to read '${this.#driver.location}/${this.#key}'`;
   }
 
   #failure(reason: string, transient: boolean, cause?: unknown): RequestFailure {
     return new RequestFailure("FileRead", `${this.#what}: ${reason}`, { transient, cause });
-  }
-}
-
-/** Libraries give Node's Buffer, whose `slice` means something else than that of the array type it extends. */
-function plainBytes(chunk: Uint8Array): Uint8Array {
-  return chunk.constructor === Uint8Array ? chunk : new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length);
-}
-
-/** Ends a stream with an error when nothing comes for too long. Only waiting counts: a consumer may take its time. */
-async function* watched(body: ByteStream, silenceMs: number, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
-  const iterator = body[Symbol.asyncIterator]();
-  let finished = false;
-  try {
-    for (;;) {
-      const { promise: interrupted, reject } = Promise.withResolvers<never>();
-      const timer = setTimeout(
-        () => reject(Object.assign(new Error(`nothing came for ${silenceMs} ms`), { code: "ETIMEDOUT" })),
-        silenceMs,
-      );
-      const onAbort = () => reject(signal!.reason);
-      signal?.addEventListener("abort", onAbort, { once: true });
-      try {
-        const next = iterator.next();
-        // When the wait is given up, nobody hears the end of this call.
-        next.catch(() => undefined);
-        const { done, value } = await Promise.race([next, interrupted]);
-        if (done) {
-          finished = true;
-          return;
-        }
-        yield value;
-      } finally {
-        clearTimeout(timer);
-        signal?.removeEventListener("abort", onAbort);
-      }
-    }
-  } finally {
-    if (!finished) void Promise.resolve(iterator.return?.()).catch(() => undefined);
   }
 }

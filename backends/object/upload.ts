@@ -8,13 +8,14 @@ import type { NetworkLimits } from "../config.ts";
 import { RequestFailure } from "../request_failure.ts";
 import { retrying } from "../retry.ts";
 import type { ObjectDriver, ObjectUpload } from "./driver.ts";
+import { giveBackPartMemory, takePartMemory } from "./part_memory.ts";
 
 /** Content that is in memory as a whole goes up in one request up to this length: every WAL segment does. */
 const ONE_REQUEST_BYTES = 64 * 1024 * 1024;
 /** Content of known length that comes as a stream is collected up to this length, to go up in one request. */
 const COLLECTED_BYTES = 16 * 1024 * 1024;
 /** Parts on their way hold this many bytes at most (but always one part). */
-const FLIGHT_BYTES = 32 * 1024 * 1024;
+const FLIGHT_BYTES = 20 * 1024 * 1024;
 /** After this many parts of one size parts become twice as large, so that the 10,000 parts that S3 allows hold any file. */
 const PARTS_PER_SIZE = 1000;
 
@@ -44,17 +45,41 @@ export async function uploadStream(request: UploadRequest, source: ByteStream): 
   const parts = new PartSlicer(source, request, collects ? Math.max(1, lengthBytes) : firstPartBytes(request));
   try {
     const first = await parts.next();
-    if (first.last) await putWhole(request, first.bytes);
-    else await uploadParts(request, first.bytes, parts);
+    if (first.last) await putPart(request, first);
+    else await uploadParts(request, first, parts);
   } finally {
     await parts.close();
   }
 }
 
-async function putWhole({ driver, limits, key, ifAbsent, signal }: UploadRequest, bytes: Uint8Array): Promise<void> {
-  const put = () => driver.put(key, bytes, { ifAbsent, signal });
+/** Gives the number of tries that it took. */
+async function putWhole({ driver, limits, key, ifAbsent, signal }: UploadRequest, bytes: Uint8Array): Promise<number> {
+  const put = async (attempt: number) => {
+    await driver.put(key, bytes, { ifAbsent, signal });
+    return attempt;
+  };
   // Tried again after a lost answer, a conditional write would meet its own success and call it somebody else's.
-  await (ifAbsent ? put() : retrying(limits, signal, put));
+  return await (ifAbsent ? put(1) : retrying(limits, signal, put));
+}
+
+async function putPart(request: UploadRequest, part: Part): Promise<void> {
+  settle(part, await putWhole(request, part.bytes));
+}
+
+/** A part of the content. */
+interface Part {
+  readonly bytes: Uint8Array;
+  /** What the bytes are in: it can be used again for parts of the usual size. */
+  readonly memory: Uint8Array<ArrayBuffer> | undefined;
+  readonly last: boolean;
+}
+
+/**
+ * The part is stored. Its memory is free when it was sent once: the store has answered, so it has all of it. Of an earlier try something may
+ * still be on its way.
+ */
+function settle({ memory }: Part, attempts: number): void {
+  if (memory !== undefined && attempts === 1) giveBackPartMemory(memory);
 }
 
 /** Of content whose length is known, all parts are of one size and few enough. */
@@ -64,22 +89,26 @@ function firstPartBytes({ chunkBytes, lengthBytes, driver }: UploadRequest): num
   return Math.ceil(Math.max(chunkBytes, needed) / unit) * unit;
 }
 
-async function uploadParts(request: UploadRequest, first: Uint8Array, parts: PartSlicer): Promise<void> {
+async function uploadParts(request: UploadRequest, first: Part, parts: PartSlicer): Promise<void> {
   const { driver, limits, key, ifAbsent, lengthBytes, signal } = request;
   const upload = await retrying(limits, signal, () => driver.beginUpload(key, { ifAbsent, lengthBytes, signal }));
   const flight = new Flight(driver.parallelParts);
   // A part that fails ends the others: nobody waits for bytes that are of no use any more.
   const stop = new AbortController();
   const both = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
-  const send = (number: number, bytes: Uint8Array, last: boolean) =>
-    retrying(limits, both, () => upload.part(number, bytes, last, both));
+  const send = async (number: number, part: Part) => {
+    const attempts = await retrying(limits, both, async (attempt) => {
+      await upload.part(number, part.bytes, part.last, both);
+      return attempt;
+    });
+    settle(part, attempts);
+  };
   try {
-    let part = { bytes: first, last: false };
+    let part = first;
     for (let number = 1;; number++) {
-      const { bytes, last } = part;
-      const current = number;
-      await flight.add(bytes.length, () => send(current, bytes, last));
-      if (last) break;
+      const [current, now] = [number, part];
+      await flight.add(part.bytes.length, () => send(current, now));
+      if (part.last) break;
       part = await parts.next();
     }
     await flight.landed();
@@ -160,11 +189,13 @@ class PartSlicer {
     this.#partBytes = partBytes;
   }
 
-  async next(): Promise<{ bytes: Uint8Array; last: boolean }> {
+  async next(): Promise<Part> {
     const { lengthBytes } = this.#request;
     if (this.#made > 0 && this.#made % PARTS_PER_SIZE === 0 && lengthBytes === undefined) this.#partBytes *= 2;
     this.#made++;
-    const part = new Uint8Array(this.#partBytes);
+    // Short content of known length has parts of its own size.
+    const isUsual = this.#partBytes === firstPartBytes(this.#request);
+    const part = isUsual ? takePartMemory(this.#partBytes) : new Uint8Array(this.#partBytes);
     let filled = 0;
     for (;;) {
       const taken = this.#rest.subarray(0, part.length - filled);
@@ -179,7 +210,8 @@ class PartSlicer {
     if (last && lengthBytes !== undefined && this.#received !== lengthBytes) {
       throw this.#wrongLength(`${this.#received} bytes instead of the ${lengthBytes} announced`);
     }
-    return { bytes: filled === part.length ? part : part.subarray(0, filled), last };
+    const bytes = filled === part.length ? part : part.subarray(0, filled);
+    return { bytes, memory: isUsual ? part : undefined, last };
   }
 
   async #pull(): Promise<void> {

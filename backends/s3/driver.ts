@@ -5,6 +5,7 @@
  * which compatible stores refuse or, worse, store as content); checksums that only Amazon checks are sent only there; nothing relies on
  * ETags of multi-part objects.
  */
+import type { Readable } from "node:stream";
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
@@ -22,7 +23,6 @@ import {
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
 import type { ErrorKind } from "../../src/errors.ts";
-import type { ByteStream } from "../../src/stream/byte_stream.ts";
 import type { S3StorageConfig } from "../config.ts";
 import type {
   GetRequest,
@@ -137,7 +137,7 @@ export class S3Driver implements ObjectDriver {
   async get(key: string, request: GetRequest): Promise<ObjectContent | undefined> {
     const { offsetBytes, lengthBytes, version, signal } = request;
     if (lengthBytes === 0) {
-      return await this.head(key, signal) === undefined ? undefined : { body: nothing(), sizeBytes: 0, version };
+      return await this.head(key, signal) === undefined ? undefined : { body: undefined, sizeBytes: 0, version };
     }
     const last = lengthBytes === undefined ? "" : String(offsetBytes + lengthBytes - 1);
     const command = new GetObjectCommand({
@@ -154,7 +154,7 @@ export class S3Driver implements ObjectDriver {
         answer = await this.#client.send(command, { abortSignal: signal });
       } catch (error) {
         if (codeOf(error) === "NoSuchKey") return undefined;
-        if (statusOf(error) === 416) return { body: nothing(), sizeBytes: 0, version };
+        if (statusOf(error) === 416) return { body: undefined, sizeBytes: 0, version };
         if (statusOf(error) === 412) {
           throw new RequestFailure("FileRead", `${what}: it was replaced while it was read`, { transient: false });
         }
@@ -163,7 +163,7 @@ export class S3Driver implements ObjectDriver {
       if (answer.Body === undefined || answer.ContentLength === undefined) {
         throw new RequestFailure("Protocol", `${what}: the answer has no content or no length`, { transient: false });
       }
-      return { body: answer.Body as unknown as ByteStream, sizeBytes: answer.ContentLength, version: answer.ETag };
+      return { body: answer.Body as Readable, sizeBytes: answer.ContentLength, version: answer.ETag };
     });
   }
 
@@ -374,10 +374,6 @@ export class S3Driver implements ObjectDriver {
   async close(): Promise<void> {
     await Promise.resolve(this.#client.destroy());
   }
-}
-
-async function* nothing(): AsyncGenerator<Uint8Array> {
-  // An empty stream.
 }
 
 /** Keys in listings are encoded as in a query: a plus sign is a space. */
