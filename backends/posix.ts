@@ -106,7 +106,6 @@ export class PosixStorage implements Storage {
     let file: Deno.FsFile;
     try {
       file = await this.#calls.open(absolute, { read: true });
-      if (options.offsetBytes) await this.#calls.seek(file, options.offsetBytes);
     } catch (error) {
       if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
       throw mapped("FileOpen", `unable to open file '${absolute}' for read`, error);
@@ -318,6 +317,7 @@ class OpenFileStream implements ByteStream {
     const { chunksPass, offsetBytes = 0, lengthBytes = Infinity, signal } = this.#options;
     const what = `unable to read '${this.#absolute}'`;
     try {
+      if (offsetBytes > 0) await guard("FileRead", what, () => this.#calls.seek(this.#file, offsetBytes));
       // Small files are many: each gets memory of its own size. The size is no promise, so the end is asked for with a few bytes more.
       const sizeBytes = await guard("FileRead", what, () => this.#calls.size(this.#file));
       let expected = Math.max(0, sizeBytes - offsetBytes);

@@ -8,10 +8,9 @@ const PATIENCE: Omit<ArrivalOptions, "sizeBytes"> = { silenceMs: 5000, chunksPas
 
 function cut(bytes: Uint8Array, ...sizes: number[]): Uint8Array[] {
   const chunks: Uint8Array[] = [];
-  for (let at = 0, turn = 0; at < bytes.length; turn++) {
-    const size = sizes[turn % sizes.length]!;
+  for (let at = 0; at < bytes.length; at += chunks.at(-1)!.length) {
+    const size = sizes[chunks.length % sizes.length]!;
     chunks.push(bytes.subarray(at, at + size));
-    at += size;
   }
   return chunks;
 }
@@ -35,10 +34,10 @@ async function taken(body: Readable, options: ArrivalOptions) {
 }
 
 for (const chunksPass of [false, true]) {
-  for (const sizes of [[16_384], [1, 300_000, 7], [1_000_003], [65_536, 0, 5]]) {
+  for (const sizes of [[16_384], [1, 300_000, 7], [1_000_003], [65_536, 5]]) {
     Deno.test(`chunks of ${sizes.join(", ")} bytes come in large pieces${chunksPass ? " in the same memory" : ""}`, async () => {
       const bytes = noise(1_500_001);
-      const body = Readable.from(cut(bytes, ...sizes).filter(({ length }) => length > 0));
+      const body = Readable.from(cut(bytes, ...sizes));
       const { bytes: got, sizes: pieces, error } = await taken(body, {
         ...PATIENCE,
         chunksPass,
