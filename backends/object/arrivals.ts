@@ -46,7 +46,8 @@ class Receiver {
   #filled = 0;
   /** What did not fit. */
   #rest: Uint8Array = new Uint8Array(0);
-  #over: { readonly error?: unknown } | undefined;
+  #over: { readonly failed: boolean; readonly error?: unknown } | undefined;
+  #received = 0;
   #wake: () => void = () => undefined;
   /** When the reader began to wait, or something came while it waits. `undefined` while nobody waits. */
   #sinceMs: number | undefined;
@@ -61,7 +62,8 @@ class Receiver {
     if (options.signal?.aborted) this.#onAbort();
     // It may have broken before anybody read.
     if (body.errored) this.#onError(body.errored);
-    else if (body.destroyed && !body.readableEnded) this.#onClose();
+    else if (body.readableEnded) this.#onEnd();
+    else if (body.destroyed) this.#onClose();
   }
 
   /** The next piece, full but for the last one; `undefined` at the end. */
@@ -76,7 +78,7 @@ class Receiver {
       this.#sinceMs = undefined;
     }
     if (this.#filled > 0) return this.#piece.subarray(0, this.#filled);
-    if (this.#over?.error !== undefined) throw this.#over.error;
+    if (this.#over?.failed) throw this.#over.error;
     return undefined;
   }
 
@@ -97,6 +99,7 @@ class Receiver {
   }
 
   readonly #onData = (chunk: Uint8Array): void => {
+    this.#received += chunk.length;
     if (this.#sinceMs !== undefined) this.#sinceMs = performance.now();
     // Once it is stopped the stream may still give what it was about to.
     if (this.#rest.length > 0) this.#rest = joined(this.#rest, chunk);
@@ -106,35 +109,44 @@ class Receiver {
     this.#wake();
   };
 
-  readonly #onEnd = (): void => this.#end({});
+  readonly #onEnd = (): void => this.#end({ failed: false });
 
-  readonly #onError = (error: unknown): void => this.#end({ error });
+  readonly #onError = (error: unknown): void => this.#end({ failed: true, error });
 
   readonly #onClose = (): void =>
-    this.#end({ error: Object.assign(new Error("the connection was closed"), { code: "ECONNRESET" }) });
+    this.#end({
+      failed: true,
+      error: Object.assign(new Error("the connection was closed"), { code: "ECONNRESET" }),
+    });
 
-  readonly #onAbort = (): void => this.#end({ error: this.#options.signal!.reason });
+  readonly #onAbort = (): void => this.#end({ failed: true, error: this.#options.signal!.reason });
 
   #look(): void {
     const { silenceMs } = this.#options;
     if (this.#sinceMs === undefined || performance.now() - this.#sinceMs < silenceMs) return;
-    this.#end({ error: Object.assign(new Error(`nothing came for ${silenceMs} ms`), { code: "ETIMEDOUT" }) });
+    this.#end({
+      failed: true,
+      error: Object.assign(new Error(`nothing came for ${silenceMs} ms`), { code: "ETIMEDOUT" }),
+    });
   }
 
   /** The first word on how it ended counts. */
-  #end(over: { readonly error?: unknown }): void {
+  #end(over: { readonly failed: boolean; readonly error?: unknown }): void {
     this.#over ??= over;
     this.#wake();
   }
 
-  /** Ends the connection when not everything was read. */
+  /** Ends the connection when not everything came. */
   close(): void {
     clearInterval(this.#watch);
     this.#options.signal?.removeEventListener("abort", this.#onAbort);
     const body = this.#body;
     body.off("data", this.#onData).off("end", this.#onEnd).off("close", this.#onClose);
     // The listener for errors stays: what comes of the end of the connection is nobody's concern.
-    if (this.#over === undefined || this.#over.error !== undefined) body.destroy();
+    const isComplete = this.#over === undefined ? this.#received === this.#options.sizeBytes : !this.#over.failed;
+    // A reader that knows the length does not ask for the end; the connection serves the next one when it has passed.
+    if (isComplete) body.resume();
+    else body.destroy();
   }
 }
 

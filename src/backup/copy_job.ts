@@ -228,7 +228,7 @@ async function store(
   const plain = new Sha1Meter();
   const failure: { error?: unknown } = {};
   const places = placesOf(destinations, request);
-  // A bundle gathers members, and stores that are far away send chunks while they take the next.
+  // A bundle gathers members, and a store may send chunks while it takes the next.
   const chunksPass = places.every(({ bundle, storage }) => bundle === undefined && storage.features.chunksPass);
   const read = pipeline(watched(file.content(chunksPass), checker, advance, failure), plain.through);
   const stored = await storeAll(read, places, request);

@@ -139,7 +139,7 @@ export class PathColumn {
     const known = this.#directoryIds.get(text);
     if (known !== undefined) return known;
     // Made anew from its bytes: a slice would keep alive the whole text that it was cut from.
-    const own = new TextDecoder().decode(new TextEncoder().encode(text));
+    const own = decoder.decode(new TextEncoder().encode(text));
     const id = this.#directories.push(own) - 1;
     this.#directoryIds.set(own, id);
     return id;
@@ -177,6 +177,9 @@ export class PathColumn {
   }
 }
 
+/** A name is what it is, whatever it begins with. */
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
 function isAscii(text: string, from: number): boolean {
   for (let at = from; at < text.length; at++) if (text.charCodeAt(at) > 0x7f) return false;
   return true;
@@ -192,7 +195,7 @@ function textOf(bytes: Uint8Array, start: number, end: number): string {
     codes.push(byte);
   }
   if (codes.length === end - start) return String.fromCharCode.apply(undefined, codes);
-  return new TextDecoder().decode(bytes.subarray(start, end));
+  return decoder.decode(bytes.subarray(start, end));
 }
 
 const SHORT_BYTES = 64;

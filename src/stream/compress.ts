@@ -14,7 +14,7 @@ export function compressFilter(setting: CompressSetting, framing: Framing = "nor
   const level = setting.level ?? DEFAULT_LEVELS[setting.type];
   if (setting.type === "none") return (source) => source;
   return async function* (source: ByteStream) {
-    yield* (await loadCodec(setting.type)).compress(source, level, framing);
+    yield* (await loadCodec(setting.type, level)).compress(source, level, framing);
   };
 }
 
@@ -34,22 +34,24 @@ export async function codecOrigin(type: CompressType): Promise<string> {
   return type === "none" ? BUILT_IN : (await loadCodec(type)).origin;
 }
 
-/** Codecs that this thread has in use: a library is opened once. */
-const loaded = new Map<CompressType, Promise<Codec>>();
+/** Codecs that this thread has in use, by type and level: a library is opened once. */
+const loaded = new Map<string, Promise<Codec>>();
 
-function loadCodec(type: CompressType): Promise<Codec> {
-  const codec = loaded.get(type) ?? openCodec(type);
-  loaded.set(type, codec);
+/** @param level at which it compresses; absent where it decompresses */
+function loadCodec(type: CompressType, level?: number): Promise<Codec> {
+  const key = `${type}/${level ?? ""}`;
+  const codec = loaded.get(key) ?? openCodec(type, level ?? 0);
+  loaded.set(key, codec);
   return codec;
 }
 
 /** The host's own library where there is one and it is quicker, else what is built in. */
-async function openCodec(type: CompressType): Promise<Codec> {
+async function openCodec(type: CompressType, level: number): Promise<Codec> {
   switch (type) {
     case "gz":
       return (await import("./zlib_codecs.ts")).gzCodec;
     case "zst":
-      return (await import("./system_zstd.ts")).openSystemZstd() ?? (await import("./zlib_codecs.ts")).zstCodec;
+      return (await import("./system_zstd.ts")).openSystemZstd(level) ?? (await import("./zlib_codecs.ts")).zstCodec;
     case "lz4":
       return (await import("./system_lz4.ts")).openSystemLz4() ?? (await import("./lz4_codec.ts")).lz4Codec;
     case "bz2":
@@ -83,10 +85,9 @@ export async function compressBytes(
   framing: Framing = "normal",
 ): Promise<Uint8Array> {
   if (setting.type === "none") return bytes;
-  const codec = await loadCodec(setting.type);
-  if (codec.compressBytes !== undefined) {
-    return codec.compressBytes(bytes, setting.level ?? DEFAULT_LEVELS[setting.type], framing);
-  }
+  const level = setting.level ?? DEFAULT_LEVELS[setting.type];
+  const codec = await loadCodec(setting.type, level);
+  if (codec.compressBytes !== undefined) return codec.compressBytes(bytes, level, framing);
   // Incompressible input grows by less than a fiftieth in every one of these formats.
   return await collect(compressFilter(setting, framing)(streamOf(bytes)), bytes.length + bytes.length / 50 + 65536);
 }

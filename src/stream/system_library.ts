@@ -24,6 +24,11 @@ export function openSystemLibrary<const S extends Deno.ForeignLibraryInterface>(
   }
 }
 
+/** A text of a library. */
+export function textAt(address: Deno.PointerValue): string {
+  return address === null ? "" : Deno.UnsafePointerView.getCString(address);
+}
+
 /** Where the first of the bytes is. */
 export function addressOf(bytes: Uint8Array): bigint {
   return BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes as Uint8Array<ArrayBuffer>)));

@@ -1,14 +1,23 @@
 /**
- * lz4 by the host's liblz4, which PostgreSQL's own packages bring: three times as quick as the built-in one. Source: lz4frame.h of 1.8.0 and
+ * lz4 by the host's liblz4, which PostgreSQL's own packages bring: three times as quick as the built-in one. Source: lz4frame.h of 1.8.3 and
  * newer, the functions that it calls stable. Frames are as pgBackRest's: linked blocks of 64 KiB.
  */
 import { WalferryError } from "../errors.ts";
 import type { ByteStream } from "./byte_stream.ts";
 import type { Framing } from "./cipher.ts";
 import type { Codec } from "./codec.ts";
-import { type Context, decodeBytes, type DecodeStep, decodeStream, openSystemLibrary } from "./system_library.ts";
+import {
+  type Context,
+  decodeBytes,
+  type DecodeStep,
+  decodeStream,
+  openSystemLibrary,
+  textAt,
+} from "./system_library.ts";
 
 const FILE_NAME = "liblz4.so.1";
+/** 1.8.3: the first behind one that could write, at high levels, what cannot be read (its release notes). */
+const OLDEST_VERSION = 10803;
 /** LZ4F_VERSION. */
 const API_VERSION = 100;
 /** Bytes of input that one call is given: its output needs room for the worst. */
@@ -17,7 +26,9 @@ const INPUT_BYTES = 256 * 1024;
 const HEADER_ROOM_BYTES = 64;
 
 const FUNCTIONS = {
+  LZ4_versionNumber: { parameters: [], result: "i32" },
   LZ4F_isError: { parameters: ["usize"], result: "u32" },
+  LZ4F_getErrorName: { parameters: ["usize"], result: "pointer" },
   LZ4F_compressBound: { parameters: ["usize", "buffer"], result: "usize" },
   LZ4F_compressFrameBound: { parameters: ["usize", "buffer"], result: "usize" },
   LZ4F_compressFrame: { parameters: ["buffer", "usize", "buffer", "usize", "buffer"], result: "usize" },
@@ -36,7 +47,7 @@ type Library = Deno.DynamicLibrary<typeof FUNCTIONS>["symbols"];
 /** The codec by the host's library; undefined where there is none that will do. */
 export function openSystemLz4(): Codec | undefined {
   const library = openSystemLibrary(FILE_NAME, FUNCTIONS);
-  if (library === undefined) return undefined;
+  if (library === undefined || library.LZ4_versionNumber() < OLDEST_VERSION) return undefined;
   return {
     origin: `the host's ${FILE_NAME}`,
     compress: (source, level, framing) => compress(library, source, level, framing),
@@ -121,9 +132,7 @@ function decoder(library: Library, context: Context): DecodeStep {
       taken,
       null,
     );
-    if (library.LZ4F_isError(left)) {
-      throw new WalferryError("Format", "compressed data is damaged: lz4 cannot read it");
-    }
+    if (library.LZ4F_isError(left)) throw failure(library, left, "Format", "compressed data is damaged");
     return { taken: Number(sizes[1]), written: Number(sizes[0]), frameEnded: left === 0n };
   };
 }
@@ -146,8 +155,16 @@ function makeContext(create: (address: Uint8Array<ArrayBuffer>, version: number)
   return context;
 }
 
-/** @throws WalferryError `Assert` when a call that cannot fail did */
+/** @throws WalferryError `Memory`; `Assert` when a call that cannot fail otherwise did */
 function checked(library: Library, result: bigint): number {
-  if (library.LZ4F_isError(result)) throw new WalferryError("Assert", `lz4 failed to compress (${result})`);
+  if (library.LZ4F_isError(result)) throw failure(library, result, "Assert", "lz4 failed to compress");
   return Number(result);
+}
+
+/** @param kind of the error, when it is not for want of memory */
+function failure(library: Library, result: bigint, kind: "Assert" | "Format", what: string): WalferryError {
+  const reason = textAt(library.LZ4F_getErrorName(result));
+  return reason === "ERROR_allocation_failed"
+    ? new WalferryError("Memory", `lz4: ${reason}`)
+    : new WalferryError(kind, `${what}: ${reason}`);
 }

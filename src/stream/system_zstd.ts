@@ -1,6 +1,6 @@
 /**
  * zst by the host's libzstd, which PostgreSQL's own packages bring: an eighth to a fifth quicker than what is built into the runtime. Source:
- * zstd.h of 1.4.0 and newer, the functions that it calls stable.
+ * zstd.h of 1.4.4 and newer, the functions that it calls stable.
  */
 import { WalferryError } from "../errors.ts";
 import type { ByteStream } from "./byte_stream.ts";
@@ -12,11 +12,18 @@ import {
   decodeStream,
   openSystemLibrary,
   OUTPUT_BYTES,
+  textAt,
 } from "./system_library.ts";
 
 const FILE_NAME = "libzstd.so.1";
-/** 1.4.0: the first with these functions declared stable. */
-const OLDEST_VERSION = 10400;
+/** 1.4.4: what the oldest distributions have that are still looked after. */
+const OLDEST_VERSION = 10404;
+/**
+ * Before 1.5.5 the search of the high levels could write, very rarely, what decompresses to something else (its release notes; some distributions
+ * have the mend in an older version). For small content these are the levels from 13 on.
+ */
+const MENDED_VERSION = 10505;
+const DOUBTFUL_LEVEL = 13;
 
 /** ZSTD_c_compressionLevel. */
 const COMPRESSION_LEVEL = 100;
@@ -31,6 +38,9 @@ const NOTHING = new Uint8Array(24);
 const FUNCTIONS = {
   ZSTD_versionNumber: { parameters: [], result: "u32" },
   ZSTD_isError: { parameters: ["usize"], result: "u32" },
+  ZSTD_getErrorName: { parameters: ["usize"], result: "pointer" },
+  ZSTD_sizeof_CCtx: { parameters: ["pointer"], result: "usize" },
+  ZSTD_sizeof_DCtx: { parameters: ["pointer"], result: "usize" },
   ZSTD_compressBound: { parameters: ["usize"], result: "usize" },
   ZSTD_createCCtx: { parameters: [], result: "pointer" },
   ZSTD_freeCCtx: { parameters: ["pointer"], result: "usize" },
@@ -46,12 +56,20 @@ const FUNCTIONS = {
 
 type Library = Deno.DynamicLibrary<typeof FUNCTIONS>["symbols"];
 
-/** The codec by the host's library; undefined where there is none that will do. */
-export function openSystemZstd(): Codec | undefined {
+/**
+ * The codec by the host's library; undefined where there is none that will do.
+ * @param level at which it is to compress; any that is low where it is to decompress
+ */
+export function openSystemZstd(level: number): Codec | undefined {
   const library = openSystemLibrary(FILE_NAME, FUNCTIONS);
-  if (library === undefined || library.ZSTD_versionNumber() < OLDEST_VERSION) return undefined;
-  const encoders = new Contexts(library.ZSTD_createCCtx, library.ZSTD_freeCCtx);
-  const decoders = new Contexts(library.ZSTD_createDCtx, library.ZSTD_freeDCtx);
+  const version = library?.ZSTD_versionNumber() ?? 0;
+  const oldest = level < DOUBTFUL_LEVEL ? OLDEST_VERSION : MENDED_VERSION;
+  return library === undefined || version < oldest ? undefined : codecBy(library);
+}
+
+function codecBy(library: Library): Codec {
+  const encoders = new Contexts(library.ZSTD_createCCtx, library.ZSTD_sizeof_CCtx, library.ZSTD_freeCCtx);
+  const decoders = new Contexts(library.ZSTD_createDCtx, library.ZSTD_sizeof_DCtx, library.ZSTD_freeDCtx);
   return {
     origin: `the host's ${FILE_NAME}`,
     compress: (source, level) => encoders.lend((context) => compress(library, context, source, level)),
@@ -69,14 +87,23 @@ export function openSystemZstd(): Codec | undefined {
   };
 }
 
+/** A context that takes more is not kept: high levels and large windows need a hundred times as much. Bytes. */
+const KEPT_BYTES = 8 * 1024 * 1024;
+
 /** Contexts of one kind. One that is not in use is kept: its tables cost more to make than a small file to compress. */
 class Contexts {
   #spare: Context | undefined;
   readonly #create: () => Deno.PointerValue;
+  readonly #sizeOf: (context: Deno.PointerValue) => bigint;
   readonly #free: (context: Deno.PointerValue) => bigint;
 
-  constructor(create: () => Deno.PointerValue, free: (context: Deno.PointerValue) => bigint) {
+  constructor(
+    create: () => Deno.PointerValue,
+    sizeOf: (context: Deno.PointerValue) => bigint,
+    free: (context: Deno.PointerValue) => bigint,
+  ) {
     this.#create = create;
+    this.#sizeOf = sizeOf;
     this.#free = free;
   }
 
@@ -108,7 +135,7 @@ class Contexts {
   }
 
   #giveBack(context: Context): void {
-    if (this.#spare === undefined) this.#spare = context;
+    if (this.#spare === undefined && this.#sizeOf(context) <= KEPT_BYTES) this.#spare = context;
     else this.#free(context);
   }
 }
@@ -172,9 +199,7 @@ class Decoder {
     const from = new Span(input);
     const to = new Span(output);
     const left = this.#library.ZSTD_decompressStream(this.#context, to.struct, from.struct);
-    if (this.#library.ZSTD_isError(left)) {
-      throw new WalferryError("Format", "compressed data is damaged: zstd cannot read it");
-    }
+    if (this.#library.ZSTD_isError(left)) throw failure(this.#library, left, "Format", "compressed data is damaged");
     return { taken: from.position, written: to.position, frameEnded: left === 0n };
   };
 }
@@ -198,8 +223,19 @@ class Span {
   }
 }
 
-/** @throws WalferryError `Assert` when a call that cannot fail did */
+/** @throws WalferryError `Memory`; `Assert` when a call that cannot fail otherwise did */
 function checked(library: Library, result: bigint): bigint {
-  if (library.ZSTD_isError(result)) throw new WalferryError("Assert", `zstd failed to compress (${result})`);
+  if (library.ZSTD_isError(result)) throw failure(library, result, "Assert", "zstd failed to compress");
   return result;
+}
+
+/** ZSTD_error_memory_allocation, as results of calls are. */
+const NO_MEMORY = BigInt.asUintN(64, -64n);
+
+/** @param kind of the error, when it is not for want of memory */
+function failure(library: Library, result: bigint, kind: "Assert" | "Format", what: string): WalferryError {
+  const reason = textAt(library.ZSTD_getErrorName(result));
+  return result === NO_MEMORY
+    ? new WalferryError("Memory", `zstd: ${reason}`)
+    : new WalferryError(kind, `${what}: ${reason}`);
 }

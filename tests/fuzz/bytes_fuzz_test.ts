@@ -80,7 +80,7 @@ const CODECS: ReadonlyArray<readonly [name: string, codec: Codec | undefined]> =
   ["bz2", bz2Codec],
   ["lz4, built in", lz4Codec],
   ["zst, built in", zstCodec],
-  ...([["lz4 by the host's library", openSystemLz4()], ["zst by the host's library", openSystemZstd()]] as const)
+  ...([["lz4 by the host's library", openSystemLz4()], ["zst by the host's library", openSystemZstd(LEVEL)]] as const)
     .filter(([, codec]) => codec !== undefined),
 ];
 

@@ -127,6 +127,23 @@ Deno.test("an abort is heard, also one before the first piece", async () => {
   assert(waiting.destroyed, "the connection is ended");
 });
 
+Deno.test("a reader that leaves when it has all bytes leaves the connection to the next", async () => {
+  const body = Readable.from(cut(noise(2 * 262_144), 16_384));
+  const ended = new Promise((resolve) => body.once("end", resolve));
+  let left = 2;
+  for await (const _piece of arrivals(body, { ...PATIENCE, sizeBytes: 2 * 262_144 })) if (--left === 0) break;
+  await ended;
+  assertEquals(body.errored, null);
+});
+
+Deno.test("a stream that has ended before anybody read has nothing", async () => {
+  const body = Readable.from([noise(10)]);
+  for await (const _chunk of body);
+  const { sizes, error } = await taken(body, { ...PATIENCE, sizeBytes: 10 });
+  assertEquals(sizes, []);
+  assertEquals(error, undefined);
+});
+
 Deno.test("a reader that leaves ends the connection", async () => {
   const body = Readable.from(cut(noise(3_000_000), 16_384));
   for await (const _piece of arrivals(body, { ...PATIENCE, sizeBytes: 3_000_000 })) break;
