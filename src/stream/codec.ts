@@ -10,7 +10,8 @@ export interface Codec {
   /** Who does the work, in words. */
   readonly origin: string;
   compress(source: ByteStream, level: number, framing: Framing): ByteStream;
-  decompress(source: ByteStream, framing: Framing): ByteStream;
+  /** @param chunksPass the reader is done with each chunk before it asks for the next: it may come in the same memory */
+  decompress(source: ByteStream, framing: Framing, chunksPass?: boolean): ByteStream;
   /** Everything at once, where that is faster than the stream. */
   compressBytes?(bytes: Uint8Array, level: number, framing: Framing): Uint8Array;
   /** The same back. @throws WalferryError `Format`, also when the content is longer than `maxBytes` */

@@ -20,12 +20,13 @@ export function compressFilter(setting: CompressSetting, framing: Framing = "nor
 
 /**
  * Decompresses a stream; `none` passes it on.
+ * @param chunksPass the reader is done with each chunk before it asks for the next: it may come in the same memory
  * @throws WalferryError `Format` when the content is damaged, ends early or is something else.
  */
-export function decompressFilter(type: CompressType, framing: Framing = "normal"): Filter {
+export function decompressFilter(type: CompressType, framing: Framing = "normal", chunksPass = false): Filter {
   if (type === "none") return (source) => source;
   return async function* (source: ByteStream) {
-    yield* (await loadCodec(type)).decompress(source, framing);
+    yield* (await loadCodec(type)).decompress(source, framing, chunksPass);
   };
 }
 

@@ -34,6 +34,21 @@ export function addressOf(bytes: Uint8Array): bigint {
   return BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes as Uint8Array<ArrayBuffer>)));
 }
 
+/** Outputs that no stream uses now: a bundle has thousands of small members, and each is a stream. */
+const free: Uint8Array<ArrayBuffer>[] = [];
+/** More streams than that are rarely under way at once. */
+const FREE_MAX = 4;
+
+/** Memory of {@link OUTPUT_BYTES} for the output of one stream, with whatever was in it before. */
+export function takeOutput(): Uint8Array<ArrayBuffer> {
+  return free.pop() ?? new Uint8Array(OUTPUT_BYTES);
+}
+
+/** The stream is over, and its reader is done with what it was given. */
+export function giveBackOutput(output: Uint8Array<ArrayBuffer>): void {
+  if (free.length < FREE_MAX) free.push(output);
+}
+
 /** How far one call of a decoder came. */
 export interface Progress {
   /** Bytes of the input that are done with. */
@@ -47,20 +62,32 @@ export interface Progress {
 /** One call of a decoder. @throws WalferryError `Format` when the input is damaged */
 export type DecodeStep = (input: Uint8Array, output: Uint8Array) => Progress;
 
-/** A stream behind a decoder. @throws WalferryError `Format` when it is damaged, empty or ends within a frame */
-export async function* decodeStream(source: ByteStream, step: DecodeStep): AsyncGenerator<Uint8Array> {
-  const output = new Uint8Array(OUTPUT_BYTES);
+/**
+ * A stream behind a decoder.
+ * @param chunksPass every chunk is in the same memory
+ * @throws WalferryError `Format` when it is damaged, empty or ends within a frame
+ */
+export async function* decodeStream(
+  source: ByteStream,
+  step: DecodeStep,
+  chunksPass: boolean,
+): AsyncGenerator<Uint8Array> {
+  const output = takeOutput();
   let isWhole = false;
-  for await (const chunk of source) {
-    let mayHoldMore = false;
-    for (let at = 0; at < chunk.length || mayHoldMore;) {
-      const { taken, written, frameEnded } = step(chunk.subarray(at), output);
-      at += taken;
-      isWhole = frameEnded;
-      // A full output hides whether there is more.
-      mayHoldMore = written === output.length && !frameEnded;
-      if (written > 0) yield output.slice(0, written);
+  try {
+    for await (const chunk of source) {
+      let mayHoldMore = false;
+      for (let at = 0; at < chunk.length || mayHoldMore;) {
+        const { taken, written, frameEnded } = step(chunk.subarray(at), output);
+        at += taken;
+        isWhole = frameEnded;
+        // A full output hides whether there is more.
+        mayHoldMore = written === output.length && !frameEnded;
+        if (written > 0) yield chunksPass ? output.subarray(0, written) : output.slice(0, written);
+      }
     }
+  } finally {
+    giveBackOutput(output);
   }
   if (!isWhole) throw endsEarly();
 }

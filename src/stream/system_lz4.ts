@@ -51,7 +51,7 @@ export function openSystemLz4(): Codec | undefined {
   return {
     origin: `the host's ${FILE_NAME}`,
     compress: (source, level, framing) => compress(library, source, level, framing),
-    decompress: (source) => decompress(library, source),
+    decompress: (source, _framing, chunksPass = false) => decompress(library, source, chunksPass),
     compressBytes: (bytes, level, framing) => compressBytes(library, bytes, level, framing),
     decompressBytes: (bytes, maxBytes) => {
       const context = makeContext(library.LZ4F_createDecompressionContext);
@@ -108,10 +108,10 @@ function compressBytes(library: Library, bytes: Uint8Array, level: number, frami
   return output.slice(0, checked(library, written));
 }
 
-async function* decompress(library: Library, source: ByteStream): AsyncGenerator<Uint8Array> {
+async function* decompress(library: Library, source: ByteStream, chunksPass: boolean): AsyncGenerator<Uint8Array> {
   const context = makeContext(library.LZ4F_createDecompressionContext);
   try {
-    yield* decodeStream(source, decoder(library, context));
+    yield* decodeStream(source, decoder(library, context), chunksPass);
   } finally {
     library.LZ4F_freeDecompressionContext(context);
   }

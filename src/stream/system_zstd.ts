@@ -73,10 +73,10 @@ function codecBy(library: Library): Codec {
   return {
     origin: `the host's ${FILE_NAME}`,
     compress: (source, level) => encoders.lend((context) => compress(library, context, source, level)),
-    decompress: (source) =>
+    decompress: (source, _framing, chunksPass = false) =>
       decoders.lend((context) => {
         library.ZSTD_DCtx_reset(context, RESET_ALL);
-        return decodeStream(source, new Decoder(library, context).step);
+        return decodeStream(source, new Decoder(library, context).step, chunksPass);
       }),
     compressBytes: (bytes, level) => encoders.use((context) => compressBytes(library, context, bytes, level)),
     decompressBytes: (bytes, maxBytes) =>

@@ -198,7 +198,7 @@ class ByteMeter {
 function contentOf(source: ByteStream, { form }: PartRequest): ByteStream {
   if (form === undefined) return source;
   const decrypt = form.cipherPass === undefined ? [] : [decryptFilter(form.cipherPass, form.framing)];
-  return pipeline(source, ...decrypt, decompressFilter(form.compressType, form.framing));
+  return pipeline(source, ...decrypt, decompressFilter(form.compressType, form.framing, true));
 }
 
 function joined(head: Uint8Array, chunk: Uint8Array): Uint8Array<ArrayBuffer> {

@@ -117,6 +117,13 @@ for (const [codecName, type, open, program, args] of CODECS) {
       yield compressed.subarray(bits.length);
     };
     assertEquals(sha1Hex(await all(decompressFilter()(piecewise()))), sha1Hex(bytes), "in pieces");
+    const passing = new Sha1Meter();
+    for await (const chunk of passing.through(codecOf().decompress(streamOf(compressed), "normal", true))) {
+      // The reader is done with it: what becomes of it now must not come back.
+      await Promise.resolve();
+      chunk.fill(0xaa);
+    }
+    assertEquals([passing.digestHex(), passing.sizeBytes], [sha1Hex(bytes), bytes.length], "in passing chunks");
     const twice = async function* () {
       yield* piecewise();
       yield* piecewise();
