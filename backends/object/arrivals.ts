@@ -3,6 +3,7 @@
  * every step of every reader would be done tens of thousands of times for a file of a gibibyte.
  */
 import type { Readable } from "node:stream";
+import { concatenate } from "../../src/stream/sources.ts";
 
 /** Bytes of a piece. */
 const PIECE_BYTES = 256 * 1024;
@@ -102,7 +103,7 @@ class Receiver {
     this.#received += chunk.length;
     if (this.#sinceMs !== undefined) this.#sinceMs = performance.now();
     // Once it is stopped the stream may still give what it was about to.
-    if (this.#rest.length > 0) this.#rest = joined(this.#rest, chunk);
+    if (this.#rest.length > 0) this.#rest = concatenate([this.#rest, chunk], this.#rest.length + chunk.length);
     else this.#take(chunk);
     if (this.#filled < this.#piece.length) return;
     this.#body.pause();
@@ -148,11 +149,4 @@ class Receiver {
     if (isComplete) body.resume();
     else body.destroy();
   }
-}
-
-function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const both = new Uint8Array(a.length + b.length);
-  both.set(a);
-  both.set(b, a.length);
-  return both;
 }

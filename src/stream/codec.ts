@@ -1,4 +1,5 @@
 /** What a compression type has to give; the codecs themselves are in files of their own. */
+import { WalferryError } from "../errors.ts";
 import type { ByteStream } from "./byte_stream.ts";
 import type { Framing } from "./cipher.ts";
 
@@ -16,4 +17,14 @@ export interface Codec {
   compressBytes?(bytes: Uint8Array, level: number, framing: Framing): Uint8Array;
   /** The same back. @throws WalferryError `Format`, also when the content is longer than `maxBytes` */
   decompressBytes?(bytes: Uint8Array, maxBytes: number, framing: Framing): Uint8Array;
+}
+
+/** Content that is longer than it may be. */
+export function tooLong(maxBytes: number): WalferryError {
+  return new WalferryError("Format", `content is larger than the ${maxBytes} bytes that are allowed here`);
+}
+
+/** Compressed content that is cut off. */
+export function endsEarly(): WalferryError {
+  return new WalferryError("Format", "unexpected eof in compressed data");
 }

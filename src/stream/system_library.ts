@@ -2,8 +2,8 @@
  * What the codecs by libraries of the host have in common (docs/decisions/0021). A context of such a library belongs to one thread and to one
  * stream at a time, and every call is over before the next line runs: nothing of ours is moved or freed while a library works on it.
  */
-import { WalferryError } from "../errors.ts";
 import type { ByteStream } from "./byte_stream.ts";
+import { endsEarly, tooLong } from "./codec.ts";
 
 /** A context of a library. */
 export type Context = Deno.PointerObject;
@@ -40,12 +40,12 @@ const free: Uint8Array<ArrayBuffer>[] = [];
 const FREE_MAX = 4;
 
 /** Memory of {@link OUTPUT_BYTES} for the output of one stream, with whatever was in it before. */
-export function takeOutput(): Uint8Array<ArrayBuffer> {
+function takeOutput(): Uint8Array<ArrayBuffer> {
   return free.pop() ?? new Uint8Array(OUTPUT_BYTES);
 }
 
 /** The stream is over, and its reader is done with what it was given. */
-export function giveBackOutput(output: Uint8Array<ArrayBuffer>): void {
+function giveBackOutput(output: Uint8Array<ArrayBuffer>): void {
   if (free.length < FREE_MAX) free.push(output);
 }
 
@@ -112,14 +112,4 @@ export function decodeBytes(bytes: Uint8Array, maxBytes: number, step: DecodeSte
   if (!isWhole) throw endsEarly();
   // Mostly it is as long as it should be; what is shorter should not hold the memory of what might have been.
   return size === maxBytes ? output.subarray(0, size) : output.slice(0, size);
-}
-
-/** Content that is longer than it may be. */
-export function tooLong(maxBytes: number): WalferryError {
-  return new WalferryError("Format", `content is larger than the ${maxBytes} bytes that are allowed here`);
-}
-
-/** Compressed content that is cut off. */
-export function endsEarly(): WalferryError {
-  return new WalferryError("Format", "unexpected eof in compressed data");
 }

@@ -1,5 +1,5 @@
 /**
- * lz4 by the host's liblz4, which PostgreSQL's own packages bring: three times as quick as the built-in one. Source: lz4frame.h of 1.8.3 and
+ * lz4 by the host's liblz4, which PostgreSQL's own packages bring: much quicker than the built-in one. Source: lz4frame.h of 1.8.3 and
  * newer, the functions that it calls stable. Frames are as pgBackRest's: linked blocks of 64 KiB.
  */
 import { WalferryError } from "../errors.ts";

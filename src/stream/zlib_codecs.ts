@@ -3,7 +3,7 @@ import type { Transform } from "node:stream";
 import zlib from "node:zlib";
 import { WalferryError } from "../errors.ts";
 import type { ByteStream } from "./byte_stream.ts";
-import { BUILT_IN, type Codec } from "./codec.ts";
+import { BUILT_IN, type Codec, endsEarly, tooLong } from "./codec.ts";
 import { assertWholeZstdFrames, wholeZstdFrames } from "./zstd_frames.ts";
 
 /** Size of the codec's output pieces in bytes: decompression runs at half speed with the default of 16 KiB. */
@@ -77,10 +77,6 @@ function whole(
   }
 }
 
-function tooLong(maxBytes: number): WalferryError {
-  return new WalferryError("Format", `content is larger than the ${maxBytes} bytes that are allowed here`);
-}
-
 /** One piece is enough for nearly every content. */
 function outputBytesFor({ length }: Uint8Array): number {
   return Math.min(Math.max(length + length / 128 | 0, OUTPUT_BYTES_MIN), 4 * OUTPUT_BYTES);
@@ -97,7 +93,7 @@ async function* nonEmpty(source: ByteStream): AsyncGenerator<Uint8Array> {
     empty &&= chunk.length === 0;
     yield chunk;
   }
-  if (empty) throw new WalferryError("Format", "unexpected eof in compressed data");
+  if (empty) throw endsEarly();
 }
 
 /** Leads a stream through one of the runtime's transforms, with its back-pressure on both sides. */
