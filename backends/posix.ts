@@ -3,6 +3,7 @@
  * in worker threads or in commands that have nothing else to do; where other repositories are asked beside it, they do not (file_calls.ts).
  */
 import { type ErrorKind, WalferryError } from "../src/errors.ts";
+import { memoryForReading } from "../src/stream/aligned_memory.ts";
 import type { ByteStream } from "../src/stream/byte_stream.ts";
 import type { FileSink } from "../src/stream/file_sink.ts";
 import type { PosixStorageConfig } from "./config.ts";
@@ -325,8 +326,8 @@ class OpenFileStream implements ByteStream {
       for (let left = lengthBytes; left > 0;) {
         signal?.throwIfAborted();
         const wanted = Math.min(READ_BYTES, left, Math.max(expected, END_BYTES));
-        if (chunksPass) shared ??= new Uint8Array(wanted);
-        const buffer = shared?.subarray(0, wanted) ?? new Uint8Array(wanted);
+        if (chunksPass) shared ??= memoryForReading(wanted);
+        const buffer = shared?.subarray(0, wanted) ?? memoryForReading(wanted);
         const count = await guard("FileRead", what, () => this.#calls.read(this.#file, buffer));
         if (count === null) return;
         left -= count;

@@ -31,11 +31,12 @@ let run: Promise<Awaited<ReturnType<JobStart<unknown, unknown, unknown>>>> | und
 let pendingBytes = 0;
 let lastAdvance = 0;
 
-function flushAdvance(): void {
-  if (pendingBytes === 0) return;
-  scope.postMessage({ kind: "advance", bytes: pendingBytes });
+/** The bytes that the message which goes out now tells of. */
+function takePending(): number {
+  const bytes = pendingBytes;
   pendingBytes = 0;
   lastAdvance = performance.now();
+  return bytes;
 }
 
 function advance(bytes: number): void {
@@ -45,7 +46,9 @@ function advance(bytes: number): void {
     sinceSweepBytes = 0;
     freeBuffers();
   }
-  if (performance.now() - lastAdvance >= ADVANCE_EVERY_MS) flushAdvance();
+  if (performance.now() - lastAdvance >= ADVANCE_EVERY_MS) {
+    scope.postMessage({ kind: "advance", bytes: takePending() });
+  }
 }
 
 async function load(job: string, setup: unknown): Promise<Awaited<ReturnType<JobStart<unknown, unknown, unknown>>>> {
@@ -59,11 +62,9 @@ async function answer(id: number, request: unknown): Promise<void> {
   try {
     if (run === undefined) throw new WalferryError("Assert", "a worker got a request before its job");
     const result = await (await run)(request, advance);
-    flushAdvance();
-    scope.postMessage({ kind: "done", id, result });
+    scope.postMessage({ kind: "done", id, result, bytes: takePending() });
   } catch (error) {
-    flushAdvance();
-    scope.postMessage({ kind: "failed", id, error: serializeError(error) });
+    scope.postMessage({ kind: "failed", id, error: serializeError(error), bytes: takePending() });
   }
 }
 

@@ -7,6 +7,7 @@ import { isWalSegmentName, nextSegmentName } from "../format/wal_name.ts";
 import type { ControlData } from "../postgres/control_file.ts";
 import { readWalHeader, WAL_HEADER_BYTES } from "../postgres/wal_header.ts";
 import { writeFully } from "../report/write_fully.ts";
+import { memoryForReading } from "../stream/aligned_memory.ts";
 import { openForRead, readFully } from "../stream/sources.ts";
 import { TemporaryFile } from "./temporary_file.ts";
 import { readIfThere, replaceFile } from "../process/local_file.ts";
@@ -225,7 +226,7 @@ function copy(path: string, destination: string): void {
   try {
     using to = file;
     using from = Deno.openSync(path, { read: true });
-    const buffer = new Uint8Array(COPY_BYTES);
+    const buffer = memoryForReading(COPY_BYTES);
     for (let count = from.readSync(buffer); count !== null; count = from.readSync(buffer)) {
       writeFully(to, buffer.subarray(0, count));
     }

@@ -3,6 +3,7 @@ import { WalferryError } from "../errors.ts";
 import { isWalSegmentOrPartialName } from "../format/wal_name.ts";
 import type { ControlData } from "../postgres/control_file.ts";
 import { readWalHeader, WAL_HEADER_BYTES } from "../postgres/wal_header.ts";
+import { memoryForReading } from "../stream/aligned_memory.ts";
 import { sha1Hex, Sha1Meter } from "../stream/hash.ts";
 import { collect, drain, openForRead, readFileStream, readFully } from "../stream/sources.ts";
 import type { ArchivePushOptions } from "./options.ts";
@@ -28,7 +29,7 @@ export class SegmentMemory {
   take(sizeBytes: number): Uint8Array {
     const bytes = this.#bytes;
     this.#bytes = undefined;
-    return bytes?.length === sizeBytes ? bytes : new Uint8Array(sizeBytes);
+    return bytes?.length === sizeBytes ? bytes : memoryForReading(sizeBytes);
   }
 
   /** Only what nobody can be reading any more: a request that was given up may still be sending. */

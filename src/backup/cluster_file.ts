@@ -4,6 +4,7 @@
  */
 import { isWalferryError, WalferryError } from "../errors.ts";
 import { readControlBytes } from "../postgres/control_file.ts";
+import { memoryForReading } from "../stream/aligned_memory.ts";
 import type { ByteStream } from "../stream/byte_stream.ts";
 import { openForRead, readFully, streamOf } from "../stream/sources.ts";
 
@@ -72,10 +73,10 @@ class OrdinaryFile implements ClusterFile {
 
   async *content(chunksPass: boolean): AsyncGenerator<Uint8Array> {
     this.#seek(this.#file, 0);
-    const shared = chunksPass ? new Uint8Array(Math.min(this.#bufferBytes, this.#sizeBytes)) : undefined;
+    const shared = chunksPass ? memoryForReading(Math.min(this.#bufferBytes, this.#sizeBytes)) : undefined;
     for (let left = this.#sizeBytes; left > 0;) {
       const wantedBytes = Math.min(this.#bufferBytes, left);
-      const buffer = shared?.subarray(0, wantedBytes) ?? new Uint8Array(wantedBytes);
+      const buffer = shared?.subarray(0, wantedBytes) ?? memoryForReading(wantedBytes);
       const count = readFully(this.#file, buffer, this.#path);
       if (count > 0) yield buffer.subarray(0, count);
       if (count < buffer.length) return;
@@ -85,7 +86,7 @@ class OrdinaryFile implements ClusterFile {
 
   whole(): Uint8Array {
     this.#seek(this.#file, 0);
-    const bytes = new Uint8Array(this.#sizeBytes);
+    const bytes = memoryForReading(this.#sizeBytes);
     return bytes.subarray(0, readFully(this.#file, bytes, this.#path));
   }
 

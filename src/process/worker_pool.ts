@@ -21,11 +21,14 @@ export type ToWorker = { readonly kind: "start"; readonly job: string; readonly 
   readonly request: unknown;
 };
 
-/** Messages from a worker. */
+/** Messages from a worker: each says how many more bytes are done, so that a small file does not cost two. */
 export type FromWorker =
-  | { readonly kind: "done"; readonly id: number; readonly result: unknown }
-  | { readonly kind: "failed"; readonly id: number; readonly error: SerializedError }
-  | { readonly kind: "advance"; readonly bytes: number };
+  & { readonly bytes: number }
+  & (
+    | { readonly kind: "done"; readonly id: number; readonly result: unknown }
+    | { readonly kind: "failed"; readonly id: number; readonly error: SerializedError }
+    | { readonly kind: "advance" }
+  );
 
 /** Light jobs that one worker runs at once. */
 export const LIGHT_AT_ONCE = 8;
@@ -158,7 +161,8 @@ export class WorkerPool<Request, Result> implements AsyncDisposable {
   }
 
   #receive(entry: PoolWorker<Request, JobResult<Result>>, message: FromWorker): void {
-    if (message.kind === "advance") return this.#onAdvance(message.bytes);
+    if (message.bytes > 0) this.#onAdvance(message.bytes);
+    if (message.kind === "advance") return;
     const job = entry.running.get(message.id);
     entry.running.delete(message.id);
     if (message.kind === "done") job?.resolve({ result: message.result as Result, worker: entry.number });

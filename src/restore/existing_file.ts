@@ -1,5 +1,6 @@
 /** What a delta restore finds in a file's place: all of it right, or some of its blocks (behaviour spec §5.6). */
 import { createHash } from "node:crypto";
+import { memoryForReading } from "../stream/aligned_memory.ts";
 import { openForRead, readFully } from "../stream/sources.ts";
 import { xxh3 } from "../stream/xxh3.ts";
 import { attempt, lstat } from "./local_files.ts";
@@ -47,7 +48,7 @@ function hashes(
   const blockChecksums: Uint8Array[] | undefined = blockBytes === undefined ? undefined : [];
   // Whole blocks at a time.
   const unit = blockBytes ?? 1;
-  const buffer = new Uint8Array(Math.min(Math.ceil(READ_BYTES / unit), Math.ceil(sizeBytes / unit)) * unit);
+  const buffer = memoryForReading(Math.min(Math.ceil(READ_BYTES / unit), Math.ceil(sizeBytes / unit)) * unit);
   using file = openForRead(path);
   for (let left = sizeBytes; left > 0;) {
     const wanted = buffer.subarray(0, Math.min(buffer.length, left));

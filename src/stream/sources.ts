@@ -1,5 +1,6 @@
 /** Where streams begin and where they are gathered: bytes at hand, local files, bounded collection. */
 import { WalferryError } from "../errors.ts";
+import { memoryForReading } from "./aligned_memory.ts";
 import { type ByteStream, CHUNK_BYTES } from "./byte_stream.ts";
 
 /** A stream of bytes that are at hand, in chunks of at most {@link CHUNK_BYTES} (views, not copies). */
@@ -30,8 +31,8 @@ export async function* readFileStream(path: string, options: FileReadOptions = {
   let shared: Uint8Array | undefined;
   for (let left = options.limitBytes ?? Infinity; left > 0;) {
     const wantedBytes = Math.min(chunkBytes, left);
-    if (options.chunksPass) shared ??= new Uint8Array(wantedBytes);
-    const buffer = shared?.subarray(0, wantedBytes) ?? new Uint8Array(wantedBytes);
+    if (options.chunksPass) shared ??= memoryForReading(wantedBytes);
+    const buffer = shared?.subarray(0, wantedBytes) ?? memoryForReading(wantedBytes);
     const count = readFully(file, buffer, path);
     if (count > 0) yield count === buffer.length ? buffer : buffer.subarray(0, count);
     if (count < buffer.length) return;
