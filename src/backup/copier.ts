@@ -294,18 +294,6 @@ class Copier {
 
   #tell(copy: CopyDecision, request: CopyRequest, result: Copied, bundleId: number | undefined, worker: number): void {
     const { log } = this.#context;
-    const listedBytes = copy.file.sizeBytes;
-    const size = result.sizeBytes === listedBytes
-      ? formatSize(listedBytes)
-      : `${formatSize(listedBytes)}->${formatSize(result.sizeBytes)}`;
-    const checksum = result.sizeBytes === 0 ? "" : ` checksum ${result.checksum}`;
-    const percent = formatPercent(this.#finishedBytes, this.#totalBytes);
-    const statuses = new Set(result.stored.map(({ status }) => status));
-    const what = statuses.has("stored")
-      ? "backup file"
-      : statuses.has("resumed")
-      ? "checksum resumed file"
-      : "match file from prior backup";
     for (const stored of result.stored) {
       if (stored.status !== "stored" || stored.damaged === undefined) continue;
       log.warn(
@@ -316,13 +304,44 @@ class Copier {
           "is known to be corrupted.",
       );
     }
-    const member = result.stored.find((one) => one.status === "stored" && one.bundleOffset !== undefined);
-    const place = member?.status === "stored" ? `bundle ${bundleId}/${member.bundleOffset}, ` : "";
-    log.detail(`${what} ${request.path} (${place}${size}, ${percent})${checksum}`, worker);
+    log.detail(
+      () =>
+        describeCopy(
+          request,
+          result,
+          bundleId,
+          copy.file.sizeBytes,
+          formatPercent(this.#finishedBytes, this.#totalBytes),
+        ),
+      worker,
+    );
     if (result.pages === undefined || result.pages.valid) return;
     log.warn(describePages(request.path, result));
     for (const page of result.pages.badPages ?? []) log.warn(describeBadPage(request.path, page));
   }
+}
+
+/** @param percent of all bytes that are done */
+function describeCopy(
+  request: CopyRequest,
+  result: Copied,
+  bundleId: number | undefined,
+  listedBytes: number,
+  percent: string,
+): string {
+  const size = result.sizeBytes === listedBytes
+    ? formatSize(listedBytes)
+    : `${formatSize(listedBytes)}->${formatSize(result.sizeBytes)}`;
+  const checksum = result.sizeBytes === 0 ? "" : ` checksum ${result.checksum}`;
+  const statuses = new Set(result.stored.map(({ status }) => status));
+  const what = statuses.has("stored")
+    ? "backup file"
+    : statuses.has("resumed")
+    ? "checksum resumed file"
+    : "match file from prior backup";
+  const member = result.stored.find((one) => one.status === "stored" && one.bundleOffset !== undefined);
+  const place = member?.status === "stored" ? `bundle ${bundleId}/${member.bundleOffset}, ` : "";
+  return `${what} ${request.path} (${place}${size}, ${percent})${checksum}`;
 }
 
 type Copied = Extract<CopyResult, { status: "copied" }>;

@@ -10,8 +10,11 @@ export interface Log {
   error(message: string, code?: number): void;
   warn(message: string): void;
   info(message: string): void;
-  /** `process` is the number of the worker that did it (0 = main), printed as `P01`. */
-  detail(message: string, process?: number): void;
+  /**
+   * @param message a function is asked only when somebody reads the line: there may be a million of them
+   * @param process number of the worker that did it (0 = main), printed as `P01`
+   */
+  detail(message: string | (() => string), process?: number): void;
   debug(message: string): void;
   trace(message: string): void;
 }

@@ -66,8 +66,9 @@ class LogWriter implements OpenLog {
   info(message: string): void {
     this.#write("info", message, 0);
   }
-  detail(message: string, process = 0): void {
-    this.#write("detail", message, process);
+  detail(message: string | (() => string), process = 0): void {
+    if (!this.#isRead("detail")) return;
+    this.#write("detail", typeof message === "string" ? message : message(), process);
   }
   debug(message: string): void {
     this.#write("debug", message, 0);
@@ -76,7 +77,12 @@ class LogWriter implements OpenLog {
     this.#write("trace", message, 0);
   }
 
+  #isRead(level: LogLevel): boolean {
+    return LOG_LEVELS.indexOf(level) <= LOG_LEVELS.indexOf(this.level);
+  }
+
   #write(level: LogLevel, message: string, process: number, code?: number): void {
+    if (!this.#isRead(level)) return;
     const rank = LOG_LEVELS.indexOf(level);
     const shows = (limit: LogLevel) => rank <= LOG_LEVELS.indexOf(limit);
     const text = `${this.#options.dryRun ? "[DRY-RUN] " : ""}${message}`;

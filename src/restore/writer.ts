@@ -238,12 +238,12 @@ function logFile(
   totalBytes: number,
   work: RestoreWork,
 ): void {
-  const path = work.layout.pathOf(file.name);
-  const checksum = file.checksum === undefined || status === "zeroed" ? "" : ` checksum ${file.checksum}`;
-  const what = status === "zeroed" ? "restore zeroed file" : "restore file";
-  const kept = status === "kept" && file.sizeBytes > 0 ? " - exists and matches backup" : "";
-  work.context.log.detail(
-    `${what} ${path}${kept} (${formatSize(file.sizeBytes)}, ${formatPercent(doneBytes, totalBytes)})${checksum}`,
-    worker,
-  );
+  work.context.log.detail(() => {
+    const path = work.layout.pathOf(file.name);
+    const checksum = file.checksum === undefined || status === "zeroed" ? "" : ` checksum ${file.checksum}`;
+    const what = status === "zeroed" ? "restore zeroed file" : "restore file";
+    const kept = status === "kept" && file.sizeBytes > 0 ? " - exists and matches backup" : "";
+    const size = formatSize(file.sizeBytes);
+    return `${what} ${path}${kept} (${size}, ${formatPercent(doneBytes, totalBytes)})${checksum}`;
+  }, worker);
 }

@@ -9,7 +9,8 @@ export interface RecordingLog extends Log {
 
 export function recordingLog(): RecordingLog {
   const lines: string[] = [];
-  const keep = (level: string) => (message: string) => void lines.push(`${level} ${message}`);
+  const keep = (level: string) => (message: string | (() => string)) =>
+    void lines.push(`${level} ${typeof message === "string" ? message : message()}`);
   return {
     lines,
     text: () => lines.join("\n"),

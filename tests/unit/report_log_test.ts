@@ -1,10 +1,11 @@
 /** The log file: lines that pgBackRest's log parsers read, JSON that every reader takes, a file that cannot be opened. */
+import type { LogLevel } from "../../src/report/log.ts";
 import { createLog, type LogOptions } from "../../src/report/log_writer.ts";
 import { assert, assertEquals, assertIncludes } from "../support/assert.ts";
 
 /** What stands in the log file after some messages. */
 async function logged(
-  options: Partial<LogOptions>,
+  { level = "info", ...options }: Partial<LogOptions> & { readonly level?: LogLevel },
   write: (log: ReturnType<typeof createLog>) => void,
   before = "",
 ): Promise<string> {
@@ -14,7 +15,7 @@ async function logged(
     using log = createLog({
       console: "off",
       stderr: "off",
-      file: { level: "info", path },
+      file: { level, path },
       format: "text",
       timestamp: true,
       processDigits: 2,
@@ -43,6 +44,14 @@ Deno.test("a line has time, process, level and text; lines behind the first are 
     `-------------------PROCESS START-------------------\nP00   INFO: begin\nP00   WARN: what\n${indent}HINT: do\nP00  ERROR: [055]: gone\n`,
   );
   assert(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} P00 {3}INFO: begin$/m.test(text));
+});
+
+Deno.test("a line that nobody reads is not made", async () => {
+  let made = 0;
+  const detail = (log: ReturnType<typeof createLog>) => log.detail(() => `made ${++made}`, 3);
+  const start = "-------------------PROCESS START-------------------\n";
+  assertEquals([timeless(await logged({}, detail)), made], [start, 0]);
+  assertEquals(timeless(await logged({ level: "detail" }, detail)), `${start}P03 DETAIL: made 1\n`);
 });
 
 Deno.test("a new process begins behind a blank line; three digits; dry run", async () => {
