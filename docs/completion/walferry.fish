@@ -1172,6 +1172,7 @@ complete -c walferry -n '__fish_seen_subcommand_from expire' -l neutral-umask -d
 complete -c walferry -n '__fish_seen_subcommand_from expire' -l no-neutral-umask -d 'set the umask to 0000, so that modes in a repository are exact'
 complete -c walferry -n '__fish_seen_subcommand_from expire' -l io-timeout -r -d 'longest silence of a store or socket, and for commands other than the archive\'s the time that a failing request is tried again'
 complete -c walferry -n '__fish_seen_subcommand_from expire' -l max-rate -r -d 'bytes per second that go to and come from each repository, all threads together'
+complete -c walferry -n '__fish_seen_subcommand_from expire' -l spool-path -r -d 'directory of the asynchronous queue, of which restore empties the stanza\'s part, and of what this host knows of a stanza'
 complete -c walferry -n '__fish_seen_subcommand_from expire' -l log-level-console -x -a 'off error warn info detail debug trace' -d 'messages on standard output: off, error, warn, info, detail, debug, trace'
 complete -c walferry -n '__fish_seen_subcommand_from expire' -l log-level-file -x -a 'off error warn info detail debug trace' -d 'messages in the log file'
 complete -c walferry -n '__fish_seen_subcommand_from expire' -l log-level-stderr -x -a 'off error warn info detail debug trace' -d 'messages on standard error instead of standard output'

@@ -212,6 +212,8 @@ async function archivePush(
 /** Without it a repository grows until its disk is full. */
 function warnOfRetention(config: Configuration, { log }: CommandContext): void {
   for (const key of config.indexes("repo")) {
+    // One without backups keeps its WAL by those of the others.
+    if (config.optionalString("repo-role", key) === "wal") continue;
     if (config.optionalNumber("repo-retention-full", key) === undefined) {
       log.warn(
         `option 'repo${key}-retention-full' is not set for 'repo${key}-retention-full-type=${

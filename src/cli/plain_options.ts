@@ -309,6 +309,7 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
       "backup",
       "check",
       "drill",
+      "expire",
       "info",
       "metrics",
       "report",

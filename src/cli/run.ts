@@ -233,7 +233,8 @@ function logOptions(
     format: config.string("log-format") === "json" ? "json" : "text",
     timestamp: config.boolean("log-timestamp"),
     processDigits: (config.optionalNumber("process-max") ?? 1) > 99 ? 3 : 2,
-    dryRun: config.optionalBoolean("dry-run"),
+    // A plan removes nothing either.
+    dryRun: config.optionalBoolean("dry-run") || (command === "expire" && config.boolean("plan")),
     aroundTerminal,
   };
 }

@@ -114,7 +114,9 @@ export function expireOptions(config: Configuration): ExpireOptions {
     archiveExpireBefore: config.optionalString("archive-expire-before"),
     plan: config.command === "expire" && config.boolean("plan"),
     dryRun: config.boolean("dry-run") || (config.command === "expire" && config.boolean("plan")),
+    archiveKeys: repositoriesFor(config, ["all", "wal"]).map(({ key }) => key),
     lockPath: config.string("lock-path"),
+    spoolPath: config.string("spool-path"),
   };
 }
 

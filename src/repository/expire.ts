@@ -4,33 +4,21 @@
  * not listed: the next run lists it again, and expires it again.
  */
 import { toWalferryError, WalferryError } from "../errors.ts";
-import { type ArchiveInfo, currentHistoryEntry } from "../format/archive_info.ts";
-import type { BackupInfo } from "../format/backup_info.ts";
+import type { BackupInfo, BackupInfoEntry } from "../format/backup_info.ts";
 import { formatLabel, parseLabel } from "../format/label.ts";
-import { isHistoryName, timelineOf } from "../format/wal_name.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { BACKREST_VERSION } from "../version.ts";
 import { listBackupDirectories, reconcileBackupInfo } from "./backup_catalog.ts";
 import type { RetentionConfig } from "./config.ts";
-import { describeArchivePlan, planBackups } from "./expire_plan.ts";
-import { countingFulls, isPinned, keptBeyond, withNeeds } from "./keep.ts";
+import { ArchiveExpiry } from "./expire_archive.ts";
+import { planBackups } from "./expire_plan.ts";
+import { isPinned, keptBeyond, withNeeds } from "./keep.ts";
 import type { ExpireOptions } from "./options.ts";
 import type { Repository } from "./repository.ts";
 import { describeFailure, type RepositoryFailure, RepositorySet } from "./repository_set.ts";
-import {
-  archiveRetention,
-  type BackupExpiry,
-  decideArchive,
-  expireDiff,
-  expireFull,
-  expireSet,
-  isKept,
-  overlaps,
-  type WalRange,
-} from "./retention.ts";
+import { type BackupExpiry, expireDiff, expireFull, expireSet, withDependants } from "./retention.ts";
 import { loadMatchingInfos } from "./stanza.ts";
 import { removeUnfinishedWrites } from "./unfinished_writes.ts";
-import { archiveIdOf } from "./wal_archive.ts";
 
 /**
  * Expires every repository given. The backup locks are held by the caller. One repository's failure does not stop the others.
@@ -59,9 +47,8 @@ export async function expireRepositories(options: ExpireOptions, context: Comman
   const ordered = [...set.repositories.filter((one) => !isWal(one)), ...set.repositories.filter(isWal)];
   for (const repository of ordered) {
     try {
-      const expiry = new RepositoryExpiry(repository, options, context);
-      if (isWal(repository)) await expiry.runWithoutBackups();
-      else await expiry.run();
+      if (isWal(repository)) await new ArchiveExpiry(repository, options, context).runWithoutBackups();
+      else await new RepositoryExpiry(repository, options, context).run();
     } catch (error) {
       context.signal.throwIfAborted();
       const failure = { key: repository.key, error: toWalferryError(error) };
@@ -94,6 +81,7 @@ class RepositoryExpiry {
 
   async run(): Promise<void> {
     const { archiveInfo, backupInfo } = await loadMatchingInfos(this.#repository, this.#options.stanza);
+    const listed = new Set(backupInfo.backups.map(({ label }) => label));
     const changed = await reconcileBackupInfo(
       this.#repository,
       this.#options.stanza,
@@ -102,35 +90,15 @@ class RepositoryExpiry {
     );
     // Before any directory goes: a backup that lost its manifest must not be listed when its files are gone.
     if (changed && !this.#options.dryRun) await this.#repository.saveBackupInfo(this.#options.stanza, backupInfo);
-    const retention = this.#retention(backupInfo);
-    const timeMet = await this.#expireBackups(backupInfo, retention);
-    await this.#removeDirectories(backupInfo);
+    const { retention } = this.#repository.config;
+    const { timeMet, ofWal } = await this.#expireBackups(backupInfo, retention);
+    await this.#removeDirectories(backupInfo, listed);
     if (!this.#options.dryRun) {
       await removeUnfinishedWrites(this.#repository, this.#options.stanza, this.#context);
     }
     await this.#expireHistory(backupInfo, retention);
-    await this.#expireArchive(archiveInfo, backupInfo, retention, timeMet);
-  }
-
-  /** Keeps the WAL from the oldest backup on that any other repository holds; all of it while one of them cannot say. */
-  async runWithoutBackups(): Promise<void> {
-    const { stanza, backupSources } = this.#options;
-    await using others = await RepositorySet.open(backupSources);
-    const archiveInfo = await this.#repository.loadArchiveInfo(stanza);
-    const { systemId, pgVersion } = currentHistoryEntry(archiveInfo);
-    const starts: (string | undefined)[] = [];
-    for (const outcome of await others.ask((other) => other.loadBackupInfo(stanza))) {
-      if (!outcome.ok) throw outcome.failure.error;
-      const { history, backups } = outcome.value;
-      const own = history.filter((entry) => entry.systemId === systemId && entry.pgVersion === pgVersion);
-      // Sorted by label, which is by time: what is needed first comes first.
-      starts.push(backups.find((backup) => own.some(({ id }) => id === backup.historyId))?.archiveStart);
-    }
-    const archiveId = archiveIdOf(currentHistoryEntry(archiveInfo));
-    const first = starts.every((start) => start !== undefined) ? starts.sort()[0] : undefined;
-    if (first === undefined) {
-      this.#info(`${archiveId} no archive to remove: not every other repository has a backup yet`);
-    } else await this.#removeOutside(archiveId, [{ start: first }], first);
+    await new ArchiveExpiry(this.#repository, this.#options, this.#context)
+      .run(archiveInfo, backupInfo, ofWal, timeMet);
   }
 
   #tell(line: string): void {
@@ -141,34 +109,26 @@ class RepositoryExpiry {
     this.#context.log.info(`${this.#repository.name}: ${message}`);
   }
 
-  /** `--oldest` is a retention of one full backup less than there are. */
-  #retention(info: BackupInfo): RetentionConfig {
-    const configured = this.#repository.config.retention;
-    if (!this.#options.oldest) return configured;
-    const fulls = info.backups.filter(({ type }) => type === "full").length;
-    if (fulls <= 1) return { ...configured, full: undefined };
-    return { ...configured, fullType: "count", full: fulls - 1, archiveType: "full", archive: fulls - 1 };
-  }
-
-  /** @returns whether full retention by time found something old enough */
-  async #expireBackups(info: BackupInfo, retention: RetentionConfig): Promise<boolean> {
-    const { set } = this.#options;
-    if (set !== undefined) {
-      await this.#expireNamed(info, set);
-      return false;
-    }
+  /** @returns whether full retention by time found something old enough, and the retention for the WAL behind it */
+  async #expireBackups(
+    info: BackupInfo,
+    retention: RetentionConfig,
+  ): Promise<{ readonly timeMet: boolean; readonly ofWal: RetentionConfig }> {
+    const { set, oldest } = this.#options;
     const nowSeconds = this.#context.clock.nowMs() / 1000;
-    const fulls = info.backups.filter(({ type }) => type === "full");
-    const timeMet = retention.fullType === "time" && retention.full !== undefined &&
-      fulls.some(({ timestampStop }) => timestampStop < nowSeconds - retention.full! * 86400);
     const before = [...info.backups];
     const kept = withNeeds(before, keptBeyond(before, retention.keep).keys());
+    const eligible = oldest ? this.#oldest(before, kept) : undefined;
+    const deciders = set !== undefined
+      ? [() => this.#named(info, set)]
+      : [oldest ? () => eligible ?? { reason: "oldest", labels: [] } : expireFull, expireDiff];
     const expiries: BackupExpiry[] = [];
-    for (const decide of [expireFull, expireDiff]) {
+    for (const decide of deciders) {
       const { reason, labels } = decide(info.backups, retention, nowSeconds);
       // A full backup that stays beyond the retention stays without what builds on it, unless that stays for itself.
-      const expiry = { reason, labels: labels.filter((label) => !kept.has(label)) };
-      for (const label of labels) if (kept.has(label)) this.#spared.add(label);
+      const isSpared = (label: string) => reason !== "adhoc" && kept.has(label);
+      const expiry = { reason, labels: labels.filter((label) => !isSpared(label)) };
+      for (const label of labels) if (isSpared(label)) this.#spared.add(label);
       expiries.push(expiry);
       await this.#apply(info, expiry);
     }
@@ -177,16 +137,27 @@ class RepositoryExpiry {
         this.#tell(`${stays ? "keep  " : "remove"} backup ${label}: ${reason}`);
       }
     }
-    return timeMet;
+    const timeMet = set === undefined && retention.fullType === "time" && retention.full !== undefined &&
+      before.some(({ type, timestampStop }) => type === "full" && timestampStop < nowSeconds - retention.full! * 86400);
+    return { timeMet, ofWal: eligible === undefined ? retention : keepingAll(info, retention) };
   }
 
-  async #expireNamed(info: BackupInfo, label: string): Promise<void> {
-    const entry = info.backups.find((backup) => backup.label === label);
-    if (entry === undefined) {
+  /** `--oldest`: the oldest full backup that nothing else keeps, while another one stays. */
+  #oldest(backups: readonly BackupInfoEntry[], kept: ReadonlySet<string>): BackupExpiry | undefined {
+    const fulls = backups.filter(({ type }) => type === "full");
+    const oldest = fulls.slice(0, -1).find(({ label }) => !kept.has(label));
+    if (oldest !== undefined) return { reason: "oldest", labels: withDependants(backups, [oldest.label]) };
+    this.#context.log.warn(`${this.#repository.name}: expire oldest requested but no eligible full backup`);
+    return undefined;
+  }
+
+  /** `--set` @throws WalferryError `BackupSetInvalid` */
+  #named(info: BackupInfo, label: string): BackupExpiry {
+    if (!info.backups.some((backup) => backup.label === label)) {
       this.#context.log.warn(
         `${this.#repository.name}: backup ${label} does not exist\nHINT: run the info command and confirm the backup is listed`,
       );
-      return;
+      return { reason: "adhoc", labels: [] };
     }
     const expiry = expireSet(info.backups, label);
     const pinned = info.backups.filter((backup) => expiry.labels.includes(backup.label)).find(isPinned);
@@ -195,9 +166,9 @@ class RepositoryExpiry {
         hint: `unpin it first: walferry --set=${pinned.label} unpin`,
       });
     }
-    const remaining = info.backups.filter((backup) => !expiry.labels.includes(backup.label));
-    const lastFull = remaining.findLast(({ type, historyId }) => type === "full" && historyId === info.currentId);
-    if (entry.historyId === info.currentId && lastFull === undefined) {
+    // As the original: the newest full backup, unless the one before it is of the same cluster.
+    const [before, newest] = [undefined, ...info.backups.filter(({ type }) => type === "full")].slice(-2);
+    if (label === newest?.label && before?.historyId !== newest.historyId) {
       throw new WalferryError(
         "BackupSetInvalid",
         `full backup ${label} cannot be expired until another full backup has been created on this repo`,
@@ -210,13 +181,14 @@ class RepositoryExpiry {
         } - the ability to perform point-in-time-recovery (PITR) may be affected`,
       );
     }
-    await this.#apply(info, expiry);
+    return expiry;
   }
 
   async #apply(info: BackupInfo, expiry: BackupExpiry): Promise<void> {
     if (expiry.labels.length === 0) return;
     const what = expiry.labels.length > 1 && expiry.reason !== "diff" ? " set" : "";
-    this.#info(`expire ${expiry.reason} backup${what} ${expiry.labels.join(", ")}`);
+    const reason = expiry.reason === "oldest" ? "full" : expiry.reason;
+    this.#info(`expire ${reason} backup${what} ${expiry.labels.join(", ")}`);
     for (const label of expiry.labels) this.#expired.add(label);
     info.backups = info.backups.filter(({ label }) => !expiry.labels.includes(label));
     info.backrestVersion = BACKREST_VERSION;
@@ -233,19 +205,30 @@ class RepositoryExpiry {
     }
   }
 
-  /** Directories without a line in `backup.info`: expired just now, or left behind by a crash. The newest one may be running. */
-  async #removeDirectories(info: BackupInfo): Promise<void> {
+  /**
+   * Directories without a line in `backup.info`: expired just now, or left behind by a crash. The newest one may be running.
+   * @param listed labels that had a line before this run
+   */
+  async #removeDirectories(info: BackupInfo, listed: ReadonlySet<string>): Promise<void> {
     const { storage, config } = this.#repository;
     const known = new Set(info.backups.map(({ label }) => label));
     const directories = await listBackupDirectories(this.#repository, this.#options.stanza);
     const last = directories.at(-1);
     const running = last !== undefined && !last.complete && last.hasCopy ? last.label : undefined;
-    for (const { label, complete } of directories.reverse()) {
+    for (const { label, complete } of directories.toReversed()) {
       if (known.has(label) || label === running) continue;
       if (complete && !this.#expired.has(label)) {
         // It could not be read, or belongs to a cluster that the stanza does not know: not for a retention rule to judge.
         this.#context.log.warn(
           `${this.#repository.name}: backup ${label} is complete but not in backup.info, it is kept`,
+        );
+        continue;
+      }
+      // What has lost its manifest may be what others need, and can be mended.
+      const isNeeded = directories.some((other) => other.complete && other.label.startsWith(`${label}_`));
+      if (!this.#expired.has(label) && (listed.has(label) || isNeeded)) {
+        this.#context.log.warn(
+          `${this.#repository.name}: backup ${label} has lost its manifest, it is kept\nHINT: verify --repair mends it where a copy or another repository allows it.`,
         );
         continue;
       }
@@ -274,122 +257,10 @@ class RepositoryExpiry {
     }
     if (!this.#options.dryRun) await this.#repository.storage.removeMany(gone, this.#context.signal);
   }
-
-  async #expireArchive(
-    archiveInfo: ArchiveInfo,
-    backupInfo: BackupInfo,
-    retention: RetentionConfig,
-    timeMet: boolean,
-  ): Promise<void> {
-    const fulls = countingFulls(backupInfo.backups, retention, this.#context.clock.nowMs() / 1000);
-    const kept = archiveRetention(retention, fulls, timeMet);
-    if ("none" in kept && this.#options.archiveExpireBefore === undefined) {
-      this.#info(`${kept.none} - archive logs will not be expired`);
-      return;
-    }
-    const count = "count" in kept ? kept.count : undefined;
-    const onDisk = new Set<string>();
-    for await (const entry of this.#repository.storage.list(this.#repository.archivePath(this.#options.stanza))) {
-      if (entry.type === "path") onDisk.add(entry.name);
-    }
-    for (const entry of archiveInfo.history) {
-      const archiveId = archiveIdOf(entry);
-      if (!onDisk.has(archiveId)) continue;
-      const decision = decideArchive(
-        backupInfo.backups,
-        retention.archiveType,
-        count,
-        entry.id,
-        entry.id === archiveInfo.currentId,
-        this.#options.archiveExpireBefore,
-      );
-      if (this.#options.plan) { for (const line of describeArchivePlan(archiveId, decision)) this.#tell(line); }
-      if (decision.kind === "keep all") this.#info(`${archiveId} no archive to remove`);
-      else if (decision.kind === "remove archive id") await this.#removeArchiveId(archiveId);
-      else await this.#removeOutside(archiveId, decision.ranges, decision.continuousFrom);
-    }
-  }
-
-  async #removeArchiveId(archiveId: string): Promise<void> {
-    const path = this.#repository.archivePath(this.#options.stanza, archiveId);
-    this.#info(`remove archive path ${this.#repository.display(path)}`);
-    if (!this.#options.dryRun) await this.#repository.storage.removeTree(path);
-  }
-
-  async #removeOutside(archiveId: string, ranges: readonly WalRange[], continuousFrom: string): Promise<void> {
-    const { storage } = this.#repository;
-    const root = this.#repository.archivePath(this.#options.stanza, archiveId);
-    for (const range of ranges) {
-      this.#context.log.detail(
-        `${this.#repository.name}: ${archiveId} archive retention on backup range, start = ${range.start}${
-          range.stop === undefined ? "" : `, stop = ${range.stop}`
-        }`,
-      );
-    }
-    const directories: string[] = [];
-    const histories: string[] = [];
-    for await (const entry of storage.list(root)) {
-      if (/^[0-9A-F]{16}$/.test(entry.name)) directories.push(entry.name);
-      else if (isHistoryName(entry.name) && timelineOf(entry.name) < timelineOf(continuousFrom)) {
-        histories.push(entry.name);
-      }
-    }
-    const runs = new RemovedRuns((start, stop) =>
-      this.#info(`${archiveId} remove archive, start = ${start}, stop = ${stop}`)
-    );
-    for (const directory of directories.sort()) {
-      this.#context.signal.throwIfAborted();
-      if (!overlaps(directory, ranges)) {
-        runs.add(directory);
-        if (!this.#options.dryRun) await storage.removeTree(`${root}/${directory}`);
-      } else if (directory <= continuousFrom.slice(0, 16)) {
-        await this.#removeFiles(`${root}/${directory}`, ranges, runs);
-      }
-    }
-    runs.end();
-    if (runs.count === 0) this.#info(`${archiveId} no archive to remove`);
-    if (!this.#options.dryRun) {
-      await storage.removeMany(histories.map((name) => `${root}/${name}`), this.#context.signal);
-    }
-  }
-
-  async #removeFiles(directory: string, ranges: readonly WalRange[], runs: RemovedRuns): Promise<void> {
-    const names: string[] = [];
-    for await (const entry of this.#repository.storage.list(directory)) {
-      if (/^[0-9A-F]{24}/.test(entry.name)) names.push(entry.name);
-    }
-    const gone: string[] = [];
-    for (const name of names.sort()) {
-      if (isKept(name.slice(0, 24), ranges)) {
-        runs.end();
-        continue;
-      }
-      runs.add(name.slice(0, 24));
-      gone.push(`${directory}/${name}`);
-    }
-    if (!this.#options.dryRun) await this.#repository.storage.removeMany(gone, this.#context.signal);
-  }
 }
 
-/** Gathers neighbours that go into one log line each. */
-class RemovedRuns {
-  readonly #tell: (start: string, stop: string) => void;
-  #run: { readonly start: string; stop: string } | undefined;
-  /** Names added in all. */
-  count = 0;
-
-  constructor(tell: (start: string, stop: string) => void) {
-    this.#tell = tell;
-  }
-
-  add(name: string): void {
-    this.count += 1;
-    if (this.#run === undefined) this.#run = { start: name, stop: name };
-    else this.#run.stop = name;
-  }
-
-  end(): void {
-    if (this.#run !== undefined) this.#tell(this.#run.start, this.#run.stop);
-    this.#run = undefined;
-  }
+/** Behind `--oldest` the WAL stays from the oldest full backup on that is left, whatever the number or days of the retention. */
+function keepingAll({ backups }: BackupInfo, retention: RetentionConfig): RetentionConfig {
+  const fulls = backups.filter(({ type }) => type === "full").length;
+  return { ...retention, archiveType: "full", archive: fulls === 0 ? undefined : fulls };
 }

@@ -2,7 +2,10 @@
 import type { BackupInfoEntry } from "../format/backup_info.ts";
 import type { RetentionConfig } from "./config.ts";
 import { keptBeyond, withNeeds } from "./keep.ts";
-import { type ArchiveDecision, type BackupExpiry } from "./retention.ts";
+import { type ArchiveDecision, type BackupExpiry, isOpen, type WalRange } from "./retention.ts";
+
+/** The label of a differential or incremental backup begins with that of its full backup. */
+const FULL_LABEL_CHARACTERS = "20260101-000000F".length;
 
 /** One line of the plan. */
 export interface PlannedBackup {
@@ -28,7 +31,13 @@ export function planBackups(
   return backups.map((entry) => {
     const { label, type } = entry;
     const reason = gone.get(label);
-    if (reason !== undefined) return { label, stays: false, reason: goneReason(entry, reason, gone, retention) };
+    if (reason !== undefined) {
+      const isOfSpared = type !== "full" && reason !== "diff" && spared.has(label.slice(0, FULL_LABEL_CHARACTERS));
+      const why = isOfSpared
+        ? "its full backup stays only for another reason"
+        : goneReason(entry, reason, gone, retention);
+      return { label, stays: false, reason: why };
+    }
     const own = kept.get(label);
     if (own !== undefined) return { label, stays: true, reason: own };
     const needing = staying.find((other) => other.label !== label && withNeeds(backups, [other.label]).has(label));
@@ -64,6 +73,8 @@ function goneReason(
       return `not needed for the last ${full} days`;
     case "diff":
       return `beyond the newest ${diff} full and differential backups`;
+    case "oldest":
+      return "the oldest full backup that nothing else keeps, and what builds on it";
     case "adhoc":
       return "named by --set";
   }
@@ -78,10 +89,17 @@ export function describeArchivePlan(archiveId: string, decision: ArchiveDecision
       return [`${archiveId}: all WAL goes: no backup of that cluster stays`];
     case "keep ranges":
       return [
-        ...decision.ranges.filter(({ stop }) => stop !== undefined).map(({ start, stop }) =>
-          `${archiveId}: WAL ${start} to ${stop} stays: it makes an older backup consistent`
+        ...decision.ranges.filter(({ start }) => start !== decision.continuousFrom).map((range) =>
+          `${archiveId}: ${describeRange(range)}`
         ),
-        `${archiveId}: WAL from ${decision.continuousFrom} on stays: recovery to any moment; everything else before goes`,
+        `${archiveId}: WAL from ${decision.continuousFrom} on stays: recovery to any moment; everything else goes`,
       ];
   }
+}
+
+function describeRange(range: WalRange): string {
+  const { start, stop } = range;
+  if (!isOpen(range)) return `WAL ${start} to ${stop} stays: it makes an older backup consistent`;
+  if (stop === undefined) return `WAL from ${start} on stays: archive-expire-before names it`;
+  return `WAL from ${start} to the end of its timeline stays: a newer backup began on this timeline`;
 }

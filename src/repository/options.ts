@@ -97,7 +97,10 @@ export interface ExpireOptions {
   /** Tell why each backup and each range of WAL stays or goes; `dryRun` is set then. */
   readonly plan: boolean;
   readonly dryRun: boolean;
+  /** Keys of all repositories that hold WAL: what one of them is owed, the others keep. */
+  readonly archiveKeys: readonly number[];
   readonly lockPath: string;
+  readonly spoolPath: string;
 }
 
 /** `rekey` */

@@ -7,7 +7,7 @@ import type { RetentionConfig } from "./config.ts";
 
 /** Backups to remove, with the reason that is logged. */
 export interface BackupExpiry {
-  readonly reason: "full" | "diff" | "time-based" | "adhoc";
+  readonly reason: "full" | "diff" | "time-based" | "oldest" | "adhoc";
   /** Oldest first. */
   readonly labels: readonly string[];
 }
@@ -30,6 +30,9 @@ export type ArchiveDecision =
   };
 
 const SECONDS_PER_DAY = 86400;
+
+/** Behind the timeline in a name: no segment of it has a higher one. */
+const TIMELINE_END = "F".repeat(16);
 
 /**
  * These backups and every backup that needs one of them, directly or through another.
@@ -124,12 +127,13 @@ export function decideArchive(
     : ["full", "diff", "incr"];
   const candidates = backups.filter(({ type }) => types.includes(type)).reverse();
   const met = count !== undefined && candidates.length > 0 && candidates.length >= count;
+  // Of another cluster than the current one the named segment says nothing: only the retention may let its WAL go.
+  if (!isCurrent) expireBefore = undefined;
   if (!met && expireBefore === undefined) {
     return { kind: "keep all", reason: "not enough backups for the archive retention" };
   }
   const local = candidates.filter((entry) => entry.historyId === historyId).reverse();
   if (local.length === 0) {
-    // Of another cluster than the current one the named segment says nothing: only the retention may let its WAL go.
     if (!isCurrent) return met ? { kind: "remove archive id" } : { kind: "keep all", reason: "no backups" };
     if (expireBefore === undefined) return { kind: "keep all", reason: "no backups yet" };
     return { kind: "keep ranges", ranges: [{ start: expireBefore }], continuousFrom: expireBefore };
@@ -140,15 +144,25 @@ export function decideArchive(
   if (oldest.archiveStart === undefined) return { kind: "keep all", reason: "the oldest kept backup was made offline" };
   const ranges: WalRange[] = [];
   for (const entry of backups) {
-    if (entry.historyId !== historyId || entry.label > oldest.label || entry.archiveStart === undefined) continue;
-    ranges.push(
-      entry === oldest
-        ? { start: entry.archiveStart }
-        : { start: entry.archiveStart, stop: entry.archiveStop ?? entry.archiveStart },
-    );
+    const { archiveStart: start } = entry;
+    if (entry.historyId !== historyId || start === undefined) continue;
+    if (entry === oldest) ranges.push({ start });
+    else if (entry.label < oldest.label) ranges.push({ start, stop: entry.archiveStop ?? start });
+    // A promotion was given up, and the cluster went on with an older timeline: its names sort first. The original lets this WAL go.
+    else if (start < oldest.archiveStart) ranges.push({ start, stop: start.slice(0, 8) + TIMELINE_END });
   }
   if (expireBefore !== undefined && expireBefore < oldest.archiveStart) ranges.push({ start: expireBefore });
   return { kind: "keep ranges", ranges, continuousFrom: oldest.archiveStart };
+}
+
+/** Whether a range goes on to the end of its timeline, or further: a recovery may go on with it. */
+export function isOpen({ stop }: WalRange): boolean {
+  return stop === undefined || stop.endsWith(TIMELINE_END);
+}
+
+/** First segment that a recovery may go on from: history files of lower timelines are of no use. `undefined` when there is none. */
+export function recoversFrom(ranges: readonly WalRange[]): string | undefined {
+  return ranges.filter(isOpen).map(({ start }) => start).sort()[0];
 }
 
 /** True when a segment (or any file that begins with its name) lies in a range that is kept. */

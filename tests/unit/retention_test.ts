@@ -1,7 +1,7 @@
 /** The worked examples of retention (behaviour spec §6.5) and the rules around them. */
 import type { BackupInfoEntry } from "../../src/format/backup_info.ts";
 import type { RetentionConfig } from "../../src/repository/config.ts";
-import { planBackups } from "../../src/repository/expire_plan.ts";
+import { describeArchivePlan, planBackups } from "../../src/repository/expire_plan.ts";
 import { keptBeyond, PIN, withNeeds } from "../../src/repository/keep.ts";
 import {
   archiveRetention,
@@ -11,6 +11,7 @@ import {
   expireSet,
   isKept,
   overlaps,
+  recoversFrom,
 } from "../../src/repository/retention.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 
@@ -251,8 +252,33 @@ Deno.test("a pinned backup keeps what it needs, and the plan says why each one s
     `keep: needed by ${on(F(1), 2, "D")}`,
     `keep: needed by ${on(F(1), 3, "I")}`,
     "keep: pinned",
-    "remove: beyond the newest 2 full backups",
+    "remove: its full backup stays only for another reason",
     "keep: one of the newest 2 full backups",
     "keep: one of the newest 2 full backups",
   ]);
+});
+
+Deno.test("a newer backup on an older timeline keeps the WAL to its end", () => {
+  const all = [
+    backup(F(1), 2, 3),
+    backup(F(2), 0, 0, { archiveStart: segment(12, 2), archiveStop: segment(13, 2) }),
+    backup(F(3), 20, 21),
+  ];
+  const decision = decideArchive(all, "full", 2, 1, true);
+  assertEquals(keptOf(decision, [1, 2, 3, 4, 19, 20, 21, 22, 500]), [2, 3, 20, 21, 22, 500]);
+  assert(decision.kind === "keep ranges");
+  assert([12, 13, 99].every((number) => isKept(segment(number, 2), decision.ranges)));
+  assert(!isKept(segment(11, 2), decision.ranges));
+  assertEquals(recoversFrom(decision.ranges), segment(20));
+  assertEquals(describeArchivePlan("15-1", decision), [
+    `15-1: WAL ${segment(2)} to ${segment(3)} stays: it makes an older backup consistent`,
+    `15-1: WAL from ${segment(20)} to the end of its timeline stays: a newer backup began on this timeline`,
+    `15-1: WAL from ${segment(12, 2)} on stays: recovery to any moment; everything else goes`,
+  ]);
+});
+
+Deno.test("a segment that is named counts only for the current cluster", () => {
+  const all = [backup(F(1), 2, 3), backup(F(2), 4, 5, { historyId: 2 })];
+  assertEquals(decideArchive(all, "full", 3, 1, false, segment(5)).kind, "keep all");
+  assertEquals(keptOf(decideArchive(all, "full", 3, 2, true, segment(3)), [2, 3, 4, 5, 6]), [3, 4, 5, 6]);
 });

@@ -1,0 +1,306 @@
+/** What is left of a repository behind `expire`: backups and WAL of plain files whose content does not matter. */
+import { type BackupInfo, type BackupInfoEntry } from "../../src/format/backup_info.ts";
+import type { RepositoryConfig } from "../../src/repository/config.ts";
+import { DebtLedger } from "../../src/repository/debts.ts";
+import { expireRepositories } from "../../src/repository/expire.ts";
+import type { ExpireOptions } from "../../src/repository/options.ts";
+import { PIN } from "../../src/repository/keep.ts";
+import { Repository } from "../../src/repository/repository.ts";
+import { BACKREST_VERSION } from "../../src/version.ts";
+import { TestFolder } from "../support/accounts.ts";
+import { assert, assertEquals, assertIncludes, assertThrows } from "../support/assert.ts";
+import { hurryingClock, repositoryConfig, STANZA, testContext } from "../support/stanza_files.ts";
+
+const CLUSTERS = [
+  { id: 1, pgVersion: "14", systemId: 1000n },
+  { id: 2, pgVersion: "15", systemId: 2000n },
+] as const;
+const HASH = "0123456789012345678901234567890123456789";
+
+const segment = (number: number, timeline = 1) =>
+  `${String(timeline).padStart(8, "0")}00000000${number.toString(16).toUpperCase().padStart(8, "0")}`;
+const label = (day: number) => `202601${String(day).padStart(2, "0")}-000000F`;
+
+interface MadeBackup {
+  readonly label: string;
+  readonly start?: string;
+  readonly stop?: string;
+  readonly historyId?: number;
+  readonly other?: Partial<BackupInfoEntry>;
+}
+
+function full(
+  day: number,
+  start: number,
+  stop: number,
+  more: Partial<MadeBackup> & { timeline?: number } = {},
+): MadeBackup {
+  const { timeline = 1, ...rest } = more;
+  return { label: label(day), start: segment(start, timeline), stop: segment(stop, timeline), ...rest };
+}
+
+function entryOf({ label, start, stop, historyId = 1, other }: MadeBackup): BackupInfoEntry {
+  return {
+    label,
+    type: label.endsWith("F") ? "full" : label.endsWith("D") ? "diff" : "incr",
+    backrestFormat: 5,
+    backrestVersion: BACKREST_VERSION,
+    archiveStart: start,
+    archiveStop: stop,
+    repoSizeBytes: 1,
+    repoSizeDeltaBytes: 1,
+    sizeBytes: 1,
+    sizeDeltaBytes: 1,
+    timestampStart: 0,
+    timestampStop: 60,
+    historyId,
+    options: {
+      archiveCheck: true,
+      archiveCopy: false,
+      backupStandby: false,
+      checksumPage: true,
+      compress: true,
+      hardlink: false,
+      online: true,
+    },
+    ...other,
+  };
+}
+
+/** A repository of some clusters with these backups, and WAL by archive id. */
+class Made {
+  readonly config: RepositoryConfig;
+  readonly path: string;
+
+  private constructor(config: RepositoryConfig, path: string) {
+    this.config = config;
+    this.path = path;
+  }
+
+  static async make(
+    folder: TestFolder,
+    key: number,
+    backups: readonly MadeBackup[],
+    wal: Readonly<Record<string, readonly string[]>>,
+    config: Partial<RepositoryConfig> = {},
+    clusters = 1,
+  ): Promise<Made> {
+    const path = await folder.directory(`repo${key}`);
+    const made = new Made({ ...repositoryConfig(key, path), ...config }, path);
+    await using repository = await Repository.open(made.config);
+    const history = CLUSTERS.slice(0, clusters).map((entry) => ({ ...entry }));
+    const head = { backrestVersion: BACKREST_VERSION, currentId: clusters };
+    await repository.saveArchiveInfo(STANZA, { ...head, history });
+    const info: BackupInfo = {
+      ...head,
+      history: history.map((entry) => ({ ...entry, catalogVersion: 1, controlVersion: 1 })),
+      backups: backups.map(entryOf),
+    };
+    await repository.saveBackupInfo(STANZA, info);
+    for (const { label } of backups) {
+      await repository.storage.write(repository.backupPath(STANZA, label, "backup.manifest"), new Uint8Array(1));
+    }
+    for (const [archiveId, names] of Object.entries(wal)) {
+      for (const name of names) {
+        const file = name.length === 24 ? `${name.slice(0, 16)}/${name}-${HASH}` : name;
+        await repository.storage.write(repository.archivePath(STANZA, `${archiveId}/${file}`), new Uint8Array(1));
+      }
+    }
+    return made;
+  }
+
+  /** Names of the WAL that is left, sorted, without hashes. */
+  async wal(archiveId = "14-1"): Promise<string[]> {
+    await using repository = await Repository.open(this.config);
+    const found: string[] = [];
+    for await (
+      const { name, type } of repository.storage.list(repository.archivePath(STANZA, archiveId), { recurse: true })
+    ) {
+      if (type === "file") found.push(name.split("/").at(-1)!.slice(0, 24));
+    }
+    return found.sort();
+  }
+
+  async labels(): Promise<string[]> {
+    await using repository = await Repository.open(this.config);
+    return (await repository.loadBackupInfo(STANZA)).backups.map(({ label }) => label);
+  }
+}
+
+async function expire(
+  made: readonly Made[],
+  others: readonly Made[],
+  options: Partial<ExpireOptions> = {},
+): Promise<{ readonly log: string; readonly told: string }> {
+  const all = [...made, ...others];
+  let told = "";
+  const context = { ...testContext(hurryingClock()), output: (text: string | Uint8Array) => void (told += text) };
+  await expireRepositories({
+    stanza: STANZA,
+    repositories: made.map(({ config }) => config),
+    backupSources: all.filter(({ config }) => config.role !== "wal").map(({ config }) => config),
+    oldest: false,
+    plan: false,
+    dryRun: options.plan ?? false,
+    archiveKeys: all.map(({ config }) => config.key),
+    lockPath: "/nonexistent",
+    spoolPath: "/nonexistent",
+    ...options,
+  }, context).catch((error) => {
+    throw new Error(`${(error as Error).message}\n${context.log.text()}`);
+  });
+  return { log: context.log.text(), told };
+}
+
+const keep = (full: number) => ({ retention: { fullType: "count", full, archiveType: "full", keep: {} } }) as const;
+const segments = (from: number, to: number, timeline = 1) =>
+  Array.from({ length: to - from + 1 }, (_, index) => segment(from + index, timeline));
+
+Deno.test("expire: what another repository is owed stays, until it has it or is no longer configured", async () => {
+  await using folder = await TestFolder.make();
+  const first = await Made.make(
+    folder,
+    1,
+    [full(1, 2, 3), full(2, 20, 21)],
+    { "14-1": [...segments(0, 25), "00000002.history"] },
+    keep(1),
+  );
+  const second = await Made.make(folder, 2, [full(1, 2, 3)], { "14-1": segments(0, 9) }, keep(9));
+  const spoolPath = await folder.directory("spool");
+  const ledger = new DebtLedger(spoolPath, STANZA);
+  const owe = (walName: string, systemId: bigint) =>
+    ledger.record(2, { walName, systemId, checksum: HASH, sizeBytes: 1, sinceMs: 1, reason: "away" });
+  for (const name of [...segments(10, 14), segment(16)]) owe(name, 1000n);
+  owe(segment(5), 2000n);
+  const { told } = await expire([first], [second], { spoolPath, plan: true });
+  assertIncludes(told, `14-1: WAL ${segment(10)} to ${segment(14)} stays: repo2 is owed it`);
+  assertEquals((await first.wal()).length, 27);
+  const { log } = await expire([first], [second], { spoolPath });
+  assertIncludes(log, `WARN repo1: 14-1 WAL ${segment(10)} to ${segment(14)} stays: repo2 is owed it`);
+  assertEquals(await first.wal(), [...segments(10, 14), segment(16), ...segments(20, 25), "00000002.history"]);
+  assertEquals(await first.labels(), [label(2)]);
+  for (const name of segments(10, 14)) ledger.settle(2, name);
+  await expire([first], [second], { spoolPath });
+  assertEquals(await first.wal(), [segment(16), ...segments(20, 25), "00000002.history"]);
+  await expire([first], [], { spoolPath });
+  assertEquals(await first.wal(), [...segments(20, 25), "00000002.history"]);
+});
+
+Deno.test("expire: a former cluster's WAL goes without its last backup, but for what is owed of it", async () => {
+  await using folder = await TestFolder.make();
+  const made = await Made.make(
+    folder,
+    1,
+    [full(1, 2, 3), full(2, 1, 1, { historyId: 2 })],
+    { "14-1": [...segments(0, 5), "00000003.history"], "15-2": segments(1, 3) },
+    keep(1),
+    2,
+  );
+  const other = await Made.make(folder, 2, [], {}, keep(1), 2);
+  const spoolPath = await folder.directory("spool");
+  for (const walName of [segment(4), "00000003.history"]) {
+    new DebtLedger(spoolPath, STANZA)
+      .record(2, { walName, systemId: 1000n, checksum: HASH, sizeBytes: 1, sinceMs: 1, reason: "away" });
+  }
+  await expire([made], [other], { spoolPath });
+  assertEquals(await made.wal("14-1"), [segment(4), "00000003.history"]);
+  await expire([made], [other]);
+  assertEquals([await made.wal("14-1"), await made.wal("15-2")], [[], segments(1, 3)]);
+});
+
+Deno.test("expire: a repository without backups keeps the WAL of every backup, whatever its timeline, and lets former clusters go", async () => {
+  await using folder = await TestFolder.make();
+  const source = await Made.make(
+    folder,
+    1,
+    [full(1, 12, 13, { timeline: 2 }), full(2, 20, 21)],
+    { "14-1": segments(0, 25) },
+    keep(9),
+  );
+  const wal = { ...keep(9), role: "wal" } as const;
+  const target = await Made.make(folder, 2, [], { "14-1": [...segments(0, 25), ...segments(10, 14, 2)] }, wal);
+  const { told } = await expire([target], [source], { plan: true });
+  assertIncludes(told, `14-1: WAL from ${segment(20)} on stays`);
+  await expire([target], [source]);
+  assertEquals(await target.wal(), [...segments(20, 25), ...segments(10, 14, 2)]);
+
+  await using upgraded = await TestFolder.make();
+  const newer = await Made.make(upgraded, 1, [full(3, 2, 2, { historyId: 2 })], {}, keep(9), 2);
+  const both = await Made.make(upgraded, 2, [], { "14-1": segments(0, 3), "15-2": segments(0, 3) }, wal, 2);
+  await expire([both], [newer], { archiveExpireBefore: segment(1) });
+  assertEquals([await both.wal("14-1"), await both.wal("15-2")], [[], segments(1, 3)]);
+  const empty = await Made.make(upgraded, 3, [], {}, keep(9), 2);
+  const unsure = await Made.make(upgraded, 4, [], { "14-1": segments(0, 3) }, wal, 2);
+  assertIncludes((await expire([unsure], [newer, empty])).log, "14-1 no archive to remove");
+  assertEquals(await unsure.wal("14-1"), segments(0, 3));
+});
+
+Deno.test("expire: the last backup of all cannot be named away, also when it is of a former cluster", async () => {
+  await using folder = await TestFolder.make();
+  const made = await Made.make(folder, 1, [full(1, 2, 3)], { "14-1": segments(2, 3) }, keep(9), 2);
+  await assertThrows<Error>(
+    () => expire([made], [], { set: label(1) }),
+    ({ message }) => assertIncludes(message, `full backup ${label(1)} cannot be expired until another full backup`),
+  );
+  assertEquals(await made.labels(), [label(1)]);
+  const two = await Made.make(folder, 2, [full(1, 2, 3), full(2, 4, 5)], {}, keep(9));
+  const { told } = await expire([two], [], { set: label(2), plan: true });
+  assertIncludes(told, `remove backup ${label(2)}: named by --set`);
+  assertIncludes(told, `keep   backup ${label(1)}`);
+  await expire([two], [], { set: label(2) });
+  assertEquals(await two.labels(), [label(1)]);
+});
+
+Deno.test("expire --oldest: the oldest that nothing else keeps goes; with none WAL goes by the retention alone", async () => {
+  await using folder = await TestFolder.make();
+  const pinned = { other: { annotations: new Map([[PIN, "audit"]]) } };
+  const backups = [full(1, 2, 3, pinned), full(2, 10, 11), full(3, 20, 21)];
+  const made = await Made.make(folder, 1, backups, { "14-1": segments(0, 25) }, keep(9));
+  await expire([made], [], { oldest: true });
+  assertEquals(await made.labels(), [label(1), label(3)]);
+  assertEquals(await made.wal(), segments(2, 25));
+  const { log } = await expire([made], [], { oldest: true });
+  assertIncludes(log, "expire oldest requested but no eligible full backup");
+  assertEquals([await made.labels(), await made.wal()], [[label(1), label(3)], segments(2, 25)]);
+
+  const single = await Made.make(folder, 2, [full(3, 20, 21)], { "14-1": segments(0, 25) }, keep(1));
+  await expire([single], [], { oldest: true });
+  assertEquals([await single.labels(), await single.wal()], [[label(3)], segments(20, 25)]);
+});
+
+Deno.test("expire --archive-expire-before: without a retention it counts only while there is no backup", async () => {
+  await using folder = await TestFolder.make();
+  const made = await Made.make(folder, 1, [full(1, 10, 11)], { "14-1": segments(0, 12) });
+  const { told } = await expire([made], [], { archiveExpireBefore: segment(5), plan: true });
+  assertIncludes(told, "repo1: all WAL stays (option 'repo-retention-archive' is not set)");
+  await expire([made], [], { archiveExpireBefore: segment(5) });
+  assertEquals(await made.wal(), segments(0, 12));
+  const empty = await Made.make(folder, 2, [], { "14-1": segments(0, 12) });
+  await expire([empty], [], { archiveExpireBefore: segment(5) });
+  assertEquals(await empty.wal(), segments(5, 12));
+});
+
+Deno.test("expire: a full backup that lost its manifest is not removed while another builds on it", async () => {
+  await using folder = await TestFolder.make();
+  const diff = `${label(1)}_20260102-000000D`;
+  const made = await Made.make(
+    folder,
+    1,
+    [
+      full(1, 2, 3),
+      { ...full(2, 4, 5), label: diff, other: { prior: label(1), references: [label(1)] } },
+      full(3, 6, 7),
+    ],
+    {},
+    keep(9),
+  );
+  const directory = `${made.path}/backup/${STANZA}`;
+  await Deno.remove(`${directory}/${label(1)}/backup.manifest`);
+  await Deno.writeTextFile(`${directory}/${label(1)}/content`, "x");
+  for (let run = 0; run < 2; run++) {
+    const { log } = await expire([made], []);
+    assertIncludes(log, `backup ${label(1)} has lost its manifest, it is kept`);
+    assert((await Deno.stat(`${directory}/${label(1)}/content`)).isFile);
+  }
+  assertEquals(await made.labels(), [label(3)]);
+});
