@@ -127,13 +127,12 @@ export function decideArchive(
     : ["full", "diff", "incr"];
   const candidates = backups.filter(({ type }) => types.includes(type)).reverse();
   const met = count !== undefined && candidates.length > 0 && candidates.length >= count;
-  // Of another cluster than the current one the named segment says nothing: only the retention may let its WAL go.
-  if (!isCurrent) expireBefore = undefined;
   if (!met && expireBefore === undefined) {
     return { kind: "keep all", reason: "not enough backups for the archive retention" };
   }
   const local = candidates.filter((entry) => entry.historyId === historyId).reverse();
   if (local.length === 0) {
+    // Of another cluster than the current one the named segment says nothing: only the retention may let its WAL go.
     if (!isCurrent) return met ? { kind: "remove archive id" } : { kind: "keep all", reason: "no backups" };
     if (expireBefore === undefined) return { kind: "keep all", reason: "no backups yet" };
     return { kind: "keep ranges", ranges: [{ start: expireBefore }], continuousFrom: expireBefore };

@@ -276,9 +276,3 @@ Deno.test("a newer backup on an older timeline keeps the WAL to its end", () => 
     `15-1: WAL from ${segment(12, 2)} on stays: recovery to any moment; everything else goes`,
   ]);
 });
-
-Deno.test("a segment that is named counts only for the current cluster", () => {
-  const all = [backup(F(1), 2, 3), backup(F(2), 4, 5, { historyId: 2 })];
-  assertEquals(decideArchive(all, "full", 3, 1, false, segment(5)).kind, "keep all");
-  assertEquals(keptOf(decideArchive(all, "full", 3, 2, true, segment(3)), [2, 3, 4, 5, 6]), [3, 4, 5, 6]);
-});
