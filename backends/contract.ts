@@ -99,8 +99,8 @@ export interface UnfinishedUpload {
   /** Path of the file that it would have become. */
   readonly path: string;
   readonly id: string;
-  /** Seconds since the epoch. */
-  readonly startTime: number;
+  /** Seconds since the epoch; absent where the store does not tell. */
+  readonly startTime?: number;
 }
 
 /** Unfinished uploads of a store that does not forget them by itself. */

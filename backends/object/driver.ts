@@ -102,7 +102,7 @@ export interface ObjectDriver {
   unfinishedUploads?(
     prefix: string,
     signal?: AbortSignal,
-  ): AsyncIterable<{ readonly key: string; readonly id: string; readonly startTime: number }>;
+  ): AsyncIterable<{ readonly key: string; readonly id: string; readonly startTime?: number }>;
   /** Aborts one of them; gone already is no error. */
   abortUpload?(key: string, id: string, signal?: AbortSignal): Promise<void>;
   /** Closes connections. */

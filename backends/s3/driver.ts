@@ -289,7 +289,7 @@ export class S3Driver implements ObjectDriver {
   async *unfinishedUploads(
     prefix: string,
     signal?: AbortSignal,
-  ): AsyncGenerator<{ key: string; id: string; startTime: number }> {
+  ): AsyncGenerator<{ key: string; id: string; startTime?: number }> {
     let KeyMarker: string | undefined;
     let UploadIdMarker: string | undefined;
     do {
@@ -299,7 +299,8 @@ export class S3Driver implements ObjectDriver {
         () => this.#client.send(command, { abortSignal: signal }),
       );
       for (const { Key, UploadId, Initiated } of answer.Uploads ?? []) {
-        yield { key: Key!, id: UploadId!, startTime: (Initiated?.getTime() ?? 0) / 1000 };
+        const startTime = Initiated === undefined ? undefined : Initiated.getTime() / 1000;
+        yield { key: Key!, id: UploadId!, startTime };
       }
       KeyMarker = answer.IsTruncated ? answer.NextKeyMarker : undefined;
       UploadIdMarker = answer.NextUploadIdMarker;

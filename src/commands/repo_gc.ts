@@ -26,8 +26,13 @@ async function collectGarbage(repository: Repository, options: RepoGcOptions, co
     return;
   }
   const latestStart = (clock.nowMs() - options.olderThanMs) / 1000;
-  let [aborted, younger] = [0, 0];
+  let [aborted, younger, undated] = [0, 0, 0];
   for await (const upload of unfinishedUploads.list(signal)) {
+    if (upload.startTime === undefined) {
+      // It may be that of a backup that runs.
+      undated++;
+      continue;
+    }
     if (upload.startTime > latestStart) {
       younger++;
       continue;
@@ -45,6 +50,7 @@ async function collectGarbage(repository: Repository, options: RepoGcOptions, co
     `${repository.name}: ${aborted} unfinished upload${aborted === 1 ? "" : "s"} ${
       options.dryRun ? "found" : "aborted"
     }` +
-      (younger === 0 ? "" : `, ${younger} younger left alone`),
+      (younger === 0 ? "" : `, ${younger} younger left alone`) +
+      (undated === 0 ? "" : `, ${undated} left alone whose age the store does not tell`),
   );
 }

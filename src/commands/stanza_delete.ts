@@ -21,6 +21,7 @@ export async function stanzaDelete(options: StanzaDeleteOptions, context: Comman
     context,
   );
   if (!isStopped(options.lockPath, options.stanza)) {
+    if (await isGone(options, context)) return 0;
     throw new WalferryError("FileMissing", `stop file does not exist for stanza '${options.stanza}'`, {
       hint: "has the stop command been run on this server?",
     });
@@ -44,6 +45,15 @@ export async function stanzaDelete(options: StanzaDeleteOptions, context: Comman
   await forget(options, context);
   Deno.removeSync(stopFilePath(options.lockPath, options.stanza));
   return 0;
+}
+
+/** Whether no repository has the stanza: then there is nothing that a stopped archive would have to wait for. */
+async function isGone({ stanza, repositories }: StanzaDeleteOptions, { log, signal }: CommandContext): Promise<boolean> {
+  await using set = await RepositorySet.open(repositories);
+  const outcomes = await set.ask((repository) => hasStanza(repository, stanza, signal));
+  const gone = outcomes.every((outcome) => outcome.ok && !outcome.value);
+  if (gone) log.info(`stanza '${stanza}' is in none of the repositories: nothing to delete`);
+  return gone;
 }
 
 /** Forgets what this host knows of the stanza, as far as no other repository holds it still. */

@@ -274,6 +274,9 @@ testWith(NEEDS, "stanza commands: idempotent, wrong cluster, damaged info files,
   assertEquals(await kept(), others);
   await stanza.must("walferry", ["stop"]);
   expectCode(await stanza.walferry(["--repo=2", "--force", "stanza-delete"]), 0, "deleted from repo2");
+  // The stop file went with the last one.
+  const again = ["--repo=2", "--log-level-console=info", "stanza-delete"];
+  expectCode(await stanza.walferry(again), 0, "is in none of the repositories");
   assertEquals(await kept(), []);
 });
 
