@@ -48,7 +48,10 @@ export async function stanzaDelete(options: StanzaDeleteOptions, context: Comman
 }
 
 /** Whether no repository has the stanza: then there is nothing that a stopped archive would have to wait for. */
-async function isGone({ stanza, repositories }: StanzaDeleteOptions, { log, signal }: CommandContext): Promise<boolean> {
+async function isGone(
+  { stanza, repositories }: StanzaDeleteOptions,
+  { log, signal }: CommandContext,
+): Promise<boolean> {
   await using set = await RepositorySet.open(repositories);
   const outcomes = await set.ask((repository) => hasStanza(repository, stanza, signal));
   const gone = outcomes.every((outcome) => outcome.ok && !outcome.value);
