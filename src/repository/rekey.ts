@@ -18,8 +18,8 @@ export async function stanzasOf(repository: Repository): Promise<string[]> {
 export async function rekeyStanza(repository: Repository, stanza: string): Promise<void> {
   const hasArchive = await isThere(repository, repository.archivePath(stanza, "archive.info"));
   const hasBackup = await isThere(repository, repository.backupPath(stanza, "backup.info"));
-  if (hasArchive) await repository.saveArchiveInfo(stanza, await repository.loadArchiveInfo(stanza));
-  if (hasBackup) await repository.saveBackupInfo(stanza, await repository.loadBackupInfo(stanza));
+  if (hasArchive) await repository.rekeyArchiveInfo(stanza, await repository.loadArchiveInfo(stanza));
+  if (hasBackup) await repository.rekeyBackupInfo(stanza, await repository.loadBackupInfo(stanza));
   await assertOnlyNew(repository, stanza);
 }
 

@@ -4,7 +4,7 @@
  */
 import type { Storage } from "../../backends/contract.ts";
 import { openStorage } from "../../backends/open.ts";
-import { isWalferryError, toWalferryError, WalferryError } from "../errors.ts";
+import { toWalferryError, WalferryError } from "../errors.ts";
 import { type ArchiveInfo, parseArchiveInfo, renderArchiveInfo } from "../format/archive_info.ts";
 import { type BackupInfo, parseBackupInfo, renderBackupInfo } from "../format/backup_info.ts";
 import type { Manifest } from "../format/manifest.ts";
@@ -17,6 +17,7 @@ import { expectSha1, Sha1Meter } from "../stream/hash.ts";
 import { collect, streamOf } from "../stream/sources.ts";
 import type { RepositoryConfig } from "./config.ts";
 import { decodeText, readManifest } from "./info_bytes.ts";
+import { openingPassphrase, opensInfo } from "./info_passphrase.ts";
 
 export { decodeText } from "./info_bytes.ts";
 
@@ -65,35 +66,45 @@ export class Repository implements AsyncDisposable {
 
   /** Whether the configured passphrase opens an info file, without the one before. @throws WalferryError those of the store */
   async opensWithCurrent(path: string): Promise<boolean> {
-    const stream = await this.storage.read(path);
-    if (stream === undefined) return false;
-    const stored = await collect(stream, INFO_BYTES_MAX);
-    return await this.#isOpenedBy(stored, this.infoPassphrase);
+    const stored = await this.#storedInfo(path);
+    return stored !== undefined && this.infoPassphrase !== undefined && await opensInfo(stored, this.infoPassphrase);
   }
 
-  /** A wrong passphrase shows in the padding or, now and then, only in the text. */
-  async #isOpenedBy(stored: Uint8Array, passphrase: string | undefined): Promise<boolean> {
-    const isText = (text: string) => text.startsWith("[");
-    try {
-      const plain = passphrase === undefined ? streamOf(stored) : decryptFilter(passphrase)(streamOf(stored));
-      return isText(decodeText(await collect(plain, INFO_BYTES_MAX)));
-    } catch (error) {
-      if (isWalferryError(error, "Crypto") || isWalferryError(error, "Format")) return false;
-      throw error;
+  /**
+   * The passphrase that an info file has, or gets when it is written: the one that opens it or, where there is none that could be opened, its
+   * copy or the stanza's other info file. Hosts that do not know the configured one yet go on with the stanza until `rekey`. A stanza that is
+   * new begins with the configured one.
+   * @returns `undefined` when the repository is not encrypted
+   * @throws WalferryError those of the store
+   */
+  async infoPassphraseOf(stanza: string, path: string): Promise<string | undefined> {
+    const { cipher } = this.config;
+    if (cipher.type === "none") return undefined;
+    if (cipher.previous === undefined) return cipher.passphrase;
+    const main = path.replace(/\.copy$/, "");
+    const infos = [main, this.archivePath(stanza, "archive.info"), this.backupPath(stanza, "backup.info")];
+    for (const candidate of new Set([path, ...infos.flatMap((info) => [info, `${info}.copy`])])) {
+      const stored = await this.#storedInfo(candidate);
+      const opening = stored === undefined ? undefined : await openingPassphrase(stored, cipher);
+      if (opening !== undefined) return opening;
     }
+    return cipher.passphrase;
   }
 
-  /** Content of an info file, which the passphrase before may still open. */
-  async #readInfo(path: string, signal?: AbortSignal): Promise<ByteStream | undefined> {
+  /** Content of an info file, which the passphrase before may still open; `undefined` when it is proved absent. */
+  async readInfo(path: string, signal?: AbortSignal): Promise<ByteStream | undefined> {
     const { cipher } = this.config;
     if (cipher.type === "none" || cipher.previous === undefined) {
       return await this.readWith(path, this.infoPassphrase, signal);
     }
+    const stored = await this.#storedInfo(path, signal);
+    if (stored === undefined) return undefined;
+    return decryptFilter(await openingPassphrase(stored, cipher) ?? cipher.passphrase)(streamOf(stored));
+  }
+
+  async #storedInfo(path: string, signal?: AbortSignal): Promise<Uint8Array | undefined> {
     const stream = await this.storage.read(path, { signal });
-    if (stream === undefined) return undefined;
-    const stored = await collect(stream, INFO_BYTES_MAX);
-    const isNew = await this.#isOpenedBy(stored, cipher.passphrase);
-    return decryptFilter(isNew ? cipher.passphrase : cipher.previous)(streamOf(stored));
+    return stream === undefined ? undefined : await collect(stream, INFO_BYTES_MAX);
   }
 
   archivePath(stanza: string, ...rest: string[]): string {
@@ -124,7 +135,7 @@ export class Repository implements AsyncDisposable {
   async loadArchiveInfo(stanza: string, signal?: AbortSignal): Promise<ArchiveInfo> {
     return await this.#load(
       this.archivePath(stanza, "archive.info"),
-      (path) => this.#readInfo(path, signal),
+      (path) => this.readInfo(path, signal),
       async (content) => parseArchiveInfo(decodeText(await collect(content, INFO_BYTES_MAX))),
       "info file",
       ARCHIVE_INFO_HINT,
@@ -132,25 +143,37 @@ export class Repository implements AsyncDisposable {
     );
   }
 
-  /** Writes `archive.info`, then its copy, from the same bytes. */
+  /** Writes `archive.info`, then its copy, from the same bytes, with the passphrase of {@link infoPassphraseOf}. */
   async saveArchiveInfo(stanza: string, info: ArchiveInfo): Promise<void> {
-    await this.#saveWithCopy(this.archivePath(stanza, "archive.info"), renderArchiveInfo(info));
+    const path = this.archivePath(stanza, "archive.info");
+    await this.#saveWithCopy(path, renderArchiveInfo(info), await this.infoPassphraseOf(stanza, path));
+  }
+
+  /** As {@link saveArchiveInfo} with the configured passphrase, whichever it has: for `rekey` alone. */
+  async rekeyArchiveInfo(stanza: string, info: ArchiveInfo): Promise<void> {
+    await this.#saveWithCopy(this.archivePath(stanza, "archive.info"), renderArchiveInfo(info), this.infoPassphrase);
   }
 
   /** @throws WalferryError as {@link loadArchiveInfo} */
   async loadBackupInfo(stanza: string): Promise<BackupInfo> {
     return await this.#load(
       this.backupPath(stanza, "backup.info"),
-      (path) => this.#readInfo(path),
+      (path) => this.readInfo(path),
       async (content) => parseBackupInfo(decodeText(await collect(content, INFO_BYTES_MAX))),
       "info file",
       BACKUP_INFO_HINT,
     );
   }
 
-  /** Writes `backup.info`, then its copy, from the same bytes. */
+  /** Writes `backup.info`, then its copy, from the same bytes, with the passphrase of {@link infoPassphraseOf}. */
   async saveBackupInfo(stanza: string, info: BackupInfo): Promise<void> {
-    await this.#saveWithCopy(this.backupPath(stanza, "backup.info"), renderBackupInfo(info));
+    const path = this.backupPath(stanza, "backup.info");
+    await this.#saveWithCopy(path, renderBackupInfo(info), await this.infoPassphraseOf(stanza, path));
+  }
+
+  /** As {@link saveBackupInfo} with the configured passphrase, whichever it has: for `rekey` alone. */
+  async rekeyBackupInfo(stanza: string, info: BackupInfo): Promise<void> {
+    await this.#saveWithCopy(this.backupPath(stanza, "backup.info"), renderBackupInfo(info), this.infoPassphrase);
   }
 
   /**
@@ -224,8 +247,8 @@ export class Repository implements AsyncDisposable {
     throw new WalferryError("FileMissing", `unable to open missing file '${this.display(path)}' for read`);
   }
 
-  async #saveWithCopy(path: string, text: string): Promise<void> {
-    const stored = await collect(pipeline(textStream([text]), ...encryption(this.infoPassphrase)), INFO_BYTES_MAX);
+  async #saveWithCopy(path: string, text: string, passphrase: string | undefined): Promise<void> {
+    const stored = await collect(pipeline(textStream([text]), ...encryption(passphrase)), INFO_BYTES_MAX);
     await this.storage.write(path, stored);
     await this.storage.write(`${path}.copy`, stored);
   }

@@ -3,7 +3,7 @@ import { runAs, TestFolder } from "../support/accounts.ts";
 import { assertEquals, assertIncludes } from "../support/assert.ts";
 import { archiveWith } from "../support/interop_story.ts";
 import { TestCluster } from "../support/postgres.ts";
-import { TestStanza } from "../support/programs.ts";
+import { labelsIn, TestStanza } from "../support/programs.ts";
 import { testWith } from "../support/requirements.ts";
 
 testWith(
@@ -74,5 +74,58 @@ testWith(
       (await twice.walferry(["info"])).stderr + (await twice.walferry(["info"])).stdout,
       "cannot be used together",
     );
+  },
+);
+
+/** Hosts before, in and behind the change of a passphrase, with one repository; nothing of it needs a server. */
+async function hostsOf(folder: TestFolder, cluster: TestCluster) {
+  await runAs(["mkdir", `${folder.path}/repo`]);
+  const host = async (name: string, options: Readonly<Record<string, string>>) =>
+    await TestStanza.make(folder, cluster, {
+      name,
+      repositories: [{ path: `${folder.path}/repo`, options: { "cipher-type": "aes-256-cbc", ...options } }],
+    });
+  return {
+    old: await host("old", { "cipher-pass": "before" }),
+    both: await host("both", { "cipher-pass": "after", "cipher-pass-previous": "before" }),
+    onlyNew: await host("new", { "cipher-pass": "after" }),
+  };
+}
+
+testWith(
+  ["/usr/lib/postgresql/15/bin/postgres"],
+  "hosts that know the old passphrase only go on with the stanza, whatever those with both do, until rekey",
+  async () => {
+    await using folder = await TestFolder.make();
+    await using cluster = await TestCluster.init(folder);
+    const { old, both, onlyNew } = await hostsOf(folder, cluster);
+    const segment = `${cluster.path}/pg_wal/000000010000000000000001`;
+    await old.must("walferry", ["--no-online", "stanza-create"]);
+    await both.must("walferry", ["--no-online", "--type=full", "backup"]);
+    await old.must("walferry", ["archive-push", segment]);
+    const [label] = await labelsIn(`${folder.path}/repo`);
+    for (
+      const command of [
+        [`--set=${label}`, "--reason=kept", "pin"],
+        [`--set=${label}`, "--annotation=key=value", "annotate"],
+        [`--set=${label}`, "unpin"],
+        ["expire"],
+        ["--no-online", "stanza-upgrade"],
+      ]
+    ) {
+      await both.must("walferry", command);
+      await old.must("walferry", ["archive-push", segment]);
+      await old.must("walferry", ["verify"]);
+    }
+    await runAs(["rm", `${folder.path}/repo/backup/main/backup.info.copy`]);
+    await both.must("walferry", ["--no-online", "stanza-create"]);
+    await old.must("walferry", ["verify"]);
+
+    await both.must("walferry", ["rekey"]);
+    const refused = await old.walferry(["archive-push", segment]);
+    assertEquals(refused.code, 103, refused.stdout);
+    await onlyNew.must("walferry", ["archive-push", segment]);
+    await onlyNew.must("walferry", ["--no-online", "--type=incr", "backup"]);
+    await both.must("walferry", ["--confirm", "rekey"]);
   },
 );
