@@ -32,7 +32,7 @@ export async function storedPassphrase(
       `stanza name '${stanza}' given in option doesn't match the given path`,
     );
   }
-  if (rest.length === 0 && INFO_FILES[top]!.includes(first)) return repository.infoPassphrase;
+  if (rest.length === 0 && INFO_FILES[top]!.includes(first)) return await repository.infoPassphraseOf(owner, path);
   if (top === "archive") return (await repository.loadArchiveInfo(owner)).cipherPass;
   const { cipherPass } = await repository.loadBackupInfo(owner);
   if (first === "backup.history" || (rest.length === 1 && MANIFEST_FILES.includes(rest[0]!))) return cipherPass;

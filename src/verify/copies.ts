@@ -1,6 +1,5 @@
 /** Info files and manifests: each is stored twice, and both must say the same. */
 import { toWalferryError, WalferryError } from "../errors.ts";
-import type { Repository } from "../repository/repository.ts";
 import type { ByteStream } from "../stream/byte_stream.ts";
 import { Sha1Meter } from "../stream/hash.ts";
 import { drain } from "../stream/sources.ts";
@@ -10,7 +9,8 @@ import { isStoreFailure } from "../repository/store_failure.ts";
 /** How to read one kind of file. */
 export interface CopiedFile<T> {
   readonly path: string;
-  readonly passphrase: string | undefined;
+  /** Decrypted content of it or of its copy; `undefined` when that is proved absent. */
+  readonly read: (path: string) => Promise<ByteStream | undefined>;
   readonly decode: (content: ByteStream) => Promise<T>;
   /** Why what was read is not what this file must be, although it is whole; `undefined` when it is. */
   readonly misplaced?: (value: T) => string | undefined;
@@ -30,13 +30,12 @@ type Loaded<T> =
  * @throws WalferryError of the store
  */
 export async function loadBoth<T>(
-  repository: Repository,
   file: CopiedFile<T>,
   add: (finding: Finding) => void,
 ): Promise<T | undefined> {
-  let [main, copy] = await loadPair(repository, file);
+  let [main, copy] = await loadPair(file);
   // Somebody may have written one and be about to write the other.
-  if (differ(main, copy)) [main, copy] = await loadPair(repository, file);
+  if (differ(main, copy)) [main, copy] = await loadPair(file);
   for (const [path, loaded] of [[file.path, main], [`${file.path}.copy`, copy]] as const) {
     if (loaded.ok) continue;
     add({ kind: loaded.kind, severity: "damage", path, message: loaded.message });
@@ -54,14 +53,13 @@ export async function loadBoth<T>(
   return main.ok ? main.value : copy.ok ? copy.value : undefined;
 }
 
-async function loadPair<T>(repository: Repository, file: CopiedFile<T>): Promise<[Loaded<T>, Loaded<T>]> {
-  const main = await loadOne(repository, file, file.path);
-  return [main, await loadOne(repository, file, `${file.path}.copy`, main)];
+async function loadPair<T>(file: CopiedFile<T>): Promise<[Loaded<T>, Loaded<T>]> {
+  const main = await loadOne(file, file.path);
+  return [main, await loadOne(file, `${file.path}.copy`, main)];
 }
 
 /** @param same what is equal to it, byte for byte, need not be understood again */
 async function loadOne<T>(
-  repository: Repository,
   file: CopiedFile<T>,
   path: string,
   same?: Loaded<T>,
@@ -69,11 +67,11 @@ async function loadOne<T>(
   try {
     if (same?.ok) {
       const meter = new Sha1Meter();
-      await drain(meter.through(await open(repository, file, path)));
+      await drain(meter.through(await open(file, path)));
       if (meter.digestHex() === same.hash) return { ok: true, value: undefined, hash: same.hash };
     }
     const meter = new Sha1Meter();
-    const value = await file.decode(meter.through(await open(repository, file, path)));
+    const value = await file.decode(meter.through(await open(file, path)));
     const message = file.misplaced?.(value);
     if (message !== undefined) return { ok: false, kind: "mismatch", message };
     return { ok: true, value, hash: meter.digestHex() };
@@ -84,8 +82,8 @@ async function loadOne<T>(
   }
 }
 
-async function open<T>(repository: Repository, file: CopiedFile<T>, path: string): Promise<ByteStream> {
-  const stream = await repository.readWith(path, file.passphrase);
+async function open<T>(file: CopiedFile<T>, path: string): Promise<ByteStream> {
+  const stream = await file.read(path);
   if (stream === undefined) throw new WalferryError("FileMissing", "it is not there");
   return stream;
 }

@@ -23,10 +23,9 @@ export async function checkManifest(
   const path = repository.backupPath(stanza, label, "backup.manifest");
   const own = (finding: Finding) => add({ ...finding, label });
   const manifest = await loadBoth(
-    repository,
     {
       path,
-      passphrase,
+      read: (one) => repository.readWith(one, passphrase),
       decode: readManifest,
       misplaced: (found) => (found.label === label ? undefined : `it is the manifest of backup ${found.label}`),
     },

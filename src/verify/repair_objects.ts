@@ -15,7 +15,7 @@ import { compressFilter } from "../stream/compress.ts";
 import { compressTypeOfName } from "../stream/compress_type.ts";
 import { Sha1Meter } from "../stream/hash.ts";
 import { collect, drain, streamOf } from "../stream/sources.ts";
-import { pipeline } from "../stream/byte_stream.ts";
+import { type ByteStream, pipeline } from "../stream/byte_stream.ts";
 import type { CopiedFile } from "./copies.ts";
 import type { Finding } from "./finding.ts";
 import { judgeObject, type ObjectRequest } from "./object_job.ts";
@@ -171,10 +171,9 @@ export class ObjectRepair {
   }
 
   async #areSame(...paths: string[]): Promise<boolean> {
-    const passphrase = await this.#passphraseOf(paths[0]!);
     const hashes = new Set<string | undefined>();
     for (const path of paths) {
-      const stream = await this.#facts.repository.readWith(path, passphrase);
+      const stream = await this.#readCopied(path);
       const meter = new Sha1Meter();
       if (stream !== undefined) await drain(meter.through(stream));
       hashes.add(stream && meter.digestHex());
@@ -185,35 +184,32 @@ export class ObjectRepair {
   /** Of an info file and its copy, which both can be read and differ. */
   async #isCopyHolding(path: string): Promise<boolean> {
     const { repository, stanza } = this.#facts;
-    const read = async <T>({ decode, passphrase, isOlder }: CopiedFile<T>): Promise<boolean> => {
+    const judge = async <T>({ decode, read, isOlder }: CopiedFile<T>): Promise<boolean> => {
       const values: T[] = [];
       for (const one of [path, `${path}.copy`]) {
-        const stream = await repository.readWith(one, passphrase);
+        const stream = await read(one);
         if (stream === undefined) return false;
         values.push(await decode(stream));
       }
       return await isOlder!(values[0]!, values[1]!);
     };
     return path.endsWith("/archive.info")
-      ? await read(archiveInfoFile(repository, stanza))
-      : await read(backupInfoFile(repository, stanza));
+      ? await judge(archiveInfoFile(repository, stanza))
+      : await judge(backupInfoFile(repository, stanza));
   }
 
-  /** Of an info file or manifest. */
-  async #passphraseOf(path: string): Promise<string | undefined> {
+  /** Content of an info file or manifest. */
+  async #readCopied(path: string): Promise<ByteStream | undefined> {
     const { repository, stanza } = this.#facts;
-    const isManifest = path.includes("/backup.manifest");
-    return isManifest ? (await repository.loadBackupInfo(stanza)).cipherPass : repository.infoPassphrase;
+    if (!isManifest(path)) return await repository.readInfo(path);
+    return await repository.readWith(path, (await repository.loadBackupInfo(stanza)).cipherPass);
   }
 
   async #isRightCopy(path: string): Promise<boolean> {
-    const { repository } = this.#facts;
-    const isManifest = path.includes("/backup.manifest");
-    const passphrase = await this.#passphraseOf(path);
+    const stream = await this.#readCopied(path);
+    if (stream === undefined) return false;
     try {
-      const stream = await repository.readWith(path, passphrase);
-      if (stream === undefined) return false;
-      if (isManifest) return (await readManifest(stream)).label === path.split("/")[2];
+      if (isManifest(path)) return (await readManifest(stream)).label === path.split("/")[2];
       const text = decodeText(await collect(stream, INFO_BYTES_MAX));
       (path.includes("/archive.info") ? parseArchiveInfo : parseBackupInfo)(text);
       return true;
@@ -274,6 +270,10 @@ export class ObjectRepair {
 
 function isRight(verdicts: Awaited<ReturnType<typeof judgeObject>>): boolean {
   return verdicts.every((verdict) => verdict === undefined);
+}
+
+function isManifest(path: string): boolean {
+  return path.includes("/backup.manifest");
 }
 
 function isContentFailure(thrown: unknown): boolean {

@@ -21,9 +21,9 @@ export async function checkInfos(
   stanza: string,
   add: (finding: Finding) => void,
 ): Promise<StanzaInfos> {
-  const archiveInfo = await loadBoth(repository, archiveInfoFile(repository, stanza), add);
+  const archiveInfo = await loadBoth(archiveInfoFile(repository, stanza), add);
   const file = backupInfoFile(repository, stanza);
-  const backupInfo = await loadBoth(repository, file, add);
+  const backupInfo = await loadBoth(file, add);
   if (archiveInfo !== undefined && backupInfo !== undefined && historyOf(archiveInfo) !== historyOf(backupInfo)) {
     add({
       kind: "mismatch",
@@ -38,7 +38,7 @@ export async function checkInfos(
 
 /** The one of the two that holds, as it is now. @throws WalferryError as {@link Repository.loadBackupInfo} */
 export async function loadHoldingBackupInfo(repository: Repository, stanza: string): Promise<BackupInfo> {
-  return await loadBoth(repository, backupInfoFile(repository, stanza), () => {}) ??
+  return await loadBoth(backupInfoFile(repository, stanza), () => {}) ??
     await repository.loadBackupInfo(stanza);
 }
 
@@ -46,7 +46,7 @@ export async function loadHoldingBackupInfo(repository: Repository, stanza: stri
 export function archiveInfoFile(repository: Repository, stanza: string): CopiedFile<ArchiveInfo> {
   return {
     path: repository.archivePath(stanza, "archive.info"),
-    passphrase: repository.infoPassphrase,
+    read: (path) => repository.readInfo(path),
     decode: textDecoder(parseArchiveInfo),
     isOlder: isOlderArchiveInfo,
   };
@@ -56,7 +56,7 @@ export function archiveInfoFile(repository: Repository, stanza: string): CopiedF
 export function backupInfoFile(repository: Repository, stanza: string): CopiedFile<BackupInfo> {
   return {
     path: repository.backupPath(stanza, "backup.info"),
-    passphrase: repository.infoPassphrase,
+    read: (path) => repository.readInfo(path),
     decode: textDecoder(parseBackupInfo),
     isOlder: (main, copy) => isOlderBackupInfo(repository, stanza, main, copy),
   };

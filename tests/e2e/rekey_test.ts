@@ -129,3 +129,33 @@ testWith(
     await both.must("walferry", ["--confirm", "rekey"]);
   },
 );
+
+testWith(
+  ["/usr/lib/postgresql/15/bin/postgres"],
+  "between the configuration of both passphrases and rekey a sound repository is sound, and its info files are shown",
+  async () => {
+    await using folder = await TestFolder.make();
+    await using cluster = await TestCluster.init(folder);
+    const { old, both, onlyNew } = await hostsOf(folder, cluster);
+    await old.must("walferry", ["--no-online", "stanza-create"]);
+    await old.must("walferry", ["--no-online", "--type=full", "backup"]);
+    const copy = `${folder.path}/repo/backup/main/backup.info.copy`;
+    for (const host of [both, onlyNew]) {
+      if (host === onlyNew) await both.must("walferry", ["rekey"]);
+      await both.must("walferry", ["verify"]);
+      await host.must("walferry", ["verify"]);
+      for (const path of ["archive/main/archive.info", "backup/main/backup.info", "backup/main/backup.info.copy"]) {
+        assertIncludes(await both.must("walferry", ["repo-get", path]), "[backrest]");
+      }
+      // A repair keeps the passphrase too.
+      await runAs(["sh", "-c", `echo damage > ${copy}`]);
+      assertEquals((await both.walferry(["verify"])).code, 10);
+      await both.must("walferry", ["--repair", "verify"]);
+      await (host === both ? old : onlyNew).must("walferry", ["verify"]);
+      // And so does what a person puts there.
+      const text = await both.must("walferry", ["repo-get", "backup/main/backup.info"]);
+      await both.must("walferry", ["repo-put", "backup/main/backup.info"], { stdin: text });
+      await (host === both ? old : onlyNew).must("walferry", ["verify"]);
+    }
+  },
+);

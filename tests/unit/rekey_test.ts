@@ -3,6 +3,9 @@ import { MemoryStorage } from "../../backends/memory.ts";
 import { rekeyStanza } from "../../src/repository/rekey.ts";
 import { Repository } from "../../src/repository/repository.ts";
 import { createStanza, upgradeStanza } from "../../src/repository/stanza.ts";
+import { storedPassphrase } from "../../src/repository/stored_passphrase.ts";
+import type { Finding } from "../../src/verify/finding.ts";
+import { checkInfos } from "../../src/verify/stanza_infos.ts";
 import { assertEquals } from "../support/assert.ts";
 import { repositoryConfig } from "../support/stanza_files.ts";
 
@@ -57,4 +60,32 @@ Deno.test("an info file that is new gets the passphrase of the stanza's other on
   await createStanza(both, "other", CLUSTER);
   const others = INFOS.map((path) => path.replace("/main/", "/other/"));
   assertEquals(await openedBy(onlyNew, others), others);
+});
+
+Deno.test("info files are healthy whichever of the two passphrases opens them, and read with the one that does", async () => {
+  const { storage, host, old, both } = hosts();
+  await createStanza(old, "main", CLUSTER);
+  const findings = async (repository: Repository) => {
+    const found: Finding[] = [];
+    await checkInfos(repository, "main", (finding) => found.push(finding));
+    return found.map(({ path, kind }) => `${kind} ${path}`);
+  };
+  assertEquals(await findings(both), []);
+  for (const path of INFOS) assertEquals(await storedPassphrase(both, path, "main"), "old");
+  await both.rekeyArchiveInfo("main", await both.loadArchiveInfo("main"));
+  assertEquals(await findings(both), []);
+  assertEquals(await Promise.all(INFOS.map((path) => storedPassphrase(both, path, "main"))), [
+    "new",
+    "new",
+    "old",
+    "old",
+  ]);
+  // One with the old passphrase beside one with the new says the same.
+  await old.saveArchiveInfo("main", await both.loadArchiveInfo("main"));
+  const copy = await storage.read(INFOS[1]!);
+  await both.rekeyArchiveInfo("main", await both.loadArchiveInfo("main"));
+  await storage.write(INFOS[1]!, copy!);
+  assertEquals(await findings(both), []);
+  assertEquals(await storedPassphrase(both, INFOS[1]!, "main"), "old");
+  assertEquals((await findings(host("third", "fourth"))).length, 4);
 });
