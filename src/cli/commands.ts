@@ -87,7 +87,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandDeclaration>> = {
   "pin": { parameters: [], stanza: "required", logLevel: "info" },
   "unpin": { parameters: [], stanza: "required", logLevel: "info" },
   "metrics": { parameters: [], stanza: "optional", logLevel: "debug", allowRoot: true },
-  "rekey": { parameters: [], stanza: "none", logLevel: "info" },
+  "rekey": { parameters: [], stanza: "optional", logLevel: "info" },
   "repo-gc": { parameters: [], stanza: "none", logLevel: "info" },
   "repo-sync": { parameters: [], stanza: "required", logFile: true, logLevel: "info" },
   "repo-get": { parameters: ["file"], stanza: "optional", logLevel: "debug", allowRoot: true },

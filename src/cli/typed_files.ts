@@ -34,7 +34,12 @@ export function rekeyOptions(config: Configuration): RekeyOptions {
       hint: `several repositories are configured (${chosen.map(({ key }) => key).join(", ")}): name one.`,
     });
   }
-  return { repositories: chosen, confirm: config.boolean("confirm"), lockPath: config.string("lock-path") };
+  return {
+    stanza: config.stanza,
+    repositories: chosen,
+    confirm: config.boolean("confirm"),
+    lockPath: config.string("lock-path"),
+  };
 }
 
 /** Options of repo-sync. */

@@ -105,6 +105,8 @@ export interface ExpireOptions {
 
 /** `rekey` */
 export interface RekeyOptions {
+  /** Absent = every one that the repository holds. */
+  readonly stanza: string | undefined;
   readonly repositories: readonly RepositoryConfig[];
   /** Change nothing; prove that the new passphrase opens everything by itself. */
   readonly confirm: boolean;

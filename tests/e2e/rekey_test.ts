@@ -1,9 +1,9 @@
 /** Passphrases that are not in the configuration, and a new one for a repository that is in use: no step leaves it closed. */
-import { runAs, TestFolder } from "../support/accounts.ts";
+import { execute, runAs, TestFolder } from "../support/accounts.ts";
 import { assertEquals, assertIncludes } from "../support/assert.ts";
 import { archiveWith } from "../support/interop_story.ts";
 import { TestCluster } from "../support/postgres.ts";
-import { labelsIn, TestStanza } from "../support/programs.ts";
+import { labelsIn, TestStanza, walferryPath } from "../support/programs.ts";
 import { testWith } from "../support/requirements.ts";
 
 testWith(
@@ -157,5 +157,43 @@ testWith(
       await both.must("walferry", ["repo-put", "backup/main/backup.info"], { stdin: text });
       await (host === both ? old : onlyNew).must("walferry", ["verify"]);
     }
+  },
+);
+
+testWith(
+  ["/usr/lib/postgresql/15/bin/postgres"],
+  "rekey does the stanza that is named; without a name all that it can, and tells of those that have their own passphrase",
+  async () => {
+    await using folder = await TestFolder.make();
+    await using cluster = await TestCluster.init(folder);
+    const { old, both, onlyNew } = await hostsOf(folder, cluster);
+    const apart = await TestStanza.make(folder, cluster, {
+      name: "apart",
+      repositories: [{
+        path: `${folder.path}/repo`,
+        options: { "cipher-type": "aes-256-cbc", "cipher-pass": "its own" },
+      }],
+    });
+    const program = (stanza: TestStanza, ...args: string[]) =>
+      execute([walferryPath, `--config=${stanza.config}`, ...args]);
+    for (const [host, name] of [[apart, "aaa"], [old, "main"], [old, "zzz"]] as const) {
+      const place = [`--stanza=${name}`, `--pg1-path=${cluster.path}`];
+      const { code, stdout } = await program(host, ...place, "--no-online", "stanza-create");
+      assertEquals(code, 0, stdout);
+    }
+    await both.must("walferry", ["rekey"]);
+    await both.must("walferry", ["--confirm", "rekey"]);
+    await onlyNew.must("walferry", ["verify"]);
+    assertEquals((await program(old, "--stanza=zzz", "verify")).code, 0);
+    const none = await program(both, "--stanza=nowhere", "rekey");
+    assertEquals(none.code, 55, none.stdout);
+    for (const options of [[], ["--confirm"]]) {
+      const { code, stdout, stderr } = await program(both, ...options, "rekey");
+      assertEquals(code, 95, stdout);
+      assertIncludes(stdout + stderr, "repo1: stanza 'aaa': [CryptoError]");
+      assertIncludes(stdout, "repo1: stanza 'zzz' opens with the new passphrase");
+    }
+    assertEquals((await program(onlyNew, "--stanza=zzz", "verify")).code, 0);
+    assertEquals((await program(apart, "--stanza=aaa", "verify")).code, 0);
   },
 );

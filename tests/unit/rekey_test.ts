@@ -1,13 +1,16 @@
 /** Which passphrase an info file has, and who changes it; over a store in memory. */
 import { MemoryStorage } from "../../backends/memory.ts";
-import { rekeyStanza } from "../../src/repository/rekey.ts";
+import { rekey } from "../../src/commands/rekey.ts";
+import type { WalferryError } from "../../src/errors.ts";
+import { assertOnlyNew, rekeyStanza, stanzasOf } from "../../src/repository/rekey.ts";
 import { Repository } from "../../src/repository/repository.ts";
 import { createStanza, upgradeStanza } from "../../src/repository/stanza.ts";
 import { storedPassphrase } from "../../src/repository/stored_passphrase.ts";
+import { collect } from "../../src/stream/sources.ts";
 import type { Finding } from "../../src/verify/finding.ts";
 import { checkInfos } from "../../src/verify/stanza_infos.ts";
-import { assertEquals } from "../support/assert.ts";
-import { repositoryConfig } from "../support/stanza_files.ts";
+import { assertEquals, assertThrows } from "../support/assert.ts";
+import { hurryingClock, repositoryConfig, testContext } from "../support/stanza_files.ts";
 
 const CLUSTER = { pgVersion: "15", systemId: 7n, catalogVersion: 202209061, controlVersion: 1300 };
 const INFOS = ["archive/main/archive.info", "backup/main/backup.info"].flatMap((path) => [path, `${path}.copy`]);
@@ -20,6 +23,11 @@ function hosts() {
     return Repository.over({ ...config, cipher: { type: "aes-256-cbc", passphrase, previous } }, storage);
   };
   return { storage, host, old: host("old"), both: host("new", "old"), onlyNew: host("new") };
+}
+
+async function storedBytes(storage: MemoryStorage, path: string): Promise<string> {
+  const stream = await storage.read(path);
+  return stream === undefined ? "absent" : new TextDecoder("latin1").decode(await collect(stream, 1024 * 1024));
 }
 
 /** Those of the info files that this host's passphrase opens, without the one before. */
@@ -88,4 +96,57 @@ Deno.test("info files are healthy whichever of the two passphrases opens them, a
   assertEquals(await findings(both), []);
   assertEquals(await storedPassphrase(both, INFOS[1]!, "main"), "old");
   assertEquals((await findings(host("third", "fourth"))).length, 4);
+});
+
+Deno.test("a stanza that neither passphrase opens whole stays as it is", async () => {
+  const { storage, host, old, both } = hosts();
+  await createStanza(old, "main", CLUSTER);
+  await host("foreign").saveBackupInfo("main", await old.loadBackupInfo("main"));
+  const before = await Promise.all(INFOS.map((path) => storedBytes(storage, path)));
+  await assertThrows<WalferryError>(() => rekeyStanza(both, "main"), (error) => assertEquals(error.kind, "Crypto"));
+  assertEquals(await Promise.all(INFOS.map((path) => storedBytes(storage, path))), before);
+  await assertThrows<WalferryError>(() => assertOnlyNew(both, "main"), (error) => assertEquals(error.kind, "Crypto"));
+});
+
+Deno.test("a stanza of which there is nothing is no success, and a directory without info files no stanza", async () => {
+  const { storage, old, both } = hosts();
+  await createStanza(old, "main", CLUSTER);
+  await storage.write("archive/leftover/15-1/something", new Uint8Array(1));
+  assertEquals(await stanzasOf(both), ["main"]);
+  for (const act of [rekeyStanza, assertOnlyNew]) {
+    await assertThrows<WalferryError>(() => act(both, "leftover"), (error) => assertEquals(error.kind, "FileMissing"));
+  }
+});
+
+Deno.test("rekey of all stanzas does those that can be done and tells of the others", async () => {
+  const path = await Deno.makeTempDir();
+  try {
+    const config = (passphrase: string, previous?: string) => {
+      const cipher = { type: "aes-256-cbc", passphrase, previous } as const;
+      return { ...repositoryConfig(1, `${path}/repo`, passphrase), cipher };
+    };
+    for (const [stanza, passphrase] of [["aaa", "its own"], ["main", "old"], ["zzz", "old"]] as const) {
+      await using repository = await Repository.open(config(passphrase));
+      await createStanza(repository, stanza, CLUSTER);
+    }
+    const context = testContext(hurryingClock());
+    const options = (stanza?: string, confirm = false) => {
+      return { stanza, confirm, lockPath: `${path}/lock`, repositories: [config("new", "old")] };
+    };
+    assertEquals(await rekey(options("zzz"), context), 0);
+    assertEquals(context.log.lines.some((line) => line.includes("'main'")), false);
+    assertEquals(await rekey(options("zzz", true), context), 0);
+    for (const confirm of [false, true]) {
+      const error = await assertThrows<WalferryError>(() => rekey(options(undefined, confirm), context));
+      assertEquals(error.kind, "Crypto");
+      assertEquals(error.message.split("\n")[0]!.startsWith("repo1: stanza 'aaa': [CryptoError] "), true);
+      assertEquals(/stanza '(?:main|zzz)'/.test(error.message), false);
+    }
+    await using onlyNew = await Repository.open(config("new"));
+    for (const stanza of ["main", "zzz"]) await assertOnlyNew(onlyNew, stanza);
+    await using own = await Repository.open(config("its own"));
+    await assertOnlyNew(own, "aaa");
+  } finally {
+    await Deno.remove(path, { recursive: true });
+  }
 });
