@@ -93,6 +93,7 @@ function reach(
   segmentBytes: number,
 ): Reached[] {
   if (archiveStart === undefined || archiveStop === undefined) return [];
+  const placeOf = ({ lsn }: TimelineFork) => Number(lsn / BigInt(segmentBytes));
   const spanAt = (timeline: number, place: number) =>
     spans.find((span) => span.timeline === timeline && span.first <= place && place <= span.last);
   const [start, stop] = [segmentNumber(archiveStart, segmentBytes), segmentNumber(archiveStop, segmentBytes)];
@@ -108,14 +109,14 @@ function reach(
   for (let at = 0; at < found.length; at++) {
     const { span, from } = found[at]!;
     for (const [child, history] of forks) {
-      const fork = history.at(-1)!;
-      const place = Number(fork.lsn / BigInt(segmentBytes));
-      // The segment in which the timelines part is in the child, with what the parent had before.
-      if (fork.timeline !== span.timeline || fork.lsn < consistentLsn || place < from || place > span.last + 1) {
-        continue;
-      }
+      const fork = history.find(({ timeline }) => timeline === span.timeline);
+      if (fork === undefined || fork.lsn < consistentLsn) continue;
+      const place = placeOf(fork);
+      if (place < from || place > span.last + 1) continue;
+      // The segment in which timelines part is in the child, with what came before in it: timelines that were left in it again are passed through.
+      if (history.some((other) => other.timeline > fork.timeline && placeOf(other) !== place)) continue;
       const next = spanAt(child, place);
-      if (next !== undefined) found.push({ span: next, from: place });
+      if (next !== undefined && !found.some((one) => one.span === next)) found.push({ span: next, from: place });
     }
   }
   return found;

@@ -86,9 +86,16 @@ function backupNeeds({ historyId, backupInfo, segmentBytes, set }: NeedFacts): W
   return needs;
 }
 
+/** A run that still grows. */
+interface GrowingRun {
+  readonly timeline: number;
+  first: number;
+  last: number;
+}
+
 function continuityNeeds({ spans, forks, segmentBytes }: NeedFacts, from: string): SegmentRun[] {
   const oldest = timelineOf(from);
-  const runs = new Map<number, { timeline: number; first: number; last: number }>();
+  const runs = new Map<number, GrowingRun>();
   const start = segmentNumber(from, segmentBytes);
   runs.set(oldest, { timeline: oldest, first: start, last: start });
   for (const { timeline, first, last } of spans) {
@@ -97,16 +104,31 @@ function continuityNeeds({ spans, forks, segmentBytes }: NeedFacts, from: string
     if (run === undefined) runs.set(timeline, { timeline, first, last });
     else run.last = Math.max(run.last, last);
   }
-  // A timeline goes on where its parent was left: up to there the parent must be whole, from there on the timeline itself.
-  for (const [timeline, history] of forks) {
-    const run = runs.get(timeline);
-    const fork = history.at(-1)!;
-    const parent = runs.get(fork.timeline);
-    if (parent === undefined || timeline === oldest) continue;
-    const place = Number(fork.lsn / BigInt(segmentBytes));
-    if (place < parent.first) continue;
-    parent.last = Math.max(parent.last, place - 1);
-    if (run !== undefined) run.first = Math.min(run.first, place);
-  }
+  for (const [timeline, history] of forks) followHistory(timeline, history, segmentBytes, runs);
   return [...runs.values()].sort((a, b) => a.timeline - b.timeline);
+}
+
+/** Each timeline must be whole from where it began to where it was left, as far as a recovery gets into it: also one of which nothing is there. */
+function followHistory(
+  timeline: number,
+  history: readonly TimelineFork[],
+  segmentBytes: number,
+  runs: Map<number, GrowingRun>,
+): void {
+  // Where the timeline before was left, once a recovery is known to get there.
+  let begin: number | undefined;
+  for (const fork of history) {
+    const left = Number(fork.lsn / BigInt(segmentBytes));
+    let run = runs.get(fork.timeline);
+    if (run === undefined) {
+      // Left within the segment in which it began: that segment is in the next timeline, and there is no other.
+      if (begin === undefined || begin >= left) continue;
+      runs.set(fork.timeline, run = { timeline: fork.timeline, first: begin, last: left - 1 });
+    }
+    if (begin !== undefined) run.first = Math.min(run.first, begin);
+    begin = left < run.first ? undefined : left;
+    if (begin !== undefined) run.last = Math.max(run.last, left - 1);
+  }
+  const own = runs.get(timeline);
+  if (own !== undefined && begin !== undefined) own.first = Math.min(own.first, begin);
 }

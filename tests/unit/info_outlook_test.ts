@@ -173,6 +173,30 @@ Deno.test("a recovery goes on in a timeline that was left for behind the backup,
   assertIncludes(text(info), "repo1: timeline history 00000004.history cannot be used\n");
 });
 
+Deno.test("a recovery passes through a timeline that was left within the segment in which it began; a lost timeline is a gap", async () => {
+  using stanza = new OutlookStanza();
+  await stanza.make([fullBackup(LABEL, 5, 6)]);
+  stanza.store(1, 5, 8);
+  stanza.store(3, 9, 15);
+  const root = `${stanza.path}/repo/archive/${STANZA}/15-1`;
+  const tell = (second: string) => {
+    const first = "1\t0/9800000\tno recovery target specified\n";
+    Deno.writeTextFileSync(`${root}/00000002.history`, first);
+    Deno.writeTextFileSync(`${root}/00000003.history`, `${first}2\t${second}\tno recovery target specified\n`);
+  };
+  const told = async () => {
+    const { gap, recoverable } = own(await stanza.info());
+    return [gap, recoverable].map((some) => some.map(({ min, max }: Record<string, string>) => [min, max]));
+  };
+  tell("0/9C00000");
+  assertEquals(await told(), [[], [[segmentAt(1, 6), segmentAt(1, 8)], [segmentAt(3, 9), segmentAt(3, 15)]]]);
+  tell("0/C800000");
+  assertEquals(await told(), [
+    [[segmentAt(2, 9), segmentAt(2, 11)]],
+    [[segmentAt(1, 6), segmentAt(1, 8)]],
+  ]);
+});
+
 Deno.test("info tells the last verification with its result, and pins", async () => {
   using stanza = new OutlookStanza();
   const annotations = new Map([["walferry-pin", "before the move"]]);

@@ -3,7 +3,7 @@ import { MemoryStorage } from "../../backends/memory.ts";
 import type { ListOptions, StorageEntry } from "../../backends/contract.ts";
 import type { WalferryError } from "../../src/errors.ts";
 import { type BackupInfo, type BackupInfoEntry } from "../../src/format/backup_info.ts";
-import { parseTimelineHistory } from "../../src/format/timeline_history.ts";
+import { parseTimelineHistory, type TimelineFork } from "../../src/format/timeline_history.ts";
 import { isPossibleSegment, segmentNameOf, segmentNumber } from "../../src/format/wal_name.ts";
 import { Repository } from "../../src/repository/repository.ts";
 import { ArchiveCheck } from "../../src/verify/archive_check.ts";
@@ -158,6 +158,24 @@ Deno.test("a timeline begins where its parent was left, and the parent must be w
     needs([[1, 3, 5], [2, 5, 6], [3, 6, 9]], new Map([[2, [fork(1, 5)]], [3, [fork(1, 5), fork(2, 6)]]])),
     ["all: 1/3-5", "all: 2/5-6", "all: 3/6-9"],
   );
+});
+
+Deno.test("a history tells of all timelines on its way: one of which nothing is left is needed, one that has no segment of its own is not", () => {
+  const backups = [entry("20260101-000000F", segment(1, 3))];
+  const fork = (timeline: number, place: number) => ({ timeline, lsn: BigInt(place) * BigInt(16 * MIB) + 100n });
+  const needs = (spans: Array<[number, number, number]>, ...histories: Array<[number, TimelineFork[]]>) =>
+    shown(facts(spans, backups, { forks: new Map(histories) })).slice(1);
+  const third = [3, [fork(1, 5), fork(2, 8)]] as [number, TimelineFork[]];
+  // The middle one is lost, with its history or without.
+  assertEquals(needs([[1, 3, 5], [3, 8, 9]], third), ["all: 1/3-5", "all: 2/5-7", "all: 3/8-9"]);
+  assertEquals(needs([[1, 3, 5], [3, 9, 9]], [2, [fork(1, 5)]], third), ["all: 1/3-5", "all: 2/5-7", "all: 3/8-9"]);
+  // Promoted twice within one segment.
+  const twice = [3, [fork(1, 5), fork(2, 5)]] as [number, TimelineFork[]];
+  assertEquals(needs([[1, 3, 4], [3, 6, 9]], [2, [fork(1, 5)]], twice), ["all: 1/3-4", "all: 3/5-9"]);
+  // The first timeline was left before the backup: nothing asks for what came of it, but what is there has no holes.
+  const before = [4, [fork(1, 2), fork(2, 6), fork(3, 8)]] as [number, TimelineFork[]];
+  assertEquals(needs([[1, 3, 5], [4, 9, 9]], before), ["all: 1/3-5", "all: 4/9-9"]);
+  assertEquals(needs([[1, 3, 5], [3, 7, 7], [4, 9, 9]], before), ["all: 1/3-5", "all: 3/7-7", "all: 4/8-9"]);
 });
 
 Deno.test("a timeline history is read as PostgreSQL reads it", async () => {
