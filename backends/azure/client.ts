@@ -22,13 +22,13 @@ export interface AzureClient {
   readonly agent: HttpAgent | HttpsAgent;
 }
 
-/** Makes a client; nothing is sent yet. @throws WalferryError `OptionInvalidValue` for a key that is none */
+/**
+ * Makes a client; nothing is sent yet.
+ * @throws WalferryError `OptionInvalidValue` for a key that is none, and for an account and endpoint that make no address
+ */
 export function makeClient(config: AzureStorageConfig): AzureClient {
-  const endpoint = new URL(config.endpoint);
-  const hostName = config.uriStyle === "host" ? `${config.account}.${endpoint.hostname}` : endpoint.hostname;
+  const { hostName, address } = addressOf(config);
   const agent = makeAgent(config, hostName);
-  const origin = `${endpoint.protocol}//${hostName}${endpoint.port === "" ? "" : `:${endpoint.port}`}`;
-  const account = config.uriStyle === "host" ? origin : `${origin}/${config.account}`;
   const { credentials } = config;
   const token = credentials.type === "sas" ? `?${credentials.token.replace(/^\?/, "")}` : "";
   const pipeline = newPipeline(credentialOf(config), {
@@ -36,10 +36,27 @@ export function makeClient(config: AzureStorageConfig): AzureClient {
     retryOptions: { maxTries: 1 },
     httpClient: new PipelineClient(config, hostName, agent),
   });
-  return {
-    container: new ContainerClient(`${account}/${encodeURIComponent(config.container)}${token}`, pipeline),
-    agent,
-  };
+  return { container: new ContainerClient(`${address}${token}`, pipeline), agent };
+}
+
+/** The container's address, proved before a token is put behind it: who cannot read an address puts all of it into the message. */
+function addressOf(
+  { account, container, endpoint, uriStyle }: AzureStorageConfig,
+): { readonly hostName: string; readonly address: string } {
+  const base = URL.parse(endpoint);
+  if (base !== null) {
+    const hostName = uriStyle === "host" ? `${account}.${base.hostname}` : base.hostname;
+    const origin = `${base.protocol}//${hostName}${base.port === "" ? "" : `:${base.port}`}`;
+    const address = `${origin}/${uriStyle === "host" ? "" : `${account}/`}${encodeURIComponent(container)}`;
+    const url = URL.parse(address);
+    // A sign in the account that ends the host or the path would send the token elsewhere.
+    if (url?.hostname === hostName.toLowerCase() && url.search === "" && url.hash === "") return { hostName, address };
+  }
+  // Account and endpoint count as secrets themselves (behaviour spec §1.8.13).
+  throw new WalferryError("OptionInvalidValue", "account and endpoint of the Azure repository make no valid address", {
+    hint:
+      "check repo-azure-account and repo-azure-endpoint; an endpoint that is an IP address needs repo-azure-uri-style=path.",
+  });
 }
 
 function credentialOf({ account, credentials, network }: AzureStorageConfig) {
