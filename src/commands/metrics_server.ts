@@ -71,13 +71,14 @@ class RepositoryWatch {
     const known = this.#known;
     if (known === undefined) return await this.#reading;
     const patience = new AbortController();
-    const reading = this.#reading.catch((thrown) => {
+    const reading = this.#reading.then(() => undefined, (thrown) => {
       log.warn(`unable to read the repositories: ${toWalferryError(thrown).text}`);
-      return known;
     }).finally(() => patience.abort());
     // Ends early when there is nothing to wait for any more.
     const waited = clock.sleep(PATIENCE_MS, AbortSignal.any([patience.signal, signal])).catch(() => undefined);
-    return await Promise.race([reading, waited.then(() => known)]);
+    await Promise.race([reading, waited]);
+    // Whichever ended first: the end of the reading ends the waiting too, and may be seen second.
+    return this.#known ?? known;
   }
 
   async #read(): Promise<readonly Sight[]> {
