@@ -3,6 +3,7 @@
  * nothing runs. What is asked of the server is in src/postgres/backup_functions.ts.
  */
 import { WalferryError } from "../errors.ts";
+import { isInfoKey } from "../format/info_file.ts";
 import type { ManifestDatabase } from "../format/manifest.ts";
 import { formatLsn, parseLsn, segmentOfLsn, timelineOf } from "../format/wal_name.ts";
 import {
@@ -200,7 +201,8 @@ function isRunning(pgPath: string): boolean {
 /**
  * Begins an online backup, and waits for the standby that is to be read.
  *
- * @throws WalferryError `DbQuery`; `DbMismatch` when the control file is not that of the server that answered; what `catchUp` throws
+ * @throws WalferryError `DbQuery`; `DbMismatch` when the control file is not that of the server that answered; `DbInvalid` for a database that
+ * no manifest can name; what `catchUp` throws
  */
 export async function startOnline(
   cluster: SourceCluster,
@@ -245,11 +247,25 @@ export async function startOnline(
     await switchWal(server);
   }
   const databases = await listDatabases(server);
+  assertStorable(databases);
   const tablespaces = await listTablespaces(server);
   if (cluster.standby !== undefined) {
     await catchUp(cluster.standby, started.lsn, control.timeline, options, cluster.context);
   }
   return { ...started, priorSegment, databases, tablespaces: new Map(tablespaces.map(({ oid, name }) => [oid, name])) };
+}
+
+/** A manifest that nobody can read is found out before hours of copying. @throws WalferryError `DbInvalid` */
+function assertStorable(databases: readonly ManifestDatabase[]): void {
+  const odd = databases.find(({ name }) => !isInfoKey(name));
+  if (odd === undefined) return;
+  throw new WalferryError(
+    "DbInvalid",
+    `the name of database ${
+      JSON.stringify(odd.name)
+    } (oid ${odd.oid}) holds a line feed and cannot be stored in a manifest`,
+    { hint: "ALTER DATABASE ... RENAME TO gives it another one; nothing was copied." },
+  );
 }
 
 /** How a server has begun a backup. */

@@ -196,6 +196,11 @@ function splitLine(line: string, number: number): { key: string; valueText: stri
   throw new WalferryError("JsonFormat", `invalid JSON value at line ${number}`, { cause: failure });
 }
 
+/** True for a text that may be a key of an info file: nothing in a line stands for a line feed. */
+export function isInfoKey(key: string): boolean {
+  return key !== "" && !key.includes("\n");
+}
+
 /** Sections of a file to be written: name to (key, rendered JSON) pairs. */
 export type InfoSections = Iterable<
   readonly [section: string, lines: Iterable<readonly [key: string, valueText: string]>]
@@ -204,6 +209,7 @@ export type InfoSections = Iterable<
 /**
  * Renders an info file in pieces: `[backrest]` first, then the sections in the order given (the caller sorts), then the checksum.
  * Sections without lines are left out.
+ * @throws WalferryError `Format` for a key that could not be read again: nothing is better than what looks complete and cannot be used
  */
 export function* renderInfoFile(backrestVersion: string, sections: InfoSections): Generator<string> {
   const checksum = new InfoChecksum();
@@ -219,6 +225,12 @@ export function* renderInfoFile(backrestVersion: string, sections: InfoSections)
       if (!opened) piece += `${first ? "" : "\n"}[${section}]\n`;
       opened = true;
       first = false;
+      if (!isInfoKey(key)) {
+        throw new WalferryError(
+          "Format",
+          `${renderString(key)} in section '${section}' cannot be a key of an info file`,
+        );
+      }
       checksum.add(section, key, valueText);
       piece += `${key}=${valueText}\n`;
       if (piece.length > 65536) {

@@ -378,6 +378,20 @@ testWith(
   },
 );
 
+testWith(NEEDS, "backup: a database name that no manifest can hold is refused before anything is copied", async () => {
+  await using place = await scene();
+  const { cluster, stanza } = place;
+  await cluster.sql('create database "a=b [x]"');
+  await cluster.sql('create database "two\nlines"');
+  const refused = await stanza.walferry(["--type=full", "backup"]);
+  expectCode(refused, 81, 'the name of database "two\\nlines" (oid ');
+  const root = stanza.repositories[0]!;
+  assertEquals((await runAs(["find", `${root}/backup/main`, "-name", "*F*"])).trim(), "");
+  await cluster.sql('alter database "two\nlines" rename to "one line"');
+  await stanza.must("walferry", ["--type=full", "backup"]);
+  await stanza.must("walferry", ["verify"]);
+});
+
 testWith(NEEDS, "restore: selected databases, other places for tablespaces and links", async () => {
   await using place = await scene();
   const { cluster, stanza, folder } = place;

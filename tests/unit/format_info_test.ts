@@ -200,6 +200,17 @@ Deno.test("lines of files are read the same whether they are of the usual form o
   assert(refused > 300 && refused < 2900, `${refused} of 3000 were refused`);
 });
 
+Deno.test("a key that no line can hold is not written", async () => {
+  const manifest = parseManifest(MANIFEST);
+  for (const name of ["two\nlines", ""]) {
+    const render =
+      () => [...renderManifest({ ...manifest, databases: [{ name, oid: 16_384, lastSystemOid: 12_000 }] })];
+    const { kind, message } = await assertThrows<WalferryError>(render);
+    assertEquals(kind, "Format");
+    assertIncludes(message, `${JSON.stringify(name)} in section 'db'`);
+  }
+});
+
 Deno.test("JSON keeps 64-bit integers exact and sorts keys by bytes", () => {
   assertEquals(
     renderJson(parseJson('{"b":18446744073709551615,"a":[1,-2,"x\\n\\"\\u0041"]}')),
