@@ -261,7 +261,10 @@ export class BackupCheck {
     } catch (thrown) {
       const error = toWalferryError(thrown);
       if (isStoreFailure(error)) throw error;
-      add({ kind: kindOf(error), severity: "damage", path, message: `it cannot be used: ${error.message}` });
+      const isListed = backupInfo.backups.some((entry) => entry.label === label);
+      // It outlives its backup, and then nothing needs it: no repair could give it back.
+      const message = `it cannot be used${isListed ? "" : ", and its backup is no longer there"}: ${error.message}`;
+      add({ kind: kindOf(error), severity: isListed ? "damage" : "notice", path, message });
     }
   }
 

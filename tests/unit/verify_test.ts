@@ -7,6 +7,7 @@ import { parseTimelineHistory, type TimelineFork } from "../../src/format/timeli
 import { isPossibleSegment, segmentNameOf, segmentNumber } from "../../src/format/wal_name.ts";
 import { Repository } from "../../src/repository/repository.ts";
 import { ArchiveCheck } from "../../src/verify/archive_check.ts";
+import { BackupCheck } from "../../src/verify/backup_check.ts";
 import { DamagedObjects } from "../../src/verify/damaged_objects.ts";
 import { type Finding, FindingList } from "../../src/verify/finding.ts";
 import { outcomeLines } from "../../src/verify/report_text.ts";
@@ -14,6 +15,7 @@ import { PartReader } from "../../src/stream/part_reader.ts";
 import { continuousFrom, type NeedFacts, walNeeds } from "../../src/repository/wal_needs.ts";
 import { missingIn, namesOfRun, outside, SpanBuilder } from "../../src/repository/wal_span.ts";
 import { assert, assertEquals, assertIncludes, assertThrows } from "../support/assert.ts";
+import { fullBackup, OutlookStanza } from "../support/outlook_stanza.ts";
 import { hurryingClock, repositoryConfig, testContext } from "../support/stanza_files.ts";
 
 const MIB = 1024 * 1024;
@@ -292,6 +294,34 @@ Deno.test("two million names of WAL are listed in bounded memory, and the one th
   ]);
   assertEquals(check.report.spans.map(({ segments }) => segments), [1_234_567, directories * 256 - 1_234_568]);
   assert(peak - before < 150 * MIB, `${Math.round((peak - before) / MIB)} MiB more`);
+});
+
+Deno.test("a kept manifest that cannot be used is damage while its backup is there; behind that nothing needs it", async () => {
+  using stanza = new OutlookStanza();
+  const there = "20261118-080000F";
+  const gone = "20251118-080000F";
+  await stanza.make([fullBackup(there, 5, 6)]);
+  await using repository = await Repository.open(stanza.config);
+  for (const label of [there, gone]) {
+    const path = repository.backupPath("main", "backup.history", label.slice(0, 4), `${label}.manifest.gz`);
+    await repository.storage.write(path, new TextEncoder().encode("no manifest"));
+  }
+  const findings: Finding[] = [];
+  await new BackupCheck({
+    repository,
+    stanza: "main",
+    backupInfo: await repository.loadBackupInfo("main"),
+    reader: undefined,
+    isKnown: () => false,
+    isChosen: () => true,
+    context: testContext(hurryingClock()),
+    add: (finding) => findings.push(finding),
+    damaged: new DamagedObjects(),
+  }).checkHistory();
+  assertEquals(findings.map(({ severity, path }) => [severity, path.split("/").at(-1)!.slice(0, 16)]).sort(), [
+    ["damage", there],
+    ["notice", gone],
+  ]);
 });
 
 Deno.test("what a repair leaves is told: ranges, or the ends of backups that hold their own WAL, or nothing", () => {
