@@ -1,12 +1,13 @@
 /**
- * What was read and found sound before, for `--since-last`. It lies beside the repository format, under `walferry/<stanza>/`, and holds names
- * and numbers only. Losing it costs one full verification, nothing else. What a run came to is in verification_results.ts.
+ * What was read and found sound before, for `--since-last`. It lies beside the repository format, under `walferry/<stanza>/`, and holds names,
+ * numbers and digests of names only. Losing it costs one full verification, nothing else. What a run came to is in verification_results.ts.
  */
 import { toWalferryError, WalferryError } from "../errors.ts";
 import { type JsonObject, type JsonValue, parseJson, renderJson } from "../format/json.ts";
 import { segmentNumber, timelineOf } from "../format/wal_name.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { decodeText, type Repository } from "./repository.ts";
+import { sha1Hex } from "../stream/hash.ts";
 import { collect } from "../stream/sources.ts";
 import type { SegmentRun } from "./wal_span.ts";
 
@@ -21,6 +22,43 @@ export interface VerifiedWal {
   readonly systemId: bigint;
   readonly segmentBytes: number;
   readonly runs: readonly SegmentRun[];
+  /** By directory (16 digits), the digest of what was read there of these runs: names of segments alone say nothing of the objects. */
+  readonly directories: ReadonlyMap<string, string>;
+}
+
+/** An object of a directory of segments, as listed. */
+export interface ListedSegment {
+  readonly name: string;
+  readonly storedName: string;
+  readonly sizeBytes: number;
+}
+
+/** One digest for a directory, so that the record of a long archive stays small. @param segments of one directory, sorted by stored name */
+export function digestOf(
+  segments: readonly ListedSegment[],
+  wal: Pick<VerifiedWal, "segmentBytes" | "runs">,
+): string {
+  const lines = segments.filter(({ name }) => isInRuns(name, wal)).map(({ storedName, sizeBytes }) =>
+    `${storedName} ${sizeBytes}\n`
+  );
+  return sha1Hex(new TextEncoder().encode(lines.join("")));
+}
+
+/** Whether a segment need not be read again. Where anything that was read has another name or size now, all of its directory is. */
+export function provedIn(
+  wal: VerifiedWal | undefined,
+  directory: string,
+  segments: readonly ListedSegment[],
+): (name: string) => boolean {
+  const digest = wal?.directories.get(directory);
+  if (wal === undefined || digest === undefined || digest !== digestOf(segments, wal)) return () => false;
+  return (name) => isInRuns(name, wal);
+}
+
+function isInRuns(name: string, { segmentBytes, runs }: Pick<VerifiedWal, "segmentBytes" | "runs">): boolean {
+  const place = segmentNumber(name, segmentBytes);
+  const timeline = timelineOf(name);
+  return runs.some((run) => run.timeline === timeline && run.first <= place && place <= run.last);
 }
 
 export class VerifiedRecord {
@@ -34,12 +72,9 @@ export class VerifiedRecord {
   }
 
   /** @param systemId of the cluster that the archive id belongs to; what is in a directory that belongs to none is not known */
-  hasSegment(archiveId: string, systemId: bigint | undefined, name: string): boolean {
+  walOf(archiveId: string, systemId: bigint | undefined): VerifiedWal | undefined {
     const known = this.wal.get(archiveId);
-    if (known === undefined || known.systemId !== systemId) return false;
-    const place = segmentNumber(name, known.segmentBytes);
-    const timeline = timelineOf(name);
-    return known.runs.some((run) => run.timeline === timeline && run.first <= place && place <= run.last);
+    return known?.systemId === systemId ? known : undefined;
   }
 }
 
@@ -67,7 +102,8 @@ export async function saveRecord(repository: Repository, stanza: string, record:
     backup: Object.fromEntries(record.backups),
     format: FORMAT,
     wal: Object.fromEntries(
-      [...record.wal].map(([id, { systemId, segmentBytes, runs }]) => [id, {
+      [...record.wal].map(([id, { systemId, segmentBytes, runs, directories }]) => [id, {
+        directory: Object.fromEntries(directories),
         run: runs.map(({ timeline, first, last }) => [timeline, first, last]),
         "segment-size": segmentBytes,
         "system-id": String(systemId),
@@ -88,13 +124,16 @@ export function parseRecord(text: string): VerifiedRecord {
   if (root["format"] !== FORMAT) throw new WalferryError("Format", "the record is of another format");
   const backups = Object.entries(objectOf(root["backup"])).map(([label, time]) => [label, numberOf(time)] as const);
   const wal = Object.entries(objectOf(root["wal"])).map(([id, one]) => {
-    const { run, "segment-size": size, "system-id": systemId } = objectOf(one);
+    const { directory, run, "segment-size": size, "system-id": systemId } = objectOf(one);
     if (!Array.isArray(run)) throw new WalferryError("Format", "the record has no list of segments");
     const runs = run.map((numbers) => {
       const [timeline, first, last] = (Array.isArray(numbers) ? numbers : []).map(numberOf);
       return { timeline: numberOf(timeline), first: numberOf(first), last: numberOf(last) };
     });
-    return [id, { systemId: systemIdOf(systemId), segmentBytes: numberOf(size), runs }] as const;
+    // A record of a version that remembered names only proves nothing.
+    const digests = directory === undefined ? [] : Object.entries(objectOf(directory));
+    const directories = new Map(digests.map(([name, digest]) => [name, textOf(digest)]));
+    return [id, { systemId: systemIdOf(systemId), segmentBytes: numberOf(size), runs, directories }] as const;
   });
   return new VerifiedRecord(new Map(backups), new Map(wal));
 }
@@ -106,6 +145,11 @@ function objectOf(value: JsonValue | undefined): JsonObject {
 
 function systemIdOf(value: JsonValue | undefined): bigint {
   if (typeof value === "string" && /^\d{1,20}$/.test(value)) return BigInt(value);
+  throw new WalferryError("Format", "the record is not what this version writes");
+}
+
+function textOf(value: JsonValue | undefined): string {
+  if (typeof value === "string") return value;
   throw new WalferryError("Format", "the record is not what this version writes");
 }
 

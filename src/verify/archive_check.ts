@@ -16,7 +16,7 @@ import type { SubjectObject } from "./object_reader.ts";
 import type { ArchiveReport } from "./report.ts";
 import { isStoreFailure } from "../repository/store_failure.ts";
 import { listArchiveId, listWalDirectory, type StoredSegment } from "../repository/wal_directory.ts";
-import type { VerifiedWal } from "../repository/verified_record.ts";
+import { digestOf, provedIn, type VerifiedWal } from "../repository/verified_record.ts";
 import { continuousFrom, type NeedFacts, type WalNeed, walNeeds } from "../repository/wal_needs.ts";
 import { findSegmentBytes, SEGMENT_BYTES_DEFAULT } from "../repository/wal_segment_size.ts";
 import {
@@ -69,6 +69,8 @@ export class ArchiveCheck {
   #directories: readonly string[] = [];
   #spans: readonly SegmentSpan[] = [];
   #segmentBytes = SEGMENT_BYTES_DEFAULT;
+  /** By directory that was gone through to be read, of what was listed there. */
+  readonly #digests = new Map<string, string>();
   readonly #forks = new Map<number, readonly TimelineFork[]>();
   readonly #historyFiles = new Set<number>();
   /** Segments that were listed and were gone when they were to be read. */
@@ -195,18 +197,24 @@ export class ArchiveCheck {
     }
   }
 
-  /** Segments to read, listed anew, directory by directory. */
+  /**
+   * Segments to read, listed anew, directory by directory.
+   * @param known what was read before, and is not read again
+   */
   async *objects(
     isChosen: () => boolean,
     isWanted: (segment: string) => boolean,
+    known?: VerifiedWal,
   ): AsyncGenerator<SubjectObject<SegmentSubject>> {
     const { repository, context, cipherPass, isReadable, systemId } = this.#facts;
     if (!isReadable) return;
     for (const directory of this.#directories) {
       const { segments } = await listWalDirectory(repository, this.#root, directory, context.signal);
-      for (const segment of segments) {
-        if (!isPossibleSegment(segment.name, this.#segmentBytes) || segment.sizeBytes === 0) continue;
-        if (!isWanted(segment.name) || !isChosen()) continue;
+      const possible = segments.filter(({ name }) => isPossibleSegment(name, this.#segmentBytes));
+      const isProved = provedIn(known, directory, possible);
+      this.#digests.set(directory, digestOf(possible, { segmentBytes: this.#segmentBytes, runs: this.#spans }));
+      for (const segment of possible) {
+        if (segment.sizeBytes === 0 || isProved(segment.name) || !isWanted(segment.name) || !isChosen()) continue;
         const path = `${this.#root}/${directory}/${segment.storedName}`;
         const form = { compressType: compressTypeOfName(path), framing: "normal", cipherPass } as const;
         const part = {
@@ -241,12 +249,12 @@ export class ArchiveCheck {
 
   /** What is there and sound, given that everything was read now or before. */
   verifiedRuns(): Omit<VerifiedWal, "systemId"> {
-    const runs = this.#spansWithout([...this.#vanished, ...this.#bad]).map(({ timeline, first, last }) => ({
-      timeline,
-      first,
-      last,
-    }));
-    return { segmentBytes: this.#segmentBytes, runs };
+    const unsound = [...this.#vanished, ...this.#bad];
+    const runs = this.#spansWithout(unsound).map(({ timeline, first, last }) => ({ timeline, first, last }));
+    // The digest of a directory holds all that was listed there: where some of it was not sound, it is read again.
+    const left = new Set(unsound.map((name) => name.slice(0, 16)));
+    const directories = new Map([...this.#digests].filter(([name]) => !left.has(name)));
+    return { segmentBytes: this.#segmentBytes, runs, directories };
   }
 
   /** Holds what is there against what is needed; the last step, with `backup.info` as it is now. */

@@ -186,9 +186,8 @@ class Verification {
       set === undefined || (start !== undefined && segment >= start && segment <= stop!);
     for (const check of archives) {
       const { id } = check.report;
-      const systemId = systemIdOf(archiveInfo, id);
-      const isNew = (segment: string) => isWanted(segment) && !this.#record.hasSegment(id, systemId, segment);
-      await reader.readAll(check.objects(this.#isChosen, isNew), (...judged) => check.take(...judged));
+      const known = this.#record.walOf(id, systemIdOf(archiveInfo, id));
+      await reader.readAll(check.objects(this.#isChosen, isWanted, known), (...judged) => check.take(...judged));
     }
   }
 

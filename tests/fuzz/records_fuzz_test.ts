@@ -13,7 +13,7 @@ import { DrillRecords } from "../../src/repository/drill_record.ts";
 import { HealthBoard } from "../../src/repository/health.ts";
 import { parseRecord } from "../../src/repository/spool_files.ts";
 import { parseVerification } from "../../src/repository/verification_results.ts";
-import { parseRecord as parseVerified } from "../../src/repository/verified_record.ts";
+import { parseRecord as parseVerified, provedIn } from "../../src/repository/verified_record.ts";
 import { TestFolder } from "../support/accounts.ts";
 import { assert } from "../support/assert.ts";
 import { fuzz, fuzzRounds, mutateText } from "../support/mutations.ts";
@@ -136,10 +136,10 @@ const TEXTS: ReadonlyArray<readonly [name: string, sample: string, parse: (text:
   ],
   [
     "records of verify",
-    '{"backup":{"20261121-120000F":5},"format":2,"wal":{"15-1":{"run":[[1,2,9]],"segment-size":16777216,"system-id":"7575013512345678901"}}}\n',
+    '{"backup":{"20261121-120000F":5},"format":2,"wal":{"15-1":{"directory":{"0000000100000000":"da39a3ee5e6b4b0d3255bfef95601890afd80709"},"run":[[1,2,9]],"segment-size":16777216,"system-id":"7575013512345678901"}}}\n',
     (
       text,
-    ) => parseVerified(text).hasSegment("15-1", 7575013512345678901n, SEGMENT),
+    ) => provedIn(parseVerified(text).walOf("15-1", 7575013512345678901n), SEGMENT.slice(0, 16), [])(SEGMENT),
   ],
   [
     "results of verify",

@@ -13,6 +13,7 @@ import { type Finding, FindingList } from "../../src/verify/finding.ts";
 import { outcomeLines } from "../../src/verify/report_text.ts";
 import { PartReader } from "../../src/stream/part_reader.ts";
 import { continuousFrom, type NeedFacts, walNeeds } from "../../src/repository/wal_needs.ts";
+import { loadRecord, recordPath, saveRecord, VerifiedRecord } from "../../src/repository/verified_record.ts";
 import { missingIn, namesOfRun, outside, SpanBuilder } from "../../src/repository/wal_span.ts";
 import { assert, assertEquals, assertIncludes, assertThrows } from "../support/assert.ts";
 import { fullBackup, OutlookStanza } from "../support/outlook_stanza.ts";
@@ -261,12 +262,8 @@ class EndlessArchive extends MemoryStorage {
   }
 }
 
-Deno.test("two million names of WAL are listed in bounded memory, and the one that is missing is found", async () => {
-  const directories = 8000;
-  const lost = segment(1, 1_234_567);
-  const repository = Repository.over(repositoryConfig(1, "/nonexistent"), new EndlessArchive(directories, [lost]));
-  const findings: Finding[] = [];
-  const check = new ArchiveCheck({
+function archiveCheck(repository: Repository, isReadable: boolean, add: (finding: Finding) => void = () => {}) {
+  return new ArchiveCheck({
     repository,
     stanza: "main",
     archiveId: "15-1",
@@ -274,11 +271,19 @@ Deno.test("two million names of WAL are listed in bounded memory, and the one th
     historyId: 1,
     isCurrent: true,
     cipherPass: undefined,
-    isReadable: false,
+    isReadable,
     context: testContext(hurryingClock()),
-    add: (finding) => findings.push(finding),
+    add,
     damaged: new DamagedObjects(),
   });
+}
+
+Deno.test("two million names of WAL are listed in bounded memory, and the one that is missing is found", async () => {
+  const directories = 8000;
+  const lost = segment(1, 1_234_567);
+  const repository = Repository.over(repositoryConfig(1, "/nonexistent"), new EndlessArchive(directories, [lost]));
+  const findings: Finding[] = [];
+  const check = archiveCheck(repository, false, (finding) => findings.push(finding));
   const before = Deno.memoryUsage().heapUsed;
   let peak = 0;
   const watch = setInterval(() => peak = Math.max(peak, Deno.memoryUsage().heapUsed), 20);
@@ -294,6 +299,58 @@ Deno.test("two million names of WAL are listed in bounded memory, and the one th
   ]);
   assertEquals(check.report.spans.map(({ segments }) => segments), [1_234_567, directories * 256 - 1_234_568]);
   assert(peak - before < 150 * MIB, `${Math.round((peak - before) / MIB)} MiB more`);
+});
+
+Deno.test("--since-last passes what was read by stored name and size: what has another name or size now is read again", async () => {
+  const storage = new MemoryStorage({ type: "memory", path: "since" });
+  const repository = Repository.over(repositoryConfig(1, "/nonexistent"), storage);
+  const pathOf = (place: number, hash = "a") =>
+    repository.archivePath(
+      "main",
+      `15-1/${segment(1, place).slice(0, 16)}/${segment(1, place)}-${hash.repeat(40)}.zst`,
+    );
+  const write = (path: string, sizeBytes = 100) => storage.write(path, new Uint8Array(sizeBytes));
+  const context = testContext(hurryingClock());
+  /** Places that are read; all is sound but what is given. */
+  const read = async (bad: number[] = []) => {
+    const record = await loadRecord(repository, "main", context);
+    const check = archiveCheck(repository, true);
+    await check.list(false);
+    const found: number[] = [];
+    for await (const { subjects, request } of check.objects(() => true, () => true, record.walOf("15-1", 1n))) {
+      const place = segmentNumber(subjects[0]!.segment.name, 16 * MIB);
+      found.push(place);
+      const verdict = bad.includes(place) ? { kind: "checksum", message: "other content" } as const : undefined;
+      check.take(subjects[0]!, verdict, request);
+    }
+    const wal = new Map([["15-1", { systemId: 1n, ...check.verifiedRuns() }]]);
+    await saveRecord(repository, "main", new VerifiedRecord(new Map(), wal));
+    return found;
+  };
+  for (const place of [254, 255, 256, 257]) await write(pathOf(place));
+  assertEquals(await read(), [254, 255, 256, 257]);
+  assertEquals(await read(), []);
+  await write(pathOf(258));
+  assertEquals(await read(), [258], "what is new changes nothing for what is not");
+  // Cut off; stored under the name of other content; stored twice.
+  await write(pathOf(257), 10);
+  assertEquals(await read([257]), [256, 257, 258]);
+  assertEquals(await read(), [256, 257, 258], "damage is told until it is put right");
+  assertEquals(await read(), []);
+  await storage.removeMany([pathOf(254)]);
+  await write(pathOf(254, "b"));
+  assertEquals(await read(), [254, 255]);
+  await write(pathOf(256, "b"));
+  assertEquals(await read(), [256, 256, 257, 258]);
+  // What a version wrote that remembered names only.
+  const old = {
+    format: 2,
+    backup: {},
+    wal: { "15-1": { run: [[1, 254, 258]], "segment-size": 16 * MIB, "system-id": "1" } },
+  };
+  await storage.write(recordPath("main"), new TextEncoder().encode(`${JSON.stringify(old)}\n`));
+  assertEquals(await read(), [254, 255, 256, 256, 257, 258]);
+  assertEquals(context.log.lines, []);
 });
 
 Deno.test("a kept manifest that cannot be used is damage while its backup is there; behind that nothing needs it", async () => {
