@@ -23,8 +23,8 @@ export interface SyncWalOptions {
   /** Files on their way at once. */
   readonly atOnce: number;
   readonly dryRun: boolean;
-  /** Whether a WAL file is copied where it is missing. Default: every one. */
-  readonly isWanted?: (name: string) => boolean;
+  /** Whether a WAL file is copied into this archive id where it is missing. Default: every one. */
+  readonly isWanted?: (name: string, archiveId: string) => boolean;
   readonly signal: AbortSignal;
   /** Hears of each file that was (or would be) copied, and whose it is; of one that was, the SHA-1 of its content. */
   readonly onCopied: (name: string, systemId: bigint, checksum: string | undefined) => void;
@@ -47,7 +47,7 @@ export async function syncWal(options: SyncWalOptions): Promise<SyncedWal> {
     for (const directory of await walDirectories(source, signal)) {
       const { isWanted = () => true } = options;
       const missing = (await compare(source, target, directory, conflicts, signal)).filter(({ name }) =>
-        isWanted(name)
+        isWanted(name, target.archiveId)
       );
       await inLanes(missing, options.atOnce, async (file) => {
         signal.throwIfAborted();

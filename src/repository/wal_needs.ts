@@ -4,7 +4,7 @@ import type { TimelineFork } from "../format/timeline_history.ts";
 import { segmentNumber, timelineOf } from "../format/wal_name.ts";
 import type { RetentionConfig } from "./config.ts";
 import { countingFulls } from "./keep.ts";
-import { archiveRetention, decideArchive } from "./retention.ts";
+import { type ArchiveDecision, archiveRetention, decideArchive } from "./retention.ts";
 import type { SegmentRun, SegmentSpan } from "./wal_span.ts";
 
 export interface WalNeed {
@@ -17,17 +17,21 @@ export interface WalNeed {
   readonly copied?: boolean;
 }
 
-export interface NeedFacts {
+/** Of which archive id, and what is kept of it. */
+export interface RetentionFacts {
   readonly historyId: number;
   readonly isCurrent: boolean;
-  readonly backupInfo: BackupInfo;
   readonly retention: RetentionConfig;
+  /** Milliseconds since the epoch: where retention goes by age, what is old. */
+  readonly nowMs: number;
+}
+
+export interface NeedFacts extends RetentionFacts {
+  readonly backupInfo: BackupInfo;
   readonly spans: readonly SegmentSpan[];
   /** Forks of each timeline whose history file is there. */
   readonly forks: ReadonlyMap<number, readonly TimelineFork[]>;
   readonly segmentBytes: number;
-  /** Milliseconds since the epoch: where retention goes by age, what is old. */
-  readonly nowMs: number;
   /** Only what this backup needs. */
   readonly set?: string;
 }
@@ -42,19 +46,24 @@ export function continuousFrom(facts: NeedFacts): string | undefined {
   return all > some ? all : some;
 }
 
-function continuousAmong(
-  { historyId, isCurrent, retention, nowMs }: NeedFacts,
-  backups: readonly BackupInfoEntry[],
-): string | undefined {
+function continuousAmong(facts: RetentionFacts, backups: readonly BackupInfoEntry[]): string | undefined {
   const starts = backups.flatMap(({ historyId: own, archiveStart }) =>
-    own === historyId && archiveStart !== undefined ? [archiveStart] : []
+    own === facts.historyId && archiveStart !== undefined ? [archiveStart] : []
   );
   if (starts.length === 0) return undefined;
-  const kept = archiveRetention(retention, countingFulls(backups, retention, nowMs / 1000), true);
-  const count = "count" in kept ? kept.count : undefined;
-  const decision = decideArchive(backups, retention.archiveType, count, historyId, isCurrent);
+  const decision = retainedWal(facts, backups);
   if (decision.kind === "remove archive id") return undefined;
   return decision.kind === "keep ranges" ? decision.continuousFrom : starts.sort()[0];
+}
+
+/** What expire keeps of the WAL of an archive id, were it to run now. @param backups sorted by label */
+export function retainedWal(
+  { historyId, isCurrent, retention, nowMs }: RetentionFacts,
+  backups: readonly BackupInfoEntry[],
+): ArchiveDecision {
+  const kept = archiveRetention(retention, countingFulls(backups, retention, nowMs / 1000), true);
+  const count = "count" in kept ? kept.count : undefined;
+  return decideArchive(backups, retention.archiveType, count, historyId, isCurrent);
 }
 
 /** Backups first, each with its own range; then continuity, a run for each timeline. */
