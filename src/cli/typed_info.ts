@@ -94,6 +94,9 @@ function verifyMode(config: Configuration): VerifyMode {
   if (Number(sample !== undefined) + Number(quick) + Number(sinceLast) > 1) {
     throw new WalferryError("OptionInvalid", "of the options 'quick', 'sample' and 'since-last' only one can be used");
   }
+  if (quick && config.boolean("deep")) {
+    throw new WalferryError("OptionInvalid", "options 'deep' and 'quick' cannot be used together");
+  }
   if (sinceLast && config.optionalString("set") !== undefined) {
     throw new WalferryError("OptionInvalid", "options 'set' and 'since-last' cannot be used together");
   }

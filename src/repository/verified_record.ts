@@ -61,14 +61,28 @@ function isInRuns(name: string, { segmentBytes, runs }: Pick<VerifiedWal, "segme
   return runs.some((run) => run.timeline === timeline && run.first <= place && place <= run.last);
 }
 
+/** How a backup was read. */
+export interface VerifiedBackup {
+  /** The time at which it stopped: another backup of that label would be another one. */
+  readonly timestampStop: number;
+  /** Down to the content also where there is a hash of the stored form (`--deep`). */
+  readonly isDeep: boolean;
+}
+
 export class VerifiedRecord {
-  /** By label, the time at which the backup stopped: another backup of that label would be another one. */
-  readonly backups: Map<string, number>;
+  /** By label. */
+  readonly backups: Map<string, VerifiedBackup>;
   readonly wal: Map<string, VerifiedWal>;
 
-  constructor(backups: Map<string, number> = new Map(), wal: Map<string, VerifiedWal> = new Map()) {
+  constructor(backups: Map<string, VerifiedBackup> = new Map(), wal: Map<string, VerifiedWal> = new Map()) {
     this.backups = backups;
     this.wal = wal;
+  }
+
+  /** @param deep whether only what was read down to the content counts */
+  hasBackup(label: string, timestampStop: number, deep: boolean): boolean {
+    const known = this.backups.get(label);
+    return known !== undefined && known.timestampStop === timestampStop && (known.isDeep || !deep);
   }
 
   /** @param systemId of the cluster that the archive id belongs to; what is in a directory that belongs to none is not known */
@@ -99,7 +113,8 @@ export async function loadRecord(
 /** @throws WalferryError of the store */
 export async function saveRecord(repository: Repository, stanza: string, record: VerifiedRecord): Promise<void> {
   const text = renderJson({
-    backup: Object.fromEntries(record.backups),
+    backup: Object.fromEntries([...record.backups].map(([label, { timestampStop }]) => [label, timestampStop])),
+    deep: [...record.backups].flatMap(([label, { isDeep }]) => (isDeep ? [label] : [])),
     format: FORMAT,
     wal: Object.fromEntries(
       [...record.wal].map(([id, { systemId, segmentBytes, runs, directories }]) => [id, {
@@ -122,7 +137,11 @@ export function recordPath(stanza: string): string {
 export function parseRecord(text: string): VerifiedRecord {
   const root = objectOf(parseJson(text.trimEnd()));
   if (root["format"] !== FORMAT) throw new WalferryError("Format", "the record is of another format");
-  const backups = Object.entries(objectOf(root["backup"])).map(([label, time]) => [label, numberOf(time)] as const);
+  // A version that did not remember how deep it had read may not have been asked to.
+  const deep = new Set(Array.isArray(root["deep"]) ? root["deep"].map(textOf) : []);
+  const backups = Object.entries(objectOf(root["backup"])).map(([label, time]) =>
+    [label, { timestampStop: numberOf(time), isDeep: deep.has(label) }] as const
+  );
   const wal = Object.entries(objectOf(root["wal"])).map(([id, one]) => {
     const { directory, run, "segment-size": size, "system-id": systemId } = objectOf(one);
     if (!Array.isArray(run)) throw new WalferryError("Format", "the record has no list of segments");

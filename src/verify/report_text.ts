@@ -1,6 +1,7 @@
 /** The report as text. The lines on archives and backups are pgBackRest's, for programs that read them. */
 import { rangeLine } from "../repository/outlook_text.ts";
 import { type Finding, type Tally, validOf } from "./finding.ts";
+import type { VerifyMode } from "./options.ts";
 import { describeKind, isSound, type RepairOutcome, type VerifyReport } from "./report.ts";
 
 /** Findings shown for one archive id or backup unless everything is wanted. */
@@ -55,16 +56,18 @@ export function renderReportText(report: VerifyReport, { verbose, isOneOfMany }:
   show(findings.kept.filter(({ label }) => label !== undefined && !known.has(label)), "  ");
   if (findings.omitted > 0) lines.push(`  and ${findings.omitted} more findings that are only counted`);
   if (report.mode.kind === "quick") lines.push("  quick: lists and info files only, no content was read");
-  if (report.outcome !== undefined) lines.push(...outcomeLines(report.outcome, findings.damages));
+  if (report.outcome !== undefined) lines.push(...outcomeLines(report.outcome, findings.damages, report.mode));
   return `${lines.join("\n")}\n`;
 }
 
-/** What is left after a repair. */
-export function outcomeLines({ lostBackups, ranges, ownEnds }: RepairOutcome, damages: number): string[] {
+/** What is left after a repair, as far as the mode found out. */
+export function outcomeLines(
+  { lostBackups, ranges, ownEnds }: RepairOutcome,
+  damages: number,
+  mode: VerifyMode,
+): string[] {
   return [
-    damages === 0
-      ? "  after the repair: nothing is missing or damaged"
-      : `  after the repair: ${damages} missing or damaged`,
+    `  after the repair: ${damages === 0 ? "nothing is" : damages} missing or damaged${extentOf(mode)}`,
     ...(lostBackups.length === 0 ? [] : [`    cannot be restored: ${lostBackups.join(", ")}`]),
     ...(ranges.length > 0
       ? []
@@ -73,6 +76,20 @@ export function outcomeLines({ lostBackups, ranges, ownEnds }: RepairOutcome, da
       : [`    only the end of a backup can be recovered to, by the WAL that it holds itself: ${ownEnds.join(", ")}`]),
     ...ranges.map(({ archiveId, range }) => `    ${archiveId}: ${rangeLine(range)}`),
   ];
+}
+
+/** What a result says nothing of. */
+function extentOf(mode: VerifyMode): string {
+  switch (mode.kind) {
+    case "full":
+      return "";
+    case "quick":
+      return " (quick: no content was read)";
+    case "sample":
+      return ` (sample: ${mode.percent}% was read)`;
+    case "since-last":
+      return " (since-last: only what is new was read)";
+  }
 }
 
 function counts({ missing, checksum, size, other }: Tally): string {

@@ -51,7 +51,7 @@ class Verification {
   }
 
   async run(): Promise<VerifyReport> {
-    const { stanza, mode, set } = this.#options;
+    const { stanza, mode, set, depth } = this.#options;
     const { archiveInfo, backupInfo } = await checkInfos(this.#repository, stanza, this.#add);
     if (archiveInfo === undefined && backupInfo === undefined) await assertStanza(this.#repository, stanza);
     this.#assertSet(backupInfo);
@@ -59,7 +59,7 @@ class Verification {
     const archives = await this.#listArchives(archiveInfo);
     const reader = mode.kind === "quick"
       ? undefined
-      : new ObjectReader(this.#repository.config, this.#options.depth, this.#options.processMax, this.#context);
+      : new ObjectReader(this.#repository.config, depth, this.#options.processMax, this.#context);
     await using _reader = reader;
     const backups = backupInfo === undefined ? undefined : new BackupCheck({
       repository: this.#repository,
@@ -67,7 +67,7 @@ class Verification {
       backupInfo,
       set,
       reader,
-      isKnown: ({ label, timestampStop }) => this.#record.backups.get(label) === timestampStop,
+      isKnown: ({ label, timestampStop }) => this.#record.hasBackup(label, timestampStop, depth === "content"),
       isChosen: this.#isChosen,
       context: this.#context,
       add: this.#add,
@@ -197,11 +197,15 @@ class Verification {
     archives: readonly ArchiveCheck[],
     backups: BackupCheck | undefined,
   ): Promise<void> {
-    const { stanza } = this.#options;
+    const { stanza, depth } = this.#options;
     const listed = backups === undefined ? [] : (await loadHoldingBackupInfo(this.#repository, stanza)).backups;
     const valid = new Set(backups?.reports.filter(({ status }) => status === "valid").map(({ label }) => label));
     const record = new VerifiedRecord(
-      new Map(listed.flatMap(({ label, timestampStop }) => (valid.has(label) ? [[label, timestampStop]] : []))),
+      new Map(listed.flatMap(({ label, timestampStop }) => {
+        if (!valid.has(label)) return [];
+        const isDeep = depth === "content" || this.#record.hasBackup(label, timestampStop, true);
+        return [[label, { timestampStop, isDeep }]];
+      })),
       new Map(archives.flatMap((check) => {
         const systemId = systemIdOf(archiveInfo, check.report.id);
         if (!check.isReadable || systemId === undefined) return [];

@@ -10,10 +10,17 @@ import { ArchiveCheck } from "../../src/verify/archive_check.ts";
 import { BackupCheck } from "../../src/verify/backup_check.ts";
 import { DamagedObjects } from "../../src/verify/damaged_objects.ts";
 import { type Finding, FindingList } from "../../src/verify/finding.ts";
+import type { VerifyMode } from "../../src/verify/options.ts";
 import { outcomeLines } from "../../src/verify/report_text.ts";
 import { PartReader } from "../../src/stream/part_reader.ts";
 import { continuousFrom, type NeedFacts, walNeeds } from "../../src/repository/wal_needs.ts";
-import { loadRecord, recordPath, saveRecord, VerifiedRecord } from "../../src/repository/verified_record.ts";
+import {
+  loadRecord,
+  parseRecord,
+  recordPath,
+  saveRecord,
+  VerifiedRecord,
+} from "../../src/repository/verified_record.ts";
 import { missingIn, namesOfRun, outside, SpanBuilder } from "../../src/repository/wal_span.ts";
 import { assert, assertEquals, assertIncludes, assertThrows } from "../support/assert.ts";
 import { fullBackup, OutlookStanza } from "../support/outlook_stanza.ts";
@@ -383,10 +390,31 @@ Deno.test("a kept manifest that cannot be used is damage while its backup is the
 
 Deno.test("what a repair leaves is told: ranges, or the ends of backups that hold their own WAL, or nothing", () => {
   const left = (ownEnds: string[]) =>
-    outcomeLines({ lostBackups: ["20260101-000000F"], ranges: [], ownEnds }, 1).at(-1)!;
+    outcomeLines({ lostBackups: ["20260101-000000F"], ranges: [], ownEnds }, 1, { kind: "full" }).at(-1)!;
   assertEquals(left([]), "    no range of moments can be recovered to");
   assertEquals(
     left(["20260102-000000F", "20260103-000000F"]),
     "    only the end of a backup can be recovered to, by the WAL that it holds itself: 20260102-000000F, 20260103-000000F",
   );
+  const first = (damages: number, mode: VerifyMode) =>
+    outcomeLines({ lostBackups: [], ranges: [], ownEnds: [] }, damages, mode)[0]!;
+  assertEquals(first(0, { kind: "full" }), "  after the repair: nothing is missing or damaged");
+  assertEquals(first(2, { kind: "quick" }), "  after the repair: 2 missing or damaged (quick: no content was read)");
+  assertIncludes(first(0, { kind: "quick" }), "nothing is missing or damaged (quick: no content was read)");
+  assertIncludes(first(0, { kind: "sample", percent: 5 }), "(sample: 5% was read)");
+  assertIncludes(first(0, { kind: "since-last" }), "(since-last: only what is new was read)");
+});
+
+Deno.test("a record of a verification tells how deep a backup was read; one without that word proves less", () => {
+  const label = "20260101-000000F";
+  const parse = (more: object) => parseRecord(JSON.stringify({ format: 2, backup: { [label]: 5 }, wal: {}, ...more }));
+  const deep = parse({ deep: [label] });
+  assertEquals([deep.hasBackup(label, 5, true), deep.hasBackup(label, 5, false), deep.hasBackup(label, 6, false)], [
+    true,
+    true,
+    false,
+  ]);
+  for (const shallow of [parse({}), parse({ deep: [] })]) {
+    assertEquals([shallow.hasBackup(label, 5, true), shallow.hasBackup(label, 5, false)], [false, true]);
+  }
 });

@@ -220,6 +220,7 @@ testWith(NEEDS, "verify says which option is wrong, and ends as the store's erro
     [["--sample=101"], 32],
     [["--sample=x"], 32],
     [["--sample=5%", "--quick"], 31],
+    [["--deep", "--quick"], 31],
     [["--output=num"], 32],
     [["--set=latest"], 32],
     [["--set=20200101-000000F"], 75],
@@ -272,6 +273,13 @@ testWith(NEEDS, "--since-last reads what is new, and what was damaged until it i
   const whole = await verifyReport(stanza);
   assertEquals(first, [whole.report.archive[0]!.read, ...whole.report.backup.map(({ read }) => read)]);
   assertEquals(await reads(), first.map(() => 0));
+
+  // Whoever asks for more than was read before gets it, once; what was read deeper stays so.
+  const deep = async () => (await verifyReport(stanza, "--since-last", "--deep")).report.backup.map(({ read }) => read);
+  assertEquals(await deep(), first.slice(1));
+  assertEquals(await deep(), first.slice(1).map(() => 0));
+  assertEquals(await reads(), first.map(() => 0));
+  assertEquals(await deep(), first.slice(1).map(() => 0));
 
   await stanza.must("pgbackrest", ["--type=incr", "backup"]);
   await grow(cluster);
