@@ -1,6 +1,6 @@
 /** `config-check`: each effective option of a command and where it came from, secrets redacted. */
 import { WalferryError } from "../errors.ts";
-import { renderJson } from "../format/json.ts";
+import { renderAnswer } from "../format/json.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { parseCommandLine } from "./command_line.ts";
 import { type CommandName, commandNamed, COMMANDS } from "./commands.ts";
@@ -46,7 +46,7 @@ export async function configCheck(
       source: describeSource(source),
     }));
   if (config.string("output") === "json") {
-    context.output(`${renderJson(rows.map((row) => ({ ...row })))}\n`);
+    context.output(`${renderAnswer(rows.map((row) => ({ ...row })))}\n`);
   } else {
     const width = (of: "name" | "value") => Math.min(COLUMN_MAX, Math.max(...rows.map((row) => row[of].length)));
     const [nameWidth, valueWidth] = [width("name"), width("value")];

@@ -1,6 +1,6 @@
 /** `repo-ls` */
 import type { StorageEntry } from "../../backends/contract.ts";
-import { renderJson, renderString } from "../format/json.ts";
+import { renderAnswer } from "../format/json.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { givenPath } from "../repository/given_path.ts";
 import type { RepoLsOptions } from "../repository/options.ts";
@@ -44,7 +44,7 @@ async function* json(entries: AsyncIterable<StorageEntry>): AsyncGenerator<strin
   let first = true;
   yield "{";
   for await (const entry of entries) {
-    yield `${first ? "" : ","}${renderString(entry.name)}:${renderEntry(entry)}`;
+    yield `${first ? "" : ","}${renderAnswer(entry.name)}:${renderEntry(entry)}`;
     first = false;
   }
   yield "}\n";
@@ -55,7 +55,7 @@ function renderEntry({ type, sizeBytes, modifiedTime, destination }: StorageEntr
   const more = type === "file"
     ? `,"size":${sizeBytes},"time":${Math.floor(modifiedTime)}`
     : type === "link"
-    ? `,"destination":${renderJson(destination ?? "")}`
+    ? `,"destination":${renderAnswer(destination ?? "")}`
     : "";
   return `{"type":"${type}"${more}}`;
 }

@@ -22,6 +22,8 @@ const ESCAPES: Readonly<Record<string, string>> = {
   "\f": "\\f",
 };
 
+// deno-lint-ignore no-control-regex
+const CONTROLS = /[\x00-\x1f\x7f-\x9f]/g;
 const ESCAPED = /["\\\n\r\t\b\f]/;
 
 const UNESCAPES: Readonly<Record<string, string>> = {
@@ -71,6 +73,26 @@ export function renderJson(value: JsonValue | undefined): string {
   if (Array.isArray(value)) return `[${value.map(renderJson).join(",")}]`;
   const members = Object.keys(value).filter((key) => value[key] !== undefined).sort(compareBytes);
   return `{${members.map((key) => `${renderString(key)}:${renderJson(value[key])}`).join(",")}}`;
+}
+
+/**
+ * The text of a value for programs and terminals. JSON allows no control character in a string; the stored files hold those without a short
+ * escape as they are, as pgBackRest writes them.
+ */
+export function renderAnswer(value: JsonValue | undefined): string {
+  return renderJson(value).replace(CONTROLS, escapeControl);
+}
+
+/** A text whose lines are shown on a terminal: what else than a line feed or a tab controls it is shown as its escape. */
+export function withoutControls(text: string): string {
+  return text.replace(
+    CONTROLS,
+    (character) => character === "\n" || character === "\t" ? character : escapeControl(character),
+  );
+}
+
+function escapeControl(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
 /**

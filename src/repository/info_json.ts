@@ -1,5 +1,5 @@
 /** `info --output=json`: equal to pgBackRest's key for key, keys in byte order, on one line (behaviour spec §7.6). */
-import { type JsonObject, type JsonValue, renderJson } from "../format/json.ts";
+import { type JsonObject, type JsonValue, renderAnswer } from "../format/json.ts";
 import type { Manifest } from "../format/manifest.ts";
 import type { LockProgress } from "../process/locks.ts";
 import type { ArchiveRange, BackupRow, StanzaInfo } from "./info_data.ts";
@@ -7,7 +7,7 @@ import { ownKey } from "./outlook_json.ts";
 
 /** The whole answer, without a line end. */
 export function renderInfoJson(stanzas: readonly StanzaInfo[], detailLevel: "full" | "progress"): string {
-  return renderJson(stanzas.map((stanza) => stanzaObject(stanza, detailLevel)));
+  return renderAnswer(stanzas.map((stanza) => stanzaObject(stanza, detailLevel)));
 }
 
 function stanzaObject(stanza: StanzaInfo, detailLevel: "full" | "progress"): JsonObject {

@@ -1,4 +1,5 @@
 /** `info` as text, in pgBackRest's shape, which people and scripts read (behaviour spec §7.6). */
+import { withoutControls } from "../format/json.ts";
 import { formatLocalTime, formatPercent, formatSize, formatUtcOffset } from "../report/units.ts";
 import { describeArchiveState } from "./archive_state.ts";
 import { type ArchiveRange, type BackupRow, INFO_STATUS, type InfoStatus, type StanzaInfo } from "./info_data.ts";
@@ -13,7 +14,8 @@ export function renderInfoText(
   nowMs: number,
 ): string {
   if (stanzas.length === 0) return "No stanzas exist in the repository.\n";
-  return stanzas.map((stanza) => stanzaText(stanza, detailLevel, nowMs)).join("\n");
+  // Notes, names of databases and places of tablespaces are whatever somebody typed.
+  return withoutControls(stanzas.map((stanza) => stanzaText(stanza, detailLevel, nowMs)).join("\n"));
 }
 
 function stanzaText(stanza: StanzaInfo, detailLevel: "full" | "progress", nowMs: number): string {

@@ -1,6 +1,6 @@
 /** What `manifest` shows of a backup: its head, and a list of its files with where their bytes are (behaviour spec §7.9). */
 import type { Manifest, ManifestFile } from "../format/manifest.ts";
-import { renderJson } from "../format/json.ts";
+import { renderAnswer } from "../format/json.ts";
 import { formatLocalTime, formatSize, formatUtcOffset } from "../report/units.ts";
 
 /** Files that are shown. */
@@ -33,7 +33,7 @@ export function* renderManifestText(manifest: Manifest, isShown: FileChoice): Ge
 
 /** One JSON object in pieces: `backup`, and `list` in the order of the manifest. */
 export function* renderManifestJson(manifest: Manifest, isShown: FileChoice): Generator<string> {
-  const head = renderJson({
+  const head = renderAnswer({
     ...(manifest.archiveStart === undefined
       ? {}
       : { archive: { start: manifest.archiveStart, stop: manifest.archiveStop ?? null } }),
@@ -57,7 +57,7 @@ export function* renderManifestJson(manifest: Manifest, isShown: FileChoice): Ge
 }
 
 function renderFile(file: ManifestFile): string {
-  return renderJson({
+  return renderAnswer({
     ...(file.blockMapBytes === undefined ? {} : {
       block: {
         "checksum-size": file.blockChecksumBytes!,

@@ -1,12 +1,12 @@
 /** The report as one JSON object on one line; those of several repositories as a list of such. docs/operations.md says what its members mean. */
-import { type JsonObject, renderJson } from "../format/json.ts";
+import { type JsonObject, renderAnswer } from "../format/json.ts";
 import { type Tally, validOf } from "./finding.ts";
 import { isSound, type RepairOutcome, type VerifyReport } from "./report.ts";
 
 /** @param several a list, of which each member is one repository's report */
 export function renderReportsJson(reports: readonly VerifyReport[], several: boolean): string {
   const values = reports.map(valueOf);
-  return several ? `${renderJson(values)}\n` : values.map((value) => `${renderJson(value)}\n`).join("");
+  return several ? `${renderAnswer(values)}\n` : values.map((value) => `${renderAnswer(value)}\n`).join("");
 }
 
 function valueOf(report: VerifyReport): JsonObject {

@@ -197,6 +197,21 @@ Deno.test("a recovery passes through a timeline that was left within the segment
   ]);
 });
 
+Deno.test("a note with control characters is valid JSON, and reaches no terminal as such", async () => {
+  using stanza = new OutlookStanza();
+  const note = "red \x1b[31m\x9b1m \x00\x7f\ttab\nline";
+  await stanza.make([fullBackup(LABEL, 5, 6, { annotations: new Map([["walferry-pin", note]]) })]);
+  stanza.store(1, 5, 6);
+  const info = await stanza.info();
+  const json = renderInfoJson([info], "full");
+  // deno-lint-ignore no-control-regex
+  assert(!/[\x00-\x1f\x7f-\x9f]/.test(json), json);
+  const [{ backup: [{ annotation }], walferry: { pin: [{ reason }] } }] = JSON.parse(json);
+  assertEquals([annotation["walferry-pin"], reason], [note, note]);
+  assertIncludes(json, "red \\u001b[31m\\u009b1m \\u0000\\u007f\\ttab\\nline");
+  assertIncludes(text(info), "pinned: red \\u001b[31m\\u009b1m \\u0000\\u007f\ttab\nline\n");
+});
+
 Deno.test("info tells the last verification with its result, and pins", async () => {
   using stanza = new OutlookStanza();
   const annotations = new Map([["walferry-pin", "before the move"]]);
