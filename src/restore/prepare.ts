@@ -17,6 +17,12 @@ export const PROGRESS_FILE = "backup.manifest";
 /** Files of a data directory that `--type=preserve` leaves as they are. */
 export const PRESERVED_FILES = ["postgresql.auto.conf", "recovery.signal", "standby.signal"];
 
+/** A file of the manifest that is not written: tablespace links are made from the maps, and `preserve` keeps recovery settings as they are. */
+export function isSkipped(name: string, options: RestoreOptions): boolean {
+  if (name === "pg_data/tablespace_map") return true;
+  return options.type === "preserve" && PRESERVED_FILES.some((file) => name === `pg_data/${file}`);
+}
+
 /** What everything here works with. */
 export interface Preparation {
   readonly manifest: Manifest;
@@ -160,7 +166,7 @@ function cleanDirectory(
   expected: Expected,
   preparation: Preparation,
 ): void {
-  const { log, owners, layout } = preparation;
+  const { log, owners, layout, options } = preparation;
   for (const name of namesIn(directory)) {
     const path = `${directory}/${name}`;
     const found = lstat(path);
@@ -173,9 +179,10 @@ function cleanDirectory(
     }
     if (found.isSymlink && expected.links.get(path) === Deno.readLinkSync(path)) continue;
     const fileName = `${manifestName}/${name}`;
-    // A name below another target stands for a file that lies there.
+    // A name below another target stands for a file that lies there. What is not written would stay as it was found: PostgreSQL would make
+    // its tablespace links from another cluster's `tablespace_map`.
     const isExpected = expected.others.has(path) ||
-      (layout.pathOf(fileName) === path && expected.files.indexOf(fileName) !== -1);
+      (layout.pathOf(fileName) === path && expected.files.indexOf(fileName) !== -1 && !isSkipped(fileName, options));
     if (found.isFile && isExpected) continue;
     log.detail(`remove invalid ${found.isDirectory ? "path" : found.isSymlink ? "link" : "file"} '${path}'`);
     attempt("PathRemove", `unable to remove '${path}'`, () => Deno.removeSync(path, { recursive: found.isDirectory }));

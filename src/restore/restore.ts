@@ -18,9 +18,9 @@ import { Owners } from "./owners.ts";
 import {
   checkTargets,
   cleanTargets,
+  isSkipped,
   makePathsAndLinks,
   type Preparation,
-  PRESERVED_FILES,
   PROGRESS_FILE,
   removeControlFile,
   syncTargets,
@@ -105,12 +105,6 @@ function removeSpool(options: RestoreOptions): void {
   if (lstat(path) !== undefined) {
     attempt("PathRemove", `unable to remove path '${path}'`, () => Deno.removeSync(path, { recursive: true }));
   }
-}
-
-/** Links are made from the maps, and `preserve` keeps recovery settings as they are. */
-function isSkipped(name: string, options: RestoreOptions): boolean {
-  if (name === "pg_data/tablespace_map") return true;
-  return options.type === "preserve" && PRESERVED_FILES.some((file) => name === `pg_data/${file}`);
 }
 
 /** Looks up the same backup in another repository, once each. */
