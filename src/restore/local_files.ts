@@ -11,6 +11,27 @@ export function lstat(path: string): Deno.FileInfo | undefined {
   }
 }
 
+/**
+ * A path without symbolic links, as far as it exists; what does not is appended as it is.
+ * @throws WalferryError `FileInfo`
+ */
+export function realPathOf(path: string): string {
+  try {
+    return Deno.realPathSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory)) {
+      throw failed("FileInfo", `unable to get info for path/file '${path}'`, error);
+    }
+    const parent = parentOf(path);
+    return parent === path ? path : `${realPathOf(parent).replace(/\/$/, "")}${path.slice(path.lastIndexOf("/"))}`;
+  }
+}
+
+/** The directory above; `/` is above itself. */
+export function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/")) || "/";
+}
+
 /** Names in a directory. @throws WalferryError `PathOpen` */
 export function namesIn(path: string): string[] {
   try {

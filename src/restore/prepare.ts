@@ -7,7 +7,7 @@ import { FileTable } from "../format/file_table.ts";
 import type { Manifest, ManifestPath, OwnerName } from "../format/manifest.ts";
 import { CONTROL_FILE } from "../postgres/control_file.ts";
 import type { Log } from "../report/log.ts";
-import { attempt, lstat, namesIn, syncDirectory } from "./local_files.ts";
+import { attempt, lstat, namesIn, parentOf, realPathOf, syncDirectory } from "./local_files.ts";
 import type { RestoreOptions } from "./options.ts";
 import type { Owners } from "./owners.ts";
 import type { Layout, RestoreTarget } from "./remap.ts";
@@ -82,8 +82,7 @@ export function checkTargets({ manifest, layout, options, replace }: Preparation
 /** Whether the data directory, as it is, has its link to this place. */
 function isLinkedTo(target: RestoreTarget, layout: Layout): boolean {
   if (target.kind === "base") return true;
-  const name = target.kind === "tablespace" ? `pg_data/${target.name}` : target.name;
-  const link = layout.links.find((one) => one.name === name);
+  const link = layout.linkTo(target);
   if (link === undefined) return false;
   try {
     return Deno.realPathSync(layout.linkPath(link)) === Deno.realPathSync(target.path);
@@ -194,7 +193,7 @@ export function makePathsAndLinks(preparation: Preparation): void {
   const { manifest, layout, owners } = preparation;
   for (const target of layout.targets) {
     if (target.kind === "linked file") {
-      makeDirectory(target.path.slice(0, target.path.lastIndexOf("/")) || "/", undefined, preparation);
+      makeDirectory(parentOf(target.path), undefined, preparation);
     }
   }
   const entries = [...manifest.paths];
@@ -225,6 +224,21 @@ export function makePathsAndLinks(preparation: Preparation): void {
     );
     owners.applyToLink(path, link);
   }
+  for (const target of layout.targets) assertLedTo(target, layout);
+}
+
+/** PostgreSQL goes through the links, the restore does not: both must come to the same place. */
+function assertLedTo(target: RestoreTarget, layout: Layout): void {
+  const link = layout.linkTo(target);
+  if (link === undefined) return;
+  const path = layout.linkPath(link);
+  const led = link.destination.startsWith("/") ? link.destination : `${parentOf(path)}/${link.destination}`;
+  if (realPathOf(led) === realPathOf(target.path)) return;
+  throw new WalferryError(
+    "LinkDestination",
+    `link '${path}' to '${link.destination}' does not lead to '${target.path}'`,
+    { hint: "choose an absolute destination with --link-map." },
+  );
 }
 
 function makeDirectory(
@@ -246,9 +260,7 @@ function makeDirectory(
 export function syncTargets({ manifest, layout }: Preparation): void {
   const seen = new Set<string>();
   for (const target of layout.targets) {
-    const path = target.kind === "linked file"
-      ? target.path.slice(0, target.path.lastIndexOf("/")) || "/"
-      : target.path;
+    const path = target.kind === "linked file" ? parentOf(target.path) : target.path;
     seen.add(path);
   }
   for (const { name } of manifest.paths) {

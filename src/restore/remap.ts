@@ -1,7 +1,8 @@
 /** Where everything goes: data directory, tablespaces and links, as they were or as the user wants them (behaviour spec §5.4). */
 import { WalferryError } from "../errors.ts";
-import type { Manifest, ManifestLink, ManifestTarget } from "../format/manifest.ts";
+import type { Manifest, ManifestLink } from "../format/manifest.ts";
 import type { Log } from "../report/log.ts";
+import { parentOf, realPathOf } from "./local_files.ts";
 import type { RestoreOptions } from "./options.ts";
 
 /** A directory (or, for a linked file, a file) outside or at the root of which restored things live. */
@@ -27,11 +28,20 @@ export class Layout {
 
   /** Absolute path of a manifest name, through the targets; `undefined` for the place holder `pg_tblspc`. */
   pathOf(name: string): string | undefined {
-    for (const target of this.targets) {
-      if (name === target.name) return target.path;
-      if (name.startsWith(`${target.name}/`)) return `${target.path}${name.slice(target.name.length)}`;
-    }
-    return undefined;
+    const place = this.placeOf(name);
+    return place === undefined ? undefined : `${place.path}${place.rest}`;
+  }
+
+  /** Path of the target that a manifest name belongs to, and what is behind it: nothing, or a text with a slash at its start. */
+  placeOf(name: string): { readonly path: string; readonly rest: string } | undefined {
+    const target = this.targets.find((one) => name === one.name || name.startsWith(`${one.name}/`));
+    return target === undefined ? undefined : { path: target.path, rest: name.slice(target.name.length) };
+  }
+
+  /** The link that leads to a target; `undefined` for the data directory. */
+  linkTo(target: RestoreTarget): ManifestLink | undefined {
+    const name = target.kind === "tablespace" ? `pg_data/${target.name}` : target.name;
+    return this.links.find((link) => link.name === name);
   }
 
   /** Absolute path of the link itself. */
@@ -46,6 +56,11 @@ export class Layout {
   }
 }
 
+/** A link that is to be made, with what lies behind it. */
+interface WantedLink extends ManifestLink {
+  readonly kind: "linked directory" | "linked file";
+}
+
 /** @throws WalferryError `TablespaceMap`, `LinkMap`, `LinkDestination`, `Format` */
 export function layoutOf(manifest: Manifest, options: RestoreOptions, log: Log): Layout {
   const basePath = options.cluster.path;
@@ -55,7 +70,10 @@ export function layoutOf(manifest: Manifest, options: RestoreOptions, log: Log):
   const targets: RestoreTarget[] = [{ name: "pg_data", kind: "base", path: basePath }];
   const links: ManifestLink[] = [];
   placeTablespaces(manifest, options, log, targets, links);
-  placeLinks(manifest, options, log, targets, links);
+  // The outer ones first: an inner link lies in what an outer one leads to, and a relative text counts from there.
+  for (const link of wantedLinks(manifest, options, log).sort((a, b) => a.name.length - b.name.length)) {
+    place(link, targets, links);
+  }
   assertDisjoint(targets);
   return new Layout(targets, links);
 }
@@ -82,7 +100,11 @@ function placeTablespaces(
     if (byName !== undefined) used.add(tablespaceName!);
     const mapped = byId ?? byName ??
       (options.tablespaceMapAll === undefined ? undefined : `${options.tablespaceMapAll}/${tablespaceName}`);
-    const path = absolutePath(mapped ?? target.path, "/", `tablespace '${tablespaceName}'`);
+    const path = absolutePath(
+      mapped ?? target.path,
+      `${realPathOf(options.cluster.path)}/pg_tblspc`,
+      `tablespace '${tablespaceName}'`,
+    );
     if (mapped !== undefined && mapped !== target.path) log.info(`map tablespace '${target.name}' to '${path}'`);
     targets.push({ name: target.name, kind: "tablespace", path });
     const link = manifest.links.find(({ name }) => name === `pg_data/${target.name}`);
@@ -99,48 +121,36 @@ function placeTablespaces(
   }
 }
 
-function placeLinks(
-  manifest: Manifest,
-  options: RestoreOptions,
-  log: Log,
-  targets: RestoreTarget[],
-  links: ManifestLink[],
-): void {
+function wantedLinks(manifest: Manifest, options: RestoreOptions, log: Log): WantedLink[] {
+  const wanted: WantedLink[] = [];
   const stored = manifest.targets.filter(({ type, tablespaceId, name }) =>
     type === "link" && tablespaceId === undefined && name !== "pg_data"
   );
   const mapped = new Map(
     [...options.linkMap].map(([name, destination]) => [`pg_data/${name.replace(/\/+$/, "")}`, destination]),
   );
-  for (const target of stored) {
-    const text = manifest.links.find(({ name }) => name === target.name);
-    const destination = mapped.get(target.name) ?? (options.linkAll ? text?.destination : undefined);
-    const kind = target.file === undefined ? "linked directory" : "linked file";
+  for (const { name, file } of stored) {
+    const text = manifest.links.find((link) => link.name === name);
+    const destination = mapped.get(name) ?? (options.linkAll ? text?.destination : undefined);
+    const kind = file === undefined ? "linked directory" : "linked file";
     if (destination === undefined) {
       log.warn(
         `${kind === "linked file" ? "file" : "contents of directory"} link '${
-          target.name.slice("pg_data/".length)
+          name.slice("pg_data/".length)
         }' will be restored as a ${kind === "linked file" ? "file" : "directory"} at the same location`,
       );
       continue;
     }
-    if (mapped.has(target.name)) log.info(`map link '${target.name.slice("pg_data/".length)}' to '${destination}'`);
-    place(target, kind, destination, text, options, targets, links);
-    mapped.delete(target.name);
+    if (mapped.has(name)) log.info(`map link '${name.slice("pg_data/".length)}' to '${destination}'`);
+    wanted.push({ name, kind, destination, user: text?.user ?? false, group: text?.group ?? false });
+    mapped.delete(name);
   }
-  for (const [name, destination] of mapped) placeNewLink(manifest, name, destination, options, log, targets, links);
+  for (const [name, destination] of mapped) wanted.push(newLink(manifest, name, destination, log));
+  return wanted;
 }
 
 /** A mapping can also turn a stored directory or file into a link. */
-function placeNewLink(
-  manifest: Manifest,
-  name: string,
-  destination: string,
-  options: RestoreOptions,
-  log: Log,
-  targets: RestoreTarget[],
-  links: ManifestLink[],
-): void {
+function newLink(manifest: Manifest, name: string, destination: string, log: Log): WantedLink {
   const shown = name.slice("pg_data/".length);
   if (shown === "pg_tblspc" || shown.startsWith("pg_tblspc/")) {
     throw new WalferryError("LinkMap", `unable to remap tablespace link '${shown}'`, {
@@ -156,55 +166,46 @@ function placeNewLink(
     });
   }
   log.info(`map ${path === undefined ? "file" : "path"} '${shown}' to link '${destination}'`);
-  const target: ManifestTarget = { name, type: "link", path: destination };
-  place(
-    target,
-    path === undefined ? "linked file" : "linked directory",
-    destination,
-    { user: entry.user, group: entry.group },
-    options,
-    targets,
-    links,
-  );
+  const kind = path === undefined ? "linked file" : "linked directory";
+  return { name, kind, destination, user: entry.user, group: entry.group };
 }
 
-function place(
-  target: ManifestTarget,
-  kind: "linked directory" | "linked file",
-  destination: string,
-  owner: Pick<ManifestLink, "user" | "group"> | undefined,
-  options: RestoreOptions,
-  targets: RestoreTarget[],
-  links: ManifestLink[],
-): void {
-  const parent = target.name.slice(0, target.name.lastIndexOf("/"));
-  const linkDirectory = `${options.cluster.path}${parent.slice("pg_data".length)}`;
-  targets.push({ name: target.name, kind, path: absolutePath(destination, linkDirectory, `link '${target.name}'`) });
-  links.push({ name: target.name, destination, user: owner?.user ?? false, group: owner?.group ?? false });
+function place({ kind, ...link }: WantedLink, targets: RestoreTarget[], links: ManifestLink[]): void {
+  const { name, destination } = link;
+  const { path, rest } = new Layout(targets, links).placeOf(parentOf(name))!;
+  // Of what is below the target only the names count: links found there are going to be removed.
+  targets.push({ name, kind, path: absolutePath(destination, `${realPathOf(path)}${rest}`, `link '${name}'`) });
+  links.push(link);
 }
 
-/** A destination as an absolute path without `.` and `..`. @throws WalferryError `LinkDestination` */
+/**
+ * A destination as an absolute path without `.` and `..`. As for the kernel, `..` leads to what is above the real place, whichever links were
+ * passed on the way. @param from where a relative one begins: the directory of its link, without links
+ * @throws WalferryError `LinkDestination`, `FileInfo`
+ */
 function absolutePath(destination: string, from: string, what: string): string {
-  const whole = destination.startsWith("/") ? destination : `${from}/${destination}`;
-  const parts: string[] = [];
-  for (const part of whole.split("/")) {
-    if (part === "..") parts.pop();
-    else if (part !== "" && part !== ".") parts.push(part);
+  const unusable = () => new WalferryError("LinkDestination", `destination '${destination}' of ${what} is not usable`);
+  if (destination === "" || destination.includes("\0")) throw unusable();
+  let path = destination.startsWith("/") ? "/" : from;
+  let isReal = true;
+  for (const part of destination.split("/")) {
+    if (part === "" || part === ".") continue;
+    path = part === ".." ? parentOf(isReal ? path : realPathOf(path)) : `${path === "/" ? "" : path}/${part}`;
+    isReal = part === "..";
   }
-  if (parts.length === 0 || destination.includes("\0")) {
-    throw new WalferryError("LinkDestination", `destination '${destination}' of ${what} is not usable`);
-  }
-  return `/${parts.join("/")}`;
+  if (path === "/") throw unusable();
+  return path;
 }
 
 /** Two targets that are one, or one inside the other, would clean each other away. Files may share a directory. */
 function assertDisjoint(targets: readonly RestoreTarget[]): void {
-  const directories = targets.filter(({ kind }) => kind !== "linked file");
-  for (const target of targets) {
-    for (const other of directories) {
+  const places = targets.map((target) => ({ target, path: realPathOf(target.path) }));
+  const directories = places.filter(({ target }) => target.kind !== "linked file");
+  for (const { target, path } of places) {
+    for (const { target: other, path: otherPath } of directories) {
       if (target === other) continue;
-      const same = target.path === other.path;
-      const inside = target.path.startsWith(`${other.path}/`);
+      const same = path === otherPath;
+      const inside = path.startsWith(`${otherPath}/`);
       if (same || (inside && !(target.kind === "linked file" && other.kind !== "base"))) {
         throw new WalferryError(
           "LinkDestination",

@@ -1,19 +1,10 @@
 /** What a restore does to the places that it writes to: what goes, what stays, where links lead, what is refused. */
-import { assertEquals } from "../support/assert.ts";
+import type { WalferryError } from "../../src/errors.ts";
+import { isThere } from "../../src/process/local_file.ts";
+import { assertEquals, assertThrows } from "../support/assert.ts";
 import { backUp, change, sceneOf } from "../support/backup_scene.ts";
 import { writeFile } from "../support/cluster_files.ts";
 import { restoreTo } from "../support/restore_scene.ts";
-
-/** Whether anything has this name; links are not followed. */
-function isThere(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
 
 Deno.test("a tablespace map found in the data directory goes, although the backup has one: it would be obeyed", async () => {
   using scene = await sceneOf(undefined);
@@ -40,4 +31,67 @@ Deno.test("preserve keeps the recovery settings that it finds, whether the backu
   for (const name of ["postgresql.auto.conf", "standby.signal"]) {
     assertEquals(Deno.readTextFileSync(`${to}/${name}`), "found\n");
   }
+});
+
+Deno.test("a relative link counts from the real place of the data directory", async () => {
+  using scene = await sceneOf(undefined);
+  Deno.renameSync(`${scene.pgPath}/pg_wal`, `${scene.base}/wal`);
+  Deno.symlinkSync("../wal", `${scene.pgPath}/pg_wal`);
+  writeFile(`${scene.base}/etc/pg_hba.conf`, "moved\n");
+  Deno.removeSync(`${scene.pgPath}/pg_hba.conf`);
+  Deno.symlinkSync("../etc/pg_hba.conf", `${scene.pgPath}/pg_hba.conf`);
+  await backUp(scene);
+  const to = `${scene.base}/to`;
+  Deno.mkdirSync(`${scene.base}/disk/deep/pg`, { recursive: true });
+  Deno.symlinkSync("disk/deep/pg", to);
+  for (const delta of [false, true]) {
+    await restoreTo(scene, to, { linkAll: true, delta });
+    assertEquals(Deno.realPathSync(`${to}/pg_wal`), `${scene.base}/disk/deep/wal`);
+    assertEquals(Deno.statSync(`${to}/pg_wal/000000010000000000000001`).size, 1024);
+    assertEquals(Deno.readTextFileSync(`${to}/pg_hba.conf`), "moved\n");
+    assertEquals(Deno.realPathSync(`${to}/pg_hba.conf`), `${scene.base}/disk/deep/etc/pg_hba.conf`);
+  }
+});
+
+Deno.test("a relative link inside of a linked directory counts from where that one leads to", async () => {
+  using scene = await sceneOf(undefined);
+  writeFile(`${scene.base}/logs/log`, "log\n");
+  writeFile(`${scene.base}/other/inner`, "inner\n");
+  Deno.symlinkSync("../other", `${scene.base}/logs/sub`);
+  Deno.symlinkSync(`${scene.base}/logs`, `${scene.pgPath}/logs`);
+  await backUp(scene);
+  const to = `${scene.base}/x/to`;
+  await restoreTo(scene, to, { linkAll: true, linkMap: new Map([["logs", `${scene.base}/x/y/logs`]]) });
+  assertEquals(Deno.readLinkSync(`${to}/logs/sub`), "../other");
+  assertEquals(Deno.readTextFileSync(`${to}/logs/sub/inner`), "inner\n");
+  assertEquals(isThere(`${scene.base}/x/y/other/inner`), true);
+  const second = `${scene.base}/z/to`;
+  const linkMap = new Map([["logs/sub", "../../other"], ["logs", `${scene.base}/z/deep/er/logs`]]);
+  await restoreTo(scene, second, { linkMap });
+  assertEquals(Deno.readTextFileSync(`${second}/logs/sub/inner`), "inner\n");
+  assertEquals(isThere(`${scene.base}/z/deep/other/inner`), true);
+  // The outer link goes, and the inner one counts from the directory that comes in its place.
+  await restoreTo(scene, second, { linkMap: new Map([["logs/sub", "../../other"]]), delta: true });
+  assertEquals(Deno.readTextFileSync(`${second}/logs/sub/inner`), "inner\n");
+  assertEquals(isThere(`${scene.base}/z/other/inner`), true);
+});
+
+Deno.test("a link that would not lead to what was restored is refused", async () => {
+  using scene = await sceneOf(undefined);
+  await backUp(scene);
+  const linkMap = new Map([["pg_xact", `${scene.base}/nowhere/../xact`]]);
+  const error = await assertThrows<WalferryError>(() => restoreTo(scene, `${scene.base}/to`, { linkMap }));
+  assertEquals(error.kind, "LinkDestination");
+});
+
+Deno.test("a destination that is inside of the data directory only by its real path is refused before anything is changed", async () => {
+  using scene = await sceneOf(undefined);
+  await backUp(scene);
+  const to = `${scene.base}/to`;
+  Deno.mkdirSync(`${scene.base}/disk`);
+  Deno.symlinkSync("disk", to);
+  const linkMap = new Map([["pg_xact", `${scene.base}/disk/xact`]]);
+  const error = await assertThrows<WalferryError>(() => restoreTo(scene, to, { linkMap }));
+  assertEquals(error.kind, "LinkDestination");
+  assertEquals([...Deno.readDirSync(`${scene.base}/disk`)], []);
 });
