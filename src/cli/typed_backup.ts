@@ -72,6 +72,7 @@ export function restoreOptions(config: Configuration, restoreCommand: string): R
     type,
     typeChosen: config.isSet("type"),
     target: needsTarget ? config.string("target") : undefined,
+    timeZone: config.environment("TZ"),
     targetAction: (config.optionalString("target-action") ?? "pause") as RestoreOptions["targetAction"],
     targetExclusive: config.boolean("target-exclusive"),
     targetTimeline: config.optionalString("target-timeline"),

@@ -237,6 +237,7 @@ class Drill {
       type,
       typeChosen,
       target: targetOf(this.#options),
+      timeZone: this.#options.environment["TZ"],
       targetAction: "promote",
       targetExclusive: this.#options.targetExclusive,
       targetTimeline: this.#options.targetTimeline,

@@ -7,54 +7,13 @@ import type { Log } from "../report/log.ts";
 import type { Repository } from "../repository/repository.ts";
 import { describeFailure } from "../repository/repository_set.ts";
 import type { RestoreOptions } from "./options.ts";
+import { parseTargetTime } from "./target_time.ts";
 
 /** The backup that was chosen. */
 export interface ChosenSet {
   readonly repository: Repository;
   readonly info: BackupInfo;
   readonly entry: BackupInfoEntry;
-}
-
-const TARGET_TIME =
-  /^(\d{4})-(\d{2})-(\d{2})[ T](\d{2}):(\d{2}):(\d{2})(?:[.,]\d{1,6})?\s*(?:(Z)|([+-])(\d{2}):?(\d{2})?)?$/;
-
-/**
- * A target time as seconds since the epoch; fractions are cut. Without a zone it is local time.
- * @throws WalferryError `Format`
- */
-export function parseTargetTime(text: string): number {
-  const match = TARGET_TIME.exec(text.trim());
-  const fail = (): never => {
-    throw new WalferryError(
-      "Format",
-      `automatic backup set selection cannot be performed with provided time '${text}'`,
-      {
-        hint:
-          "time format must be YYYY-MM-DD HH:MM:SS with optional msec and optional timezone (+/- HH or HHMM or HH:MM) - " +
-          "if timezone is omitted, local time is assumed (for UTC use +00)",
-      },
-    );
-  };
-  if (match === null) return fail();
-  const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
-  if (
-    month < 1 || month > 12 || day < 1 || day > new Date(year, month, 0).getDate() || hour > 23 || minute > 59 ||
-    second > 60
-  ) fail();
-  if (match[7] === undefined && match[8] === undefined) {
-    return new Date(year, month - 1, day, hour, minute, second).getTime() / 1000;
-  }
-  const offsetMinutes = match[7] !== undefined
-    ? 0
-    : (match[8] === "-" ? -1 : 1) * (Number(match[9]) * 60 + Number(match[10] ?? 0));
-  return Date.UTC(year, month - 1, day, hour, minute, second) / 1000 - offsetMinutes * 60;
 }
 
 /**
@@ -113,7 +72,7 @@ function noSet(options: RestoreOptions, detail?: string): WalferryError {
 /** Which backups can reach the target; all of them for targets that say nothing about time. */
 function targetFilter(options: RestoreOptions): (entry: BackupInfoEntry) => boolean {
   if (options.type === "time" && options.set === "latest") {
-    const seconds = parseTargetTime(options.target!);
+    const seconds = parseTargetTime(options.target!, options.timeZone);
     return ({ timestampStop }) => timestampStop < seconds;
   }
   if (options.type === "lsn") {

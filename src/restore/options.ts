@@ -14,6 +14,8 @@ export interface RestoreOptions {
   /** Whether `--type` was given (an offline backup changes the default to `none`). */
   readonly typeChosen: boolean;
   readonly target?: string;
+  /** `TZ` as this process was started with it: what local time a target without an offset is meant in. */
+  readonly timeZone: string | undefined;
   readonly targetAction: "pause" | "promote" | "shutdown";
   readonly targetExclusive: boolean;
   /** `current`, `latest` or a timeline number (decimal or 0x...). */

@@ -21,6 +21,7 @@ export async function restoreTo(
     set: "latest",
     type: "default",
     typeChosen: false,
+    timeZone: undefined,
     targetAction: "pause",
     targetExclusive: false,
     archiveMode: "preserve",

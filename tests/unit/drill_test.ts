@@ -99,9 +99,12 @@ Deno.test("programs get no PG variables, which would lead them to another server
 
 Deno.test("a target with a zone stays as it is; other kinds of targets too", () => {
   for (const target of ["2026-01-01 10:00:00+00", "2026-01-01 10:00:00.5-0530", "2026-01-01T10:00:00Z"]) {
-    assertEquals(targetOf({ type: "time", target }), target);
+    assertEquals(targetOf({ type: "time", target, environment: {} }), target);
   }
-  assertEquals(targetOf({ type: "name", target: "2026-01-01 10:00:00" }), "2026-01-01 10:00:00");
-  assertIncludes(targetOf({ type: "time", target: "2026-07-01 10:00:00" })!, /^2026-07-01 10:00:00[+-]\d\d/);
-  assertEquals(targetOf({ type: "default", target: undefined }), undefined);
+  assertEquals(targetOf({ type: "name", target: "2026-01-01 10:00:00", environment: {} }), "2026-01-01 10:00:00");
+  assertIncludes(
+    targetOf({ type: "time", target: "2026-07-01 10:00:00", environment: {} })!,
+    /^2026-07-01 10:00:00[+-]\d\d/,
+  );
+  assertEquals(targetOf({ type: "default", target: undefined, environment: {} }), undefined);
 });
