@@ -36,6 +36,7 @@ export interface Preparation {
 
 /** @throws WalferryError `PathOpen` (not ours), `PathNotEmpty`, `FileExists` */
 export function checkTargets({ manifest, layout, options, replace }: Preparation): void {
+  const paths = pathsOf(manifest, layout);
   for (const target of layout.targets) {
     const path = rootOf(target, manifest);
     const found = lstat(path);
@@ -66,7 +67,7 @@ export function checkTargets({ manifest, layout, options, replace }: Preparation
       );
     }
     if (!replace) assertEmpty(path, target, options, "try using --delta if this is what you intended.");
-    else if (!isLinkedTo(target, layout)) {
+    else if (!isLinkedTo(target, layout) && !holdsNothingBut(paths, path)) {
       // That the data directory was a cluster says nothing of a place that it does not use: another cluster may.
       assertEmpty(
         path,
@@ -77,6 +78,14 @@ export function checkTargets({ manifest, layout, options, replace }: Preparation
       );
     }
   }
+}
+
+/** Whether all that is below a directory are some of these directories: what a restore leaves that was cut off before it made its links. */
+function holdsNothingBut(paths: ReadonlyMap<string, ManifestPath>, directory: string): boolean {
+  return namesIn(directory).every((name) => {
+    const path = `${directory}/${name}`;
+    return paths.has(path) && lstat(path)?.isDirectory === true && holdsNothingBut(paths, path);
+  });
 }
 
 /** Whether the data directory, as it is, has its link to this place. */
@@ -128,11 +137,6 @@ interface Expected {
 
 function expectedOf({ manifest, layout, options }: Preparation): Expected {
   const ours = [PROGRESS_FILE, ...(options.type === "preserve" ? PRESERVED_FILES : [])];
-  const paths = new Map<string, ManifestPath>();
-  for (const entry of manifest.paths) {
-    const path = layout.pathOf(entry.name);
-    if (path !== undefined) paths.set(path, entry);
-  }
   const links = new Map(layout.links.map((link) => [layout.linkPath(link), link.destination]));
   return {
     files: FileTable.from(manifest.files),
@@ -140,9 +144,19 @@ function expectedOf({ manifest, layout, options }: Preparation): Expected {
       ...ours.map((name) => `${layout.basePath}/${name}`),
       ...layout.targets.filter(({ kind }) => kind === "linked file").map(({ path }) => path),
     ]),
-    paths,
+    paths: pathsOf(manifest, layout),
     links,
   };
+}
+
+/** The directories of a backup, by absolute path. */
+function pathsOf(manifest: Manifest, layout: Layout): Map<string, ManifestPath> {
+  const paths = new Map<string, ManifestPath>();
+  for (const entry of manifest.paths) {
+    const path = layout.pathOf(entry.name);
+    if (path !== undefined) paths.set(path, entry);
+  }
+  return paths;
 }
 
 /** Removes what is not in the backup, in every target, and mends mode and owner of what stays. */

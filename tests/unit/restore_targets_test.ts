@@ -95,3 +95,26 @@ Deno.test("a destination that is inside of the data directory only by its real p
   assertEquals(error.kind, "LinkDestination");
   assertEquals([...Deno.readDirSync(`${scene.base}/disk`)], []);
 });
+
+Deno.test("a restore that ended between directories and links can be gone on with, beside files of others it cannot", async () => {
+  using scene = await sceneOf(undefined);
+  Deno.mkdirSync(`${scene.base}/ts/PG_15_202209061/5`, { recursive: true });
+  writeFile(`${scene.base}/ts/PG_15_202209061/5/16385`, "");
+  Deno.symlinkSync(`${scene.base}/ts`, `${scene.pgPath}/pg_tblspc/16384`);
+  await backUp(scene);
+  const to = `${scene.base}/to`;
+  await restoreTo(scene, to, { tablespaceMapAll: `${scene.base}/first` });
+  const elsewhere = { delta: true, tablespaceMapAll: `${scene.base}/second` };
+  const directory = `${scene.base}/second/ts16384/PG_15_202209061`;
+  for (const foreign of [`${directory}/5/16385`, `${directory}/5/deep/1`, `${directory}/6/1`]) {
+    writeFile(foreign, "another cluster's");
+    const error = await assertThrows<WalferryError>(() => restoreTo(scene, to, elsewhere));
+    assertEquals(error.kind, "PathNotEmpty");
+    assertEquals(Deno.readTextFileSync(foreign), "another cluster's");
+    Deno.removeSync(directory, { recursive: true });
+  }
+  Deno.mkdirSync(`${directory}/5`, { recursive: true });
+  await restoreTo(scene, to, elsewhere);
+  assertEquals(Deno.realPathSync(`${to}/pg_tblspc/16384`), `${scene.base}/second/ts16384`);
+  assertEquals(isThere(`${directory}/5/16385`), true);
+});
