@@ -11,6 +11,7 @@ import { attempt, lstat, namesIn, parentOf, realPathOf, syncDirectory } from "./
 import type { RestoreOptions } from "./options.ts";
 import type { Owners } from "./owners.ts";
 import type { Layout, RestoreTarget } from "./remap.ts";
+import { mayBeUnnamable, removeUnnamable } from "./unnamable.ts";
 
 /** Marks a restore in progress; lets a later `--delta` go on. */
 export const PROGRESS_FILE = "backup.manifest";
@@ -180,9 +181,14 @@ function cleanDirectory(
   preparation: Preparation,
 ): void {
   const { log, owners, layout, options } = preparation;
-  for (const name of namesIn(directory)) {
+  const names = namesIn(directory);
+  if (names.some(mayBeUnnamable)) {
+    for (const name of removeUnnamable(directory)) log.detail(`remove invalid file/link/path '${directory}/${name}'`);
+  }
+  for (const name of names) {
     const path = `${directory}/${name}`;
     const found = lstat(path);
+    // Not UTF-8, and removed above.
     if (found === undefined) continue;
     const wantedPath = expected.paths.get(path);
     if (found.isDirectory && wantedPath !== undefined && !expected.links.has(path)) {

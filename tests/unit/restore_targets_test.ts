@@ -118,3 +118,26 @@ Deno.test("a restore that ended between directories and links can be gone on wit
   assertEquals(Deno.realPathSync(`${to}/pg_tblspc/16384`), `${scene.base}/second/ts16384`);
   assertEquals(isThere(`${directory}/5/16385`), true);
 });
+
+Deno.test("what has a name that is not UTF-8 goes, too, and nothing else does", async () => {
+  using scene = await sceneOf(undefined);
+  change(scene, "kept\uFFFD", "kept\n");
+  await backUp(scene);
+  const to = `${scene.base}/to`;
+  await restoreTo(scene, to);
+  // Names that strings cannot hold, one of which looks like that of a file of the backup, one with a line feed at its end.
+  const script =
+    `printf x >"$(printf 'kept\\377')"; mkdir -p "$(printf 'base/5/dir\\377')/deep"; ln -s "$PWD/global" "$(printf 'li nk\\200')"
+    n=$(printf 'end\\303\\n.'); printf x >"\${n%.}"; printf x >"$(printf -- '-\\377*')"`;
+  assertEquals(new Deno.Command("bash", { args: ["-c", script], cwd: to }).outputSync().code, 0);
+  const odd = () =>
+    [...Deno.readDirSync(to), ...Deno.readDirSync(`${to}/base/5`)].filter(({ name }) => name.includes("\uFFFD")).map((
+      { name },
+    ) => name);
+  assertEquals(odd().length, 6);
+  const before = [...Deno.readDirSync(to)].length;
+  await restoreTo(scene, to, { delta: true });
+  assertEquals(odd(), ["kept\uFFFD"]);
+  assertEquals(Deno.readTextFileSync(`${to}/kept\uFFFD`), "kept\n");
+  assertEquals([...Deno.readDirSync(to)].length, before - 4);
+});
