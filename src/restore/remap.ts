@@ -100,6 +100,12 @@ function placeTablespaces(
     if (byName !== undefined) used.add(tablespaceName!);
     const mapped = byId ?? byName ??
       (options.tablespaceMapAll === undefined ? undefined : `${options.tablespaceMapAll}/${tablespaceName}`);
+    if (mapped?.startsWith("/") === false) {
+      throw new WalferryError(
+        "LinkDestination",
+        `tablespace '${tablespaceName}' cannot be mapped to '${mapped}': the path must be absolute`,
+      );
+    }
     const path = absolutePath(
       mapped ?? target.path,
       `${realPathOf(options.cluster.path)}/pg_tblspc`,

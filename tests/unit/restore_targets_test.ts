@@ -1,10 +1,19 @@
 /** What a restore does to the places that it writes to: what goes, what stays, where links lead, what is refused. */
 import type { WalferryError } from "../../src/errors.ts";
 import { isThere } from "../../src/process/local_file.ts";
-import { assertEquals, assertThrows } from "../support/assert.ts";
-import { backUp, change, sceneOf } from "../support/backup_scene.ts";
+import { assertEquals, assertIncludes, assertThrows } from "../support/assert.ts";
+import { backUp, change, type Scene, sceneOf } from "../support/backup_scene.ts";
 import { writeFile } from "../support/cluster_files.ts";
 import { restoreTo } from "../support/restore_scene.ts";
+
+/** A scene with a backup that has a tablespace, 16384. */
+async function tablespaceScene(): Promise<Scene> {
+  const scene = await sceneOf(undefined);
+  writeFile(`${scene.base}/ts/PG_15_202209061/5/16385`, "");
+  Deno.symlinkSync(`${scene.base}/ts`, `${scene.pgPath}/pg_tblspc/16384`);
+  await backUp(scene);
+  return scene;
+}
 
 Deno.test("a tablespace map found in the data directory goes, although the backup has one: it would be obeyed", async () => {
   using scene = await sceneOf(undefined);
@@ -97,11 +106,7 @@ Deno.test("a destination that is inside of the data directory only by its real p
 });
 
 Deno.test("a restore that ended between directories and links can be gone on with, beside files of others it cannot", async () => {
-  using scene = await sceneOf(undefined);
-  Deno.mkdirSync(`${scene.base}/ts/PG_15_202209061/5`, { recursive: true });
-  writeFile(`${scene.base}/ts/PG_15_202209061/5/16385`, "");
-  Deno.symlinkSync(`${scene.base}/ts`, `${scene.pgPath}/pg_tblspc/16384`);
-  await backUp(scene);
+  using scene = await tablespaceScene();
   const to = `${scene.base}/to`;
   await restoreTo(scene, to, { tablespaceMapAll: `${scene.base}/first` });
   const elsewhere = { delta: true, tablespaceMapAll: `${scene.base}/second` };
@@ -140,4 +145,15 @@ Deno.test("what has a name that is not UTF-8 goes, too, and nothing else does", 
   assertEquals(odd(), ["kept\uFFFD"]);
   assertEquals(Deno.readTextFileSync(`${to}/kept\uFFFD`), "kept\n");
   assertEquals([...Deno.readDirSync(to)].length, before - 4);
+});
+
+Deno.test("a tablespace is mapped to an absolute path only", async () => {
+  using scene = await tablespaceScene();
+  for (const relative of ["elsewhere", "../../elsewhere"]) {
+    for (const map of [{ tablespaceMap: new Map([["16384", relative]]) }, { tablespaceMapAll: relative }]) {
+      const error = await assertThrows<WalferryError>(() => restoreTo(scene, `${scene.base}/to`, map));
+      assertEquals(error.kind, "LinkDestination");
+      assertIncludes(error.message, "the path must be absolute");
+    }
+  }
 });
