@@ -11,6 +11,16 @@ export function lstat(path: string): Deno.FileInfo | undefined {
   }
 }
 
+/** What a path leads to, links followed; `undefined` when that is nothing. */
+export function stat(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.statSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
+    throw failed("FileInfo", `unable to get info for path/file '${path}'`, error);
+  }
+}
+
 /**
  * A path without symbolic links, as far as it exists; what does not is appended as it is.
  * @throws WalferryError `FileInfo`

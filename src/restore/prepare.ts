@@ -7,7 +7,7 @@ import { FileTable } from "../format/file_table.ts";
 import type { Manifest, ManifestPath, OwnerName } from "../format/manifest.ts";
 import { CONTROL_FILE } from "../postgres/control_file.ts";
 import type { Log } from "../report/log.ts";
-import { attempt, lstat, namesIn, parentOf, realPathOf, syncDirectory } from "./local_files.ts";
+import { attempt, lstat, namesIn, parentOf, realPathOf, stat, syncDirectory } from "./local_files.ts";
 import type { RestoreOptions } from "./options.ts";
 import type { Owners } from "./owners.ts";
 import type { Layout, RestoreTarget } from "./remap.ts";
@@ -35,7 +35,7 @@ export interface Preparation {
   readonly log: Log;
 }
 
-/** @throws WalferryError `PathOpen` (not ours), `PathNotEmpty`, `FileExists` */
+/** @throws WalferryError `PathOpen` (not ours), `PathNotEmpty`, `FileExists`, `PathCreate` (a link that leads nowhere) */
 export function checkTargets({ manifest, layout, options, replace }: Preparation): void {
   const paths = pathsOf(manifest, layout);
   for (const target of layout.targets) {
@@ -53,8 +53,10 @@ export function checkTargets({ manifest, layout, options, replace }: Preparation
       }
       continue;
     }
-    if (found === undefined) continue;
-    const existing = found.isSymlink ? Deno.statSync(path) : found;
+    assertNotDangling(target.path);
+    assertNotDangling(path);
+    const existing = stat(path);
+    if (existing === undefined) continue;
     if (!existing.isDirectory) {
       throw new WalferryError("PathOpen", `unable to restore to '${path}' because it is not a directory`);
     }
@@ -79,6 +81,15 @@ export function checkTargets({ manifest, layout, options, replace }: Preparation
       );
     }
   }
+}
+
+function assertNotDangling(path: string): void {
+  if (!lstat(path)?.isSymlink || stat(path) !== undefined) return;
+  throw new WalferryError(
+    "PathCreate",
+    `unable to restore to '${path}': it is a link to '${Deno.readLinkSync(path)}', where nothing is`,
+    { hint: "make the directory that it leads to, or remove the link." },
+  );
 }
 
 /** Whether all that is below a directory are some of these directories: what a restore leaves that was cut off before it made its links. */
@@ -271,7 +282,7 @@ function makeDirectory(
     const mode = entry?.mode ?? manifest.defaults.path.mode;
     attempt("PathCreate", `unable to create path '${path}'`, () => Deno.mkdirSync(path, { recursive: true, mode }));
     owners.apply(path, entry ?? manifest.defaults.path, mode);
-  } else if (!found.isDirectory && !(found.isSymlink && Deno.statSync(path).isDirectory)) {
+  } else if (!found.isDirectory && !(found.isSymlink && stat(path)?.isDirectory)) {
     throw new WalferryError("PathCreate", `unable to create path '${path}': something else has that name`);
   } else if (entry !== undefined) owners.apply(path, entry, entry.mode);
 }

@@ -1,6 +1,7 @@
 /** What a restore does to the places that it writes to: what goes, what stays, where links lead, what is refused. */
 import type { WalferryError } from "../../src/errors.ts";
 import { isThere } from "../../src/process/local_file.ts";
+import type { RestoreOptions } from "../../src/restore/options.ts";
 import { assertEquals, assertIncludes, assertThrows } from "../support/assert.ts";
 import { backUp, change, type Scene, sceneOf } from "../support/backup_scene.ts";
 import { writeFile } from "../support/cluster_files.ts";
@@ -156,4 +157,23 @@ Deno.test("a tablespace is mapped to an absolute path only", async () => {
       assertIncludes(error.message, "the path must be absolute");
     }
   }
+});
+
+Deno.test("a link to nothing where data directory, tablespace or linked directory should be is named, and nothing is changed", async () => {
+  using scene = await tablespaceScene();
+  const to = `${scene.base}/to`;
+  const tablespaceMapAll = `${scene.base}/second`;
+  const refused = async (path: string, options: Partial<RestoreOptions>) => {
+    Deno.symlinkSync("gone/far", path);
+    const error = await assertThrows<WalferryError>(() => restoreTo(scene, to, { tablespaceMapAll, ...options }));
+    assertEquals(error.kind, "PathCreate");
+    assertIncludes(error.message, `'${path}': it is a link to 'gone/far'`);
+    Deno.removeSync(path);
+  };
+  await refused(to, {});
+  await restoreTo(scene, to, { tablespaceMapAll });
+  Deno.removeSync(`${tablespaceMapAll}/ts16384`, { recursive: true });
+  await refused(`${tablespaceMapAll}/ts16384`, { delta: true });
+  await refused(`${scene.base}/wal`, { delta: true, linkMap: new Map([["pg_wal", `${scene.base}/wal`]]) });
+  assertEquals(isThere(`${to}/global/pg_control`), true);
 });
