@@ -3,7 +3,7 @@ import { formatUtcOffset } from "../report/units.ts";
 import { parseTargetTime } from "../restore/target_time.ts";
 import type { DrillOptions } from "./options.ts";
 
-const WITHOUT_ZONE = /^\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}(?:[.,]\d{1,6})?$/;
+const WITHOUT_ZONE = /^\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}(?:[.,]\d+)?$/;
 
 /**
  * The target as the scratch cluster must read it. A time without a zone is local time where the backup is chosen, but the scratch cluster does

@@ -3,7 +3,7 @@ import { WalferryError } from "../errors.ts";
 import { isLocalTimeKnown } from "../process/time_zone.ts";
 
 const TARGET_TIME =
-  /^(\d{4})-(\d{2})-(\d{2})[ T](\d{2}):(\d{2}):(\d{2})(?:[.,]\d{1,6})?\s*(?:(Z)|([+-])(\d{2}):?(\d{2})?)?$/;
+  /^(\d{4})-(\d{2})-(\d{2})[ T](\d{2}):(\d{2}):(\d{2})(?:[.,]\d+)?\s*(?:(Z)|([+-])(\d{2}):?(\d{2})?)?$/;
 
 /**
  * A target time as seconds since the epoch; fractions are cut. Without an offset it is local time.
@@ -35,7 +35,7 @@ export function parseTargetTime(text: string, timeZone: string | undefined): num
   ];
   if (
     month < 1 || month > 12 || day < 1 || day > new Date(year, month, 0).getDate() || hour > 23 || minute > 59 ||
-    second > 60
+    second > 59
   ) fail();
   if (match[7] === undefined && match[8] === undefined) {
     if (!isLocalTimeKnown(timeZone)) {

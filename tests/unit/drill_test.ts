@@ -106,5 +106,7 @@ Deno.test("a target with a zone stays as it is; other kinds of targets too", () 
     targetOf({ type: "time", target: "2026-07-01 10:00:00", environment: {} })!,
     /^2026-07-01 10:00:00[+-]\d\d/,
   );
+  const long = { type: "time", target: "2026-07-01 10:00:00.1234567", environment: {} } as const;
+  assertIncludes(targetOf(long)!, /\.1234567[+-]\d\d/);
   assertEquals(targetOf({ type: "default", target: undefined, environment: {} }), undefined);
 });

@@ -52,3 +52,15 @@ Deno.test("an offset of its own makes a time independent of the zone, which the 
   assertIncludes(error.text, "TZ='CET-1CEST,M3.5.0,M10.5.0/3' is not understood");
   assertIncludes(error.text, "such as '2026-07-01 12:00:00+01'");
 });
+
+Deno.test("fractions of any length are cut, a second 60 is refused", async () => {
+  for (const fraction of ["", ".5", ".123456789", ",1234567"]) {
+    assertEquals(
+      parseTargetTime(`2026-07-01 12:00:59${fraction}+00`, undefined),
+      Date.UTC(2026, 6, 1, 12, 0, 59) / 1000,
+    );
+  }
+  for (const text of ["2026-07-01 12:00:60+00", "2026-07-01 12:00:60", "2026-07-01 12:00:59.+00"]) {
+    assertEquals((await assertThrows<WalferryError>(() => parseTargetTime(text, undefined))).kind, "Format");
+  }
+});
