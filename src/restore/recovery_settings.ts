@@ -7,6 +7,9 @@ import type { RestoreOptions } from "./options.ts";
 const TARGET_SETTING =
   /^\s*(?:recovery_target|recovery_target_action|recovery_target_inclusive|recovery_target_lsn|recovery_target_name|recovery_target_time|recovery_target_timeline|recovery_target_xid)\s*(?:=|\s|$)/i;
 
+/** A setting by name. `escaped` is a value that is already as a configuration file of PostgreSQL has it between quotes. */
+export type RecoverySetting = readonly [name: string, value: string, form?: "escaped"];
+
 /** Signal file for a restore type, or `undefined` for none. */
 export function signalFileOf(options: RestoreOptions): "recovery.signal" | "standby.signal" | undefined {
   if (options.type === "none" || options.type === "preserve") return undefined;
@@ -17,8 +20,8 @@ export function signalFileOf(options: RestoreOptions): "recovery.signal" | "stan
  * The settings, in the order in which they are written.
  * @throws WalferryError `OptionInvalid` for a recovery option that no longer exists
  */
-export function recoverySettings(options: RestoreOptions): Array<readonly [name: string, value: string]> {
-  const settings: Array<readonly [string, string]> = [];
+export function recoverySettings(options: RestoreOptions): RecoverySetting[] {
+  const settings: RecoverySetting[] = [];
   if (options.type === "none") return settings;
   if (options.recoveryOptions.has("standby_mode")) {
     throw new WalferryError("OptionInvalid", "'standby_mode' setting is not valid for PostgreSQL >= 12", {
@@ -29,7 +32,7 @@ export function recoverySettings(options: RestoreOptions): Array<readonly [name:
     if (!/^[a-z_][a-z0-9_.]*$/i.test(name)) {
       throw new WalferryError("OptionInvalid", `'${name}' is not a name of a recovery option`);
     }
-    settings.push([name, value]);
+    settings.push(isEscaped(value) ? [name, value, "escaped"] : [name, value]);
   }
   if (options.archiveMode === "off") settings.push(["archive_mode", "off"]);
   if (!options.recoveryOptions.has("restore_command")) settings.push(["restore_command", options.restoreCommand]);
@@ -47,7 +50,7 @@ export function recoverySettings(options: RestoreOptions): Array<readonly [name:
 /** New text of `postgresql.auto.conf`: older targets commented out, the new settings behind. */
 export function autoConfText(
   before: string,
-  settings: ReadonlyArray<readonly [name: string, value: string]>,
+  settings: readonly RecoverySetting[],
   nowMs: number,
 ): string {
   const time = formatLocalTime(nowMs);
@@ -55,7 +58,9 @@ export function autoConfText(
     TARGET_SETTING.test(line) ? `# Removed by pgBackRest restore on ${time} # ${line}` : line
   ).join("\n");
   if (settings.length === 0) return kept;
-  const lines = settings.map(([name, value]) => `${name} = ${quoteSetting(value)}\n`).join("");
+  const lines = settings.map(([name, value, form]) =>
+    `${name} = ${form === "escaped" ? `'${oneLine(value)}'` : quoteSetting(value)}\n`
+  ).join("");
   const gap = kept === "" || kept.endsWith("\n") ? "" : "\n";
   return `${kept}${gap}${
     kept === "" ? "" : "\n"
@@ -68,21 +73,34 @@ export function autoConfText(
  */
 export function autoConfBytes(
   before: Uint8Array,
-  settings: ReadonlyArray<readonly [name: string, value: string]>,
+  settings: readonly RecoverySetting[],
   nowMs: number,
 ): Uint8Array {
   // A character for each byte: nothing that is looked for has one beyond ASCII.
   const characters = (bytes: Uint8Array) => Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
   const encoder = new TextEncoder();
-  const added = settings.map(([name, value]) => [name, characters(encoder.encode(value))] as const);
+  const added = settings.map(([name, value, form]) => [name, characters(encoder.encode(value)), form] as const);
   const text = autoConfText(characters(before), added, nowMs);
   return Uint8Array.from(text, (character) => character.charCodeAt(0));
 }
 
 /** A value as a configuration file of PostgreSQL takes it: quotes doubled, backslashes too, since they escape there. */
 export function quoteSetting(value: string): string {
+  return `'${oneLine(value).replaceAll("\\", "\\\\").replaceAll("'", "''")}'`;
+}
+
+/**
+ * Whether a recovery option comes with its quotes doubled: pgBackRest puts values between quotes as they are, so that a configuration that
+ * works there has them so. A backslash in front of a quote, that at the end included, would take it away.
+ */
+function isEscaped(value: string): boolean {
+  return value.includes("'") && !value.replaceAll("''", "").includes("'") &&
+    !/(?<!\\)(?:\\\\)*\\(?:'|$)/.test(value);
+}
+
+function oneLine(value: string): string {
   if (/[\n\r\0]/.test(value)) {
     throw new WalferryError("OptionInvalidValue", "a recovery setting must not hold a line break");
   }
-  return `'${value.replaceAll("\\", "\\\\").replaceAll("'", "''")}'`;
+  return value;
 }
