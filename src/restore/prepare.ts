@@ -24,6 +24,9 @@ export function isSkipped(name: string, options: RestoreOptions): boolean {
   return options.type === "preserve" && PRESERVED_FILES.some((file) => name === `pg_data/${file}`);
 }
 
+/** Mode of missing directories above those of the backup. */
+const PARENT_MODE = 0o755;
+
 /** What everything here works with. */
 export interface Preparation {
   readonly manifest: Manifest;
@@ -280,7 +283,11 @@ function makeDirectory(
   const found = lstat(path);
   if (found === undefined) {
     const mode = entry?.mode ?? manifest.defaults.path.mode;
-    attempt("PathCreate", `unable to create path '${path}'`, () => Deno.mkdirSync(path, { recursive: true, mode }));
+    attempt("PathCreate", `unable to create path '${path}'`, () => {
+      // What is above belongs to whoever restores: where that is root, the cluster's own account has to come through.
+      Deno.mkdirSync(parentOf(path), { recursive: true, mode: PARENT_MODE });
+      Deno.mkdirSync(path, { mode });
+    });
     owners.apply(path, entry ?? manifest.defaults.path, mode);
   } else if (!found.isDirectory && !(found.isSymlink && stat(path)?.isDirectory)) {
     throw new WalferryError("PathCreate", `unable to create path '${path}': something else has that name`);

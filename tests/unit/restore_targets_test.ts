@@ -177,3 +177,12 @@ Deno.test("a link to nothing where data directory, tablespace or linked director
   await refused(`${scene.base}/wal`, { delta: true, linkMap: new Map([["pg_wal", `${scene.base}/wal`]]) });
   assertEquals(isThere(`${to}/global/pg_control`), true);
 });
+
+Deno.test("missing directories above those of the backup can be passed by every account", async () => {
+  using scene = await tablespaceScene();
+  const linkMap = new Map([["pg_wal", `${scene.base}/wal/a/b`], ["postgresql.conf", `${scene.base}/etc/c/d/file`]]);
+  await restoreTo(scene, `${scene.base}/x/y/pg`, { tablespaceMapAll: `${scene.base}/t/u`, linkMap });
+  const modes = (...paths: string[]) => paths.map((path) => Deno.statSync(`${scene.base}/${path}`).mode! & 0o777);
+  assertEquals(modes("x", "x/y", "t", "t/u", "wal", "wal/a", "etc", "etc/c"), Array(8).fill(0o755));
+  assertEquals(modes("x/y/pg", "t/u/ts16384", "wal/a/b", "etc/c/d"), Array(4).fill(0o700));
+});
