@@ -30,12 +30,17 @@ export function examine(request: WriteRequest): Existing {
   // Cutting it has changed its time.
   const right: Existing = { isRight: true, found: found.size === sizeBytes ? found : undefined };
   if (trustBefore !== undefined && found.size === sizeBytes) {
-    const modified = Math.floor((found.mtime?.getTime() ?? 0) / 1000);
+    const modified = modifiedSeconds(found);
     if (modified === timestamp && modified < trustBefore) return right;
   }
   if (sizeBytes === 0) return right;
   const { checksum, blockChecksums } = hashes(path, Math.min(found.size, sizeBytes), source.blocks?.shape.blockBytes);
   return checksum === request.checksum ? right : { isRight: false, blockChecksums };
+}
+
+/** Modification time as manifests have it: whole seconds since the epoch. */
+export function modifiedSeconds({ mtime }: Deno.FileInfo): number {
+  return Math.floor((mtime?.getTime() ?? 0) / 1000);
 }
 
 /** SHA-1 of a file, and the checksums of its blocks. */

@@ -4,16 +4,16 @@
  */
 import type { Storage } from "../../backends/contract.ts";
 import { openStorage } from "../../backends/open.ts";
-import { serializeError, WalferryError } from "../errors.ts";
+import { type ErrorKind, serializeError, WalferryError } from "../errors.ts";
 import type { Advance } from "../process/worker_pool.ts";
 import { type ByteStream, pipeline } from "../stream/byte_stream.ts";
 import { decryptBytes, decryptFilter } from "../stream/cipher.ts";
 import { decompressBytes, decompressFilter } from "../stream/compress.ts";
 import { sha1Hex, Sha1Meter } from "../stream/hash.ts";
 import { FileSink } from "../stream/file_sink.ts";
-import { collect } from "../stream/sources.ts";
+import { collect, openForRead } from "../stream/sources.ts";
 import { writeBlocks } from "./block_writer.ts";
-import { examine, type Existing } from "./existing_file.ts";
+import { examine, type Existing, modifiedSeconds } from "./existing_file.ts";
 import { attempt, lstat } from "./local_files.ts";
 import { NearReads, type Readable } from "./near_reads.ts";
 import type {
@@ -53,7 +53,7 @@ export async function start(
   );
 }
 
-/** A file that is written, but not yet durable. */
+/** A file whose content is right, but perhaps not durable yet. */
 interface Unsynced {
   readonly at: number;
   readonly file: Deno.FsFile;
@@ -82,11 +82,10 @@ class WriteJob {
       try {
         const file = await this.#write(request, existing[at]);
         this.#results[at] = { status: request.source === undefined && request.sizeBytes > 0 ? "zeroed" : "written" };
-        this.#unsynced.push({ at, file });
+        this.#syncLater(at, file);
       } catch (error) {
         this.#fail(at, error);
       }
-      if (this.#unsynced.length >= SYNCED_TOGETHER) this.#sync();
     }
     this.#sync();
     return { files: this.#results as WriteResult[] };
@@ -102,9 +101,11 @@ class WriteJob {
     try {
       const existing = examine(request);
       if (!existing.isRight) return existing;
-      finishFile(request, existing.found);
+      setOwnerAndMode(request, existing.found);
       this.#advance(request.sizeBytes);
       this.#results[at] = { status: "kept" };
+      // A restore that was cut off may have written it and not made it durable: then it does not have its time.
+      if (!hasTime(request, existing.found)) this.#syncLater(at, openForRead(request.path));
     } catch (error) {
       this.#fail(at, error);
     }
@@ -140,7 +141,7 @@ class WriteJob {
         const reads = await this.#readsOf(source.key);
         assertChecksum(request, await this.#writeContent(file, request, source, reads, blocks));
       }
-      finishFile(request, undefined);
+      setOwnerAndMode(request, undefined);
       return file;
     } catch (error) {
       file.close();
@@ -182,17 +183,39 @@ class WriteJob {
     return checksum;
   }
 
+  /** Takes the file over. */
+  #syncLater(at: number, file: Deno.FsFile): void {
+    this.#unsynced.push({ at, file });
+    if (this.#unsynced.length >= SYNCED_TOGETHER) this.#sync();
+  }
+
+  /**
+   * Makes files durable, and only then gives them their times: a later delta restore with `--force` believes a file of the right size and
+   * time without reading it, so that after a power cut none may have its time and not its content. The times come behind all the files
+   * because one between two of them would be more for the journal to write.
+   */
   #sync(): void {
-    for (const { at, file } of this.#unsynced) {
-      try {
-        attempt("FileSync", `unable to sync file '${this.#files[at]!.path}'`, () => file.syncSync());
-      } catch (error) {
-        this.#fail(at, error);
-      } finally {
-        file.close();
-      }
-    }
+    const unsynced = this.#unsynced;
     this.#unsynced = [];
+    for (const { at, file } of unsynced) {
+      this.#attempt(at, "FileSync", `unable to sync file '${this.#files[at]!.path}'`, () => file.syncSync());
+    }
+    for (const { at, file } of unsynced) {
+      const { path, timestamp } = this.#files[at]!;
+      if (this.#results[at]!.status !== "failed") {
+        this.#attempt(at, "FileWrite", `unable to set time of '${path}'`, () => file.utimeSync(timestamp, timestamp));
+      }
+      file.close();
+    }
+  }
+
+  /** A call whose failure is the file's. */
+  #attempt(at: number, kind: ErrorKind, what: string, action: () => void): void {
+    try {
+      attempt(kind, what, action);
+    } catch (error) {
+      this.#fail(at, error);
+    }
   }
 }
 
@@ -270,7 +293,7 @@ function missing({ path }: StoredSource, { location }: Readable): WalferryError 
 }
 
 /** @param found what is known of the file; what is as it must be is not set again */
-function finishFile({ path, owner, mode, timestamp }: WriteRequest, found: Deno.FileInfo | undefined): void {
+function setOwnerAndMode({ path, owner, mode }: WriteRequest, found: Deno.FileInfo | undefined): void {
   const isOwned = owner === undefined || (found?.uid === owner.uid && found.gid === owner.gid);
   if (!isOwned) {
     attempt("FileOwner", `unable to set ownership for '${path}'`, () => Deno.chownSync(path, owner.uid, owner.gid));
@@ -278,7 +301,9 @@ function finishFile({ path, owner, mode, timestamp }: WriteRequest, found: Deno.
   if (!isOwned || ((found?.mode ?? -1) & 0o7777) !== mode) {
     attempt("FileMode", `unable to set mode for '${path}'`, () => Deno.chmodSync(path, mode));
   }
-  if (found?.mtime?.getTime() !== timestamp * 1000) {
-    attempt("FileWrite", `unable to set time of '${path}'`, () => Deno.utimeSync(path, timestamp, timestamp));
-  }
+}
+
+/** Manifests know whole seconds, and so does who compares with them. */
+function hasTime({ timestamp }: WriteRequest, found: Deno.FileInfo | undefined): boolean {
+  return found !== undefined && modifiedSeconds(found) === timestamp;
 }

@@ -227,3 +227,50 @@ Deno.test("a delta restore reads of a bundle only what is wrong, and mends mode 
     assertEquals([mode! & 0o7777, mtime!.getTime()], [0o640, TIME * 1000], `${at}`);
   }
 });
+
+/** Watches what is made durable for as long as it is held. @param onSync hears of each file before it is synced, and may throw */
+function watchSyncs(onSync: (file: Deno.FsFile) => void): Disposable {
+  const { syncSync } = Deno.FsFile.prototype;
+  Deno.FsFile.prototype.syncSync = function () {
+    onSync(this);
+    syncSync.call(this);
+  };
+  return { [Symbol.dispose]: () => void (Deno.FsFile.prototype.syncSync = syncSync) };
+}
+
+Deno.test("a file gets its time when its content is durable: what is only in memory must not be believed after a power cut", async () => {
+  using directory = temporaryDirectory();
+  const base = directory.path;
+  // More than are made durable together.
+  const contents = [...Array.from({ length: 40 }, (_, at) => relationPages(1 + at % 3)), new Uint8Array(0)];
+  const requests = await bundleOf(base, contents);
+  const timeOf = (at: number) => Deno.statSync(`${base}/restored/${at}`).mtime!.getTime();
+  const timesAtSync: number[] = [];
+  {
+    using _watch = watchSyncs((file) => timesAtSync.push(file.statSync().mtime!.getTime()));
+    await runJob(base, requests);
+  }
+  assertEquals(timesAtSync.length, contents.length);
+  assert(!timesAtSync.includes(TIME * 1000), "a file had its time before it was synced");
+  for (const at of contents.keys()) assertEquals(timeOf(at), TIME * 1000, `${at}`);
+
+  // One that cannot be made durable keeps another time, and the others are done all the same.
+  {
+    let count = 0;
+    using _watch = watchSyncs(() => {
+      if (++count === 2) throw new Error("Input/output error");
+    });
+    const { statuses } = await runJob(base, requests);
+    assertEquals(statuses.filter((status) => status !== "written"), ["FileSync"]);
+  }
+  assert(timeOf(1) !== TIME * 1000);
+  for (const at of [0, 2, 40]) assertEquals(timeOf(at), TIME * 1000, `${at}`);
+
+  // The next restore finds its content right. That does not make it durable; what has its time already is.
+  const synced: number[] = [];
+  using _watch = watchSyncs((file) => synced.push(file.statSync().ino!));
+  const { statuses } = await runJob(base, requests.slice(0, 3).map((request) => ({ ...request, delta: true })));
+  assertEquals(statuses, ["kept", "kept", "kept"]);
+  assertEquals(synced, [Deno.statSync(`${base}/restored/1`).ino!]);
+  assertEquals(timeOf(1), TIME * 1000);
+});
