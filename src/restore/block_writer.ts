@@ -17,7 +17,7 @@ import { FileSink } from "../stream/file_sink.ts";
 import { PartReader } from "../stream/part_reader.ts";
 import { drain, readFileStream } from "../stream/sources.ts";
 import { planBlockReads, type PlannedRead, type PlannedSuperBlock } from "./block_plan.ts";
-import { attempt } from "./local_files.ts";
+import { attempt, localFailure } from "./local_files.ts";
 import type { Readable } from "./near_reads.ts";
 import type { BlockSource } from "./write_request.ts";
 import { writeSparsely } from "./zero_runs.ts";
@@ -260,6 +260,10 @@ class BlockOutput implements Disposable {
 
 async function digestOf(path: string): Promise<string> {
   const meter = new Sha1Meter();
-  await drain(meter.through(readFileStream(path, { chunksPass: true })));
+  try {
+    await drain(meter.through(readFileStream(path, { chunksPass: true })));
+  } catch (error) {
+    throw localFailure(error);
+  }
   return meter.digestHex();
 }

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { memoryForReading } from "../stream/aligned_memory.ts";
 import { openForRead, readFully } from "../stream/sources.ts";
 import { xxh3 } from "../stream/xxh3.ts";
-import { attempt, lstat } from "./local_files.ts";
+import { attempt, lstat, openForWrite } from "./local_files.ts";
 import type { WriteRequest } from "./write_request.ts";
 
 export interface Existing {
@@ -25,7 +25,8 @@ export function examine(request: WriteRequest): Existing {
   const found = lstat(path);
   if (found === undefined || !found.isFile || source === undefined) return OF_NO_USE;
   if (found.size > sizeBytes) {
-    attempt("FileWrite", `unable to truncate '${path}'`, () => Deno.truncateSync(path, sizeBytes));
+    using file = openForWrite(path, false);
+    attempt("FileWrite", `unable to truncate '${path}'`, () => file.truncateSync(sizeBytes));
   } else if (found.size < sizeBytes && (source.blocks === undefined || found.size === 0)) return OF_NO_USE;
   // Cutting it has changed its time.
   const right: Existing = { isRight: true, found: found.size === sizeBytes ? found : undefined };

@@ -1,5 +1,14 @@
 /** The few things that restore does with local files and directories, with errors that name the path. */
-import { type ErrorKind, WalferryError } from "../errors.ts";
+import { type ErrorKind, toWalferryError, WalferryError } from "../errors.ts";
+
+/** A failure of this host's files, which is the same whatever repository the content comes from. */
+export class LocalFailure extends WalferryError {}
+
+/** What went wrong with a local file where others raise their errors for any file. */
+export function localFailure(thrown: unknown): LocalFailure {
+  const { kind, message, hint } = toWalferryError(thrown);
+  return new LocalFailure(kind, message, { hint, cause: thrown });
+}
 
 /** What stands at a path, links not followed; `undefined` when nothing does. */
 export function lstat(path: string): Deno.FileInfo | undefined {
@@ -72,7 +81,27 @@ export function writeDurably(path: string, content: Iterable<string | Uint8Array
   });
 }
 
-/** Runs a call of the file system. @throws WalferryError of the kind given */
+/**
+ * Opens a file for writing and makes it where there is none, for nobody else to read: it gets its mode when it is complete. A file of ours
+ * that its mode protects even from us is ours to replace all the same.
+ * @throws LocalFailure `FileOpen`
+ */
+export function openForWrite(path: string, truncate: boolean): Deno.FsFile {
+  const open = () => Deno.openSync(path, { write: true, create: true, truncate, mode: 0o600 });
+  return attempt("FileOpen", `unable to open file '${path}' for write`, () => {
+    try {
+      return open();
+    } catch (error) {
+      if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
+      const found = lstat(path);
+      if (!found?.isFile || found.uid !== Deno.uid()) throw error;
+      Deno.chmodSync(path, 0o600);
+      return open();
+    }
+  });
+}
+
+/** Runs a call of the file system. @throws LocalFailure of the kind given */
 export function attempt<T>(kind: ErrorKind, what: string, action: () => T): T {
   try {
     return action();
@@ -83,7 +112,7 @@ export function attempt<T>(kind: ErrorKind, what: string, action: () => T): T {
 
 function failed(kind: ErrorKind, what: string, error: unknown): WalferryError {
   if (error instanceof WalferryError) return error;
-  return new WalferryError(kind, `${what}: ${error instanceof Error ? error.message : String(error)}`, {
+  return new LocalFailure(kind, `${what}: ${error instanceof Error ? error.message : String(error)}`, {
     cause: error,
   });
 }

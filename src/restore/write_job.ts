@@ -14,7 +14,7 @@ import { FileSink } from "../stream/file_sink.ts";
 import { collect, openForRead } from "../stream/sources.ts";
 import { writeBlocks } from "./block_writer.ts";
 import { examine, type Existing, modifiedSeconds } from "./existing_file.ts";
-import { attempt, lstat } from "./local_files.ts";
+import { attempt, LocalFailure, localFailure, lstat, openForWrite } from "./local_files.ts";
 import { NearReads, type Readable } from "./near_reads.ts";
 import type {
   StoredSource,
@@ -92,7 +92,7 @@ class WriteJob {
   }
 
   #fail(at: number, error: unknown): void {
-    this.#results[at] = { status: "failed", error: serializeError(error) };
+    this.#results[at] = { status: "failed", error: serializeError(error), isLocal: error instanceof LocalFailure };
   }
 
   /** All local files are looked at first, so that only what is needed is read from the repository. */
@@ -107,7 +107,7 @@ class WriteJob {
       // A restore that was cut off may have written it and not made it durable: then it does not have its time.
       if (!hasTime(request, existing.found)) this.#syncLater(at, openForRead(request.path));
     } catch (error) {
-      this.#fail(at, error);
+      this.#fail(at, localFailure(error));
     }
     return undefined;
   }
@@ -127,12 +127,7 @@ class WriteJob {
     const { path, source, sizeBytes } = request;
     removeUnlessFile(path);
     const blocks = existing?.blockChecksums;
-    const file = attempt(
-      "FileOpen",
-      `unable to open file '${path}' for write`,
-      () =>
-        Deno.openSync(path, { write: true, create: true, truncate: blocks === undefined, mode: request.mode & 0o600 }),
-    );
+    const file = openForWrite(path, blocks === undefined);
     try {
       if (source === undefined || sizeBytes === 0) {
         attempt("FileWrite", `unable to write '${path}'`, () => file.truncateSync(sizeBytes));

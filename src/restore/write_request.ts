@@ -62,7 +62,12 @@ export interface WriteJobRequest {
 /** What became of a file. `kept`: what was there is right. */
 export type WriteResult =
   | { readonly status: "written" | "kept" | "zeroed" }
-  | { readonly status: "failed"; readonly error: SerializedError };
+  | {
+    readonly status: "failed";
+    readonly error: SerializedError;
+    /** This host failed, and no repository. */
+    readonly isLocal: boolean;
+  };
 
 /** What became of each file, in the order of the request. */
 export interface WriteJobResult {

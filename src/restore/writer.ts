@@ -145,7 +145,8 @@ async function restoreBatch(
         continue;
       }
       const failure = deserializeError(result.error);
-      if (!OTHER_COPY_MAY_HELP.has(failure.kind) || work.context.signal.aborted) throw failure;
+      const mayHelp = !result.isLocal && OTHER_COPY_MAY_HELP.has(failure.kind);
+      if (!mayHelp || work.context.signal.aborted) throw failure;
       first ??= failure;
       left.push(asked[at]!);
       if (work.repositories.length > 1) {
@@ -168,7 +169,7 @@ async function runJob(
     const { result, worker } = await pool.run({ files }, isLight);
     return { results: result.files, worker };
   } catch (error) {
-    const failed = { status: "failed", error: serializeError(error) } as const;
+    const failed = { status: "failed", error: serializeError(error), isLocal: false } as const;
     return { results: files.map(() => failed), worker: 0 };
   }
 }

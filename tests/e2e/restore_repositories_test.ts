@@ -1,0 +1,97 @@
+/** Restores from two repositories that hold the same backup, of which the first is damaged; as an account that modes of files bind. */
+import { assert, assertEquals, assertIncludes } from "../support/assert.ts";
+import { type RunResult, testAccount, TestFolder } from "../support/accounts.ts";
+import { TestCluster } from "../support/postgres.ts";
+import { labelsIn, TestStanza } from "../support/programs.ts";
+import { testWith } from "../support/requirements.ts";
+
+const NEEDS = ["/usr/lib/postgresql/15/bin/postgres"];
+const KEY = "the private key of the server";
+
+interface Scene extends AsyncDisposable {
+  readonly folder: TestFolder;
+  readonly stanza: TestStanza;
+  /** Of the only backup, in both repositories. */
+  readonly label: string;
+  /** Directory of the backup in the first repository. */
+  readonly backup: string;
+  /** Restores into a directory of its own. */
+  restore(target: string, ...args: string[]): Promise<RunResult>;
+}
+
+/** A cluster with a key of mode 0400, backed up into two repositories. */
+async function makeScene(): Promise<Scene> {
+  const folder = await TestFolder.make();
+  await using cluster = await TestCluster.init(folder, { settings: "archive_mode = on\narchive_command = 'false'" });
+  const stanza = await TestStanza.make(folder, cluster, { repositories: [{}, {}], global: { "compress-type": "gz" } });
+  await cluster.configure(`archive_command = '${stanza.commandLine("walferry", "archive-push", "%p")}'`);
+  await folder.file("pg/server.key", KEY, 0o400);
+  await cluster.start();
+  await stanza.must("walferry", ["stanza-create"]);
+  await stanza.must("walferry", ["--type=full", "--repo=all", "backup"]);
+  const labels = await Promise.all(stanza.repositories.map(labelsIn));
+  const label = labels[0]![0]!;
+  assertEquals(labels, [[label], [label]]);
+  return {
+    folder,
+    stanza,
+    label,
+    backup: `${stanza.repositories[0]}/backup/main/${label}`,
+    restore: (target, ...args) => stanza.walferry([`--pg1-path=${target}`, ...args, "restore"]),
+    [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
+  };
+}
+
+/** Other bytes in the middle of a stored file. */
+async function damage(path: string): Promise<void> {
+  const bytes = await Deno.readFile(path);
+  const middle = Math.floor(bytes.length / 2);
+  bytes.fill(0x55, middle, middle + 20);
+  await Deno.writeFile(path, bytes);
+}
+
+function ended(result: RunResult, code: number): string {
+  const text = `${result.stdout}${result.stderr}`;
+  assertEquals(result.code, code, text);
+  return text;
+}
+
+async function assertKey(target: string): Promise<void> {
+  const path = `${target}/server.key`;
+  assertEquals(new TextDecoder().decode(await Deno.readFile(path)), KEY);
+  assertEquals((await Deno.stat(path)).mode! & 0o7777, 0o400);
+}
+
+testWith(NEEDS, "a file that may only be read comes from another repository, and is mended by --delta", async () => {
+  await using scene = await makeScene();
+  const { folder, backup, restore } = scene;
+  const stored = `${backup}/pg_data/server.key.gz`;
+  const good = await Deno.readFile(stored);
+  await damage(stored);
+  const target = await folder.directory("target", 0o700);
+  assertIncludes(ended(await restore(target), 0), "WARN: repo1: [");
+  await assertKey(target);
+
+  // With the damaged repository alone, and once more when that is mended.
+  const other = await folder.directory("other", 0o700);
+  ended(await restore(other, "--repo=1"), 29);
+  await Deno.writeFile(stored, good);
+  ended(await restore(other, "--repo=1", "--delta"), 0);
+  await assertKey(other);
+
+  for (const wrong of ["short", `${KEY}, and something behind it`, "x".repeat(KEY.length)]) {
+    await folder.file("other/server.key", wrong, 0o600);
+    await Deno.chmod(`${other}/server.key`, 0o400);
+    ended(await restore(other, "--delta"), 0);
+    await assertKey(other);
+  }
+
+  if (testAccount === undefined) return;
+  // A file of somebody else is left alone, and that is no fault of a repository.
+  await Deno.chown(`${other}/server.key`, 0, 0);
+  await Deno.chmod(`${other}/server.key`, 0o644);
+  await Deno.writeTextFile(`${other}/server.key`, "short");
+  const text = ended(await restore(other, "--delta"), 41);
+  assertIncludes(text, `unable to open file '${other}/server.key' for write`);
+  assert(!text.includes("repo1: ["), text);
+});
