@@ -197,7 +197,7 @@ class WriteJob {
     }
     for (const { at, file } of unsynced) {
       const { path, timestamp } = this.#files[at]!;
-      if (this.#results[at]!.status !== "failed") {
+      if (this.#results[at]!.status !== "failed" && timestamp !== undefined) {
         this.#attempt(at, "FileWrite", `unable to set time of '${path}'`, () => file.utimeSync(timestamp, timestamp));
       }
       file.close();

@@ -44,8 +44,8 @@ export interface WriteRequest {
   readonly checksum: string | undefined;
   readonly mode: number;
   readonly owner: { readonly uid: number; readonly gid: number } | undefined;
-  /** Modification time, seconds since the epoch. */
-  readonly timestamp: number;
+  /** Modification time, seconds since the epoch; absent for files of zeros, which must not be taken for those of the backup later on. */
+  readonly timestamp: number | undefined;
   /** Absent: the file is made of zeros (sparse). */
   readonly source: StoredSource | undefined;
   /** Compare with what is there and keep it when it is equal. */

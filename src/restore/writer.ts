@@ -193,7 +193,9 @@ async function requestFor(
     delta: work.delta && !isControl,
     trustBefore: options.force ? manifest.timestampCopyStart : undefined,
   };
-  if (work.isZeroed(file.name)) return { ...base, checksum: undefined, delta: false, source: undefined };
+  if (work.isZeroed(file.name)) {
+    return { ...base, checksum: undefined, timestamp: undefined, delta: false, source: undefined };
+  }
   const own = repository === work.repositories[0] ? manifest : await work.manifestOf(repository);
   const stored = own === manifest ? file : own && sameFileIn(own, file);
   if (own === undefined || stored === undefined) return undefined;

@@ -438,6 +438,22 @@ testWith(NEEDS, "restore: selected databases, other places for tablespaces and l
   expectCode(await stanza.walferry([`--tablespace-map=fast=${elsewhere}`, ...again]), 0, "completed successfully");
 });
 
+testWith(NEEDS, "restore --delta --force does not take the zeros of an excluded database for its content", async () => {
+  await using place = await scene();
+  const { cluster, stanza, folder } = place;
+  await cluster.sql("create database unwanted");
+  await cluster.sql("checkpoint");
+  await stanza.must("walferry", ["--type=full", "backup"]);
+  const target = await folder.directory("target", 0o700);
+  const restore = (...options: string[]) => stanza.must("walferry", [`--pg1-path=${target}`, ...options, "restore"]);
+  const catalog = await cluster.sql("select pg_relation_filepath('pg_proc')", "unwanted");
+  const content = await Deno.readFile(`${cluster.path}/${catalog}`);
+  await restore("--db-exclude=unwanted");
+  assert((await Deno.readFile(`${target}/${catalog}`)).every((byte) => byte === 0));
+  await restore("--delta", "--force");
+  assertEquals(sha1Hex(await Deno.readFile(`${target}/${catalog}`)), sha1Hex(content));
+});
+
 for (
   const [name, type, target, expected] of [
     ["a name", "name", "here", "2"],
