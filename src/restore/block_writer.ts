@@ -17,6 +17,7 @@ import { FileSink } from "../stream/file_sink.ts";
 import { PartReader } from "../stream/part_reader.ts";
 import { drain, readFileStream } from "../stream/sources.ts";
 import { planBlockReads, type PlannedRead, type PlannedSuperBlock } from "./block_plan.ts";
+import { withPlace } from "./damage.ts";
 import { attempt, localFailure } from "./local_files.ts";
 import type { Readable } from "./near_reads.ts";
 import type { BlockSource } from "./write_request.ts";
@@ -99,10 +100,21 @@ async function fetchBlocks(read: PlannedRead, writing: BlockWriting, output: Blo
   }
   await using parts = new PartReader(stored, read.offset);
   for (const superBlock of read.superBlocks) {
-    await parts.skipTo(superBlock.offset);
-    await writeSuperBlock(superBlock, parts, writing, output);
-    // The codec may have left the end of what it had understood.
-    await parts.finishPart();
+    try {
+      await parts.skipTo(superBlock.offset);
+      await writeSuperBlock(superBlock, parts, writing, output);
+      // The codec may have left the end of what it had understood.
+      await parts.finishPart();
+    } catch (error) {
+      const { location } = storage;
+      throw withPlace(error, {
+        path: writing.path,
+        location,
+        stored: path,
+        offsetBytes: superBlock.offset,
+        isMap: false,
+      });
+    }
   }
 }
 

@@ -13,6 +13,7 @@ import { sha1Hex, Sha1Meter } from "../stream/hash.ts";
 import { FileSink } from "../stream/file_sink.ts";
 import { collect, openForRead } from "../stream/sources.ts";
 import { writeBlocks } from "./block_writer.ts";
+import { withPlace } from "./damage.ts";
 import { examine, type Existing, modifiedSeconds } from "./existing_file.ts";
 import { attempt, LocalFailure, localFailure, lstat, openForWrite } from "./local_files.ts";
 import { NearReads, type Readable } from "./near_reads.ts";
@@ -134,7 +135,13 @@ class WriteJob {
         this.#advance(sizeBytes);
       } else {
         const reads = await this.#readsOf(source.key);
-        assertChecksum(request, await this.#writeContent(file, request, source, reads, blocks));
+        try {
+          assertChecksum(request, await this.#writeContent(file, request, source, reads, blocks));
+        } catch (error) {
+          const { path: stored, offsetBytes } = source;
+          const isMap = source.blocks !== undefined;
+          throw withPlace(error, { path, location: reads.location, stored, offsetBytes, isMap });
+        }
       }
       setOwnerAndMode(request, undefined);
       return file;
@@ -214,11 +221,11 @@ class WriteJob {
   }
 }
 
-function assertChecksum({ path, checksum }: WriteRequest, actual: string): void {
+function assertChecksum({ checksum }: WriteRequest, actual: string): void {
   if (actual === checksum) return;
   throw new WalferryError(
     "Checksum",
-    `error restoring '${path}': actual checksum '${actual}' does not match expected checksum '${checksum}'`,
+    `actual checksum '${actual}' does not match expected checksum '${checksum}'`,
   );
 }
 

@@ -120,5 +120,7 @@ testWithBlocks(NEEDS, "a damaged super block is told, and another repository has
     `--tablespace-map-all=${tablespaces}`,
     "restore",
   ]);
-  assertIncludes(alone.stdout, /ERROR: \[0(26|29)\]: /);
+  const place =
+    `error restoring '${target}/base/\\S+' (from|by the block map in) '${first}/backup/main/${full}\\S*/pg_data/base/\\S+\\.pgbi' at offset \\d+`;
+  assertIncludes(alone.stdout, new RegExp(`ERROR: \\[0(26|29)\\]: .*${place}: \\S`));
 });

@@ -154,7 +154,8 @@ async function runJob(base: string, files: readonly WriteRequest[]) {
   let bytes = 0;
   const result = await job({ files }, (count) => bytes += count);
   const told = (one: WriteResult) => one.status === "failed" ? one.error.kind : one.status;
-  return { statuses: result.files.map(told), bytes };
+  const messages = result.files.flatMap((one) => one.status === "failed" ? [one.error.message] : []);
+  return { statuses: result.files.map(told), messages, bytes };
 }
 
 Deno.test("a damaged member of a bundle fails alone; the others are there with content, mode and time", async () => {
@@ -165,9 +166,13 @@ Deno.test("a damaged member of a bundle fails alone; the others are there with c
   const stored = Deno.readFileSync(`${base}/repo/bundle/1`);
   stored[requests[1]!.source!.offsetBytes! + 200]! ^= 1;
   Deno.writeFileSync(`${base}/repo/bundle/1`, stored);
-  const { statuses } = await runJob(base, requests);
+  const { statuses, messages } = await runJob(base, requests);
   assertEquals([statuses[0], statuses[2]], ["written", "written"]);
   assert(["Checksum", "Format", "Crypto"].includes(statuses[1]!), statuses[1]);
+  const at = requests[1]!.source!.offsetBytes;
+  const [place, ...more] = messages[0]!.split(": ");
+  assertEquals(place, `error restoring '${base}/restored/1' from '${base}/repo/bundle/1' at offset ${at}`);
+  assert(more.length > 0 && !more.join().includes(base), messages[0]);
   for (const at of [0, 2]) {
     const path = `${base}/restored/${at}`;
     assertEquals(Deno.readFileSync(path), contents[at]!);
