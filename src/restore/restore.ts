@@ -10,9 +10,9 @@ import type { CommandContext } from "../process/command_context.ts";
 import { formatLocalTime, formatSize } from "../report/units.ts";
 import type { Repository } from "../repository/repository.ts";
 import type { RepositorySet } from "../repository/repository_set.ts";
-import { refuseEarlyBlocks } from "../repository/early_blocks.ts";
 import { chooseSet } from "./choose_set.ts";
 import { attempt, lstat, syncDirectory, writeDurably } from "./local_files.ts";
+import { openSet } from "./open_set.ts";
 import type { RestoreOptions } from "./options.ts";
 import { Owners } from "./owners.ts";
 import {
@@ -28,7 +28,6 @@ import {
 import { autoConfBytes, recoverySettings, signalFileOf } from "./recovery_settings.ts";
 import { type Layout, layoutOf } from "./remap.ts";
 import { zeroedFiles } from "./selective.ts";
-import { checkTimeline } from "./timeline_check.ts";
 import { CONTROL_FILE_PENDING, type RestoreWork, writeFiles } from "./writer.ts";
 
 /** Restores a cluster. @throws WalferryError with the codes of the behaviour spec §5 */
@@ -44,15 +43,11 @@ export async function runRestore(given: RestoreOptions, set: RepositorySet, cont
   const replace = (given.delta || given.force) && wasCluster(base, log, given);
 
   const chosen = await chooseSet(set.repositories, given, log);
-  const manifest = await chosen.repository.loadManifest(given.stanza, chosen.entry.label, chosen.info.cipherPass);
-  // An offline backup is consistent as it is.
-  const options: RestoreOptions = !given.typeChosen && !manifest.options.online ? { ...given, type: "none" } : given;
-  refuseEarlyBlocks(manifest, chosen.info, chosen.repository);
-  await checkTimeline(chosen.repository, manifest, options);
+  const { repository, manifest, options } = await openSet(chosen, set.repositories, given, log);
   const from = manifest.options.online && options.type !== "none"
     ? `, recovery will start at ${formatLocalTime(manifest.timestampStart * 1000)}`
     : "";
-  log.info(`${chosen.repository.name}: restore backup set ${manifest.label}${from}`);
+  log.info(`${repository.name}: restore backup set ${manifest.label}${from}`);
 
   const layout = layoutOf(manifest, options, log);
   const isZeroed = zeroedFiles(manifest, options);
@@ -74,7 +69,7 @@ export async function runRestore(given: RestoreOptions, set: RepositorySet, cont
     layout,
     options,
     owners,
-    repositories: [chosen.repository, ...set.repositories.filter((repository) => repository !== chosen.repository)],
+    repositories: [repository, ...set.repositories.filter((other) => other !== repository)],
     manifestOf: otherManifests(options.stanza, manifest),
     delta: replace && options.delta,
     isZeroed,

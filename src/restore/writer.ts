@@ -16,6 +16,7 @@ import type { Repository } from "../repository/repository.ts";
 import { compressExtension } from "../stream/compress_type.ts";
 import { batchesOf, LIGHT_BYTES } from "./batches.ts";
 import type { RestoreOptions } from "./options.ts";
+import { mayOtherCopyHelp } from "./other_copy.ts";
 import type { Owners } from "./owners.ts";
 import type { Layout } from "./remap.ts";
 import type {
@@ -29,20 +30,6 @@ import type {
 
 /** Name under which the control file is restored until everything else is. */
 export const CONTROL_FILE_PENDING = `${CONTROL_FILE}.pgbackrest.tmp`;
-
-/** Kinds of failure for which another repository may have the right bytes. */
-const OTHER_COPY_MAY_HELP = new Set([
-  "Checksum",
-  "FileMissing",
-  "FileOpen",
-  "FileRead",
-  "Format",
-  "Crypto",
-  "Access",
-  "Service",
-  "HostConnect",
-  "Protocol",
-]);
 
 export interface RestoreWork {
   readonly manifest: Manifest;
@@ -145,7 +132,7 @@ async function restoreBatch(
         continue;
       }
       const failure = deserializeError(result.error);
-      const mayHelp = !result.isLocal && OTHER_COPY_MAY_HELP.has(failure.kind);
+      const mayHelp = !result.isLocal && mayOtherCopyHelp(failure);
       if (!mayHelp || work.context.signal.aborted) throw failure;
       first ??= failure;
       left.push(asked[at]!);

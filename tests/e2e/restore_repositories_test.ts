@@ -1,4 +1,5 @@
 /** Restores from two repositories that hold the same backup, of which the first is damaged; as an account that modes of files bind. */
+import { parseBackupInfo, renderBackupInfo } from "../../src/format/backup_info.ts";
 import { assert, assertEquals, assertIncludes } from "../support/assert.ts";
 import { type RunResult, testAccount, TestFolder } from "../support/accounts.ts";
 import { TestCluster } from "../support/postgres.ts";
@@ -95,3 +96,45 @@ testWith(NEEDS, "a file that may only be read comes from another repository, and
   assertIncludes(text, `unable to open file '${other}/server.key' for write`);
   assert(!text.includes("repo1: ["), text);
 });
+
+testWith(
+  NEEDS,
+  "a manifest or archive.info that is damaged or gone is taken from a repository with the same backup",
+  async () => {
+    await using scene = await makeScene();
+    const { folder, stanza, label, backup, restore } = scene;
+    const [repo1, repo2] = stanza.repositories as [string, string];
+    const manifests = [`${backup}/backup.manifest`, `${backup}/backup.manifest.copy`];
+    const infos = ["archive.info", "archive.info.copy"].map((name) => `${repo1}/archive/main/${name}`);
+    const kept = new Map<string, Uint8Array>();
+    for (const path of [...manifests, ...infos]) kept.set(path, await Deno.readFile(path));
+    const putBack = () => Promise.all([...kept].map(([path, content]) => Deno.writeFile(path, content)));
+    const harms: ReadonlyArray<readonly [string, () => Promise<unknown>]> = [
+      ["backup manifest file", () => Promise.all(manifests.map(damage))],
+      ["backup manifest file", () => Promise.all(manifests.map((path) => Deno.remove(path)))],
+      ["info file", () => Promise.all(infos.map((path) => Deno.remove(path)))],
+    ];
+    for (const [at, [what, harm]] of harms.entries()) {
+      await harm();
+      const target = await folder.directory(`target${at}`, 0o700);
+      const text = ended(await restore(target), 0);
+      assertIncludes(text, new RegExp(`WARN: repo1: \\[\\w+Error\\] unable to load ${what} '${repo1}/`));
+      assertIncludes(text, `backup set ${label} is restored from repo2 instead`);
+      assertIncludes(text, `repo2: restore backup set ${label}`);
+      await assertKey(target);
+      await putBack();
+    }
+
+    // Another backup that happens to have the label is none.
+    await Promise.all(manifests.map((path) => Deno.remove(path)));
+    const infoPath = `${repo2}/backup/main/backup.info`;
+    const info = parseBackupInfo(await Deno.readTextFile(infoPath));
+    const backups = info.backups.map((entry) => ({ ...entry, timestampStop: entry.timestampStop + 1 }));
+    await Deno.writeTextFile(infoPath, renderBackupInfo({ ...info, backups }));
+    const other = await folder.directory("other", 0o700);
+    const text = ended(await restore(other), 55);
+    assertIncludes(text, `unable to load backup manifest file '${backup}/backup.manifest'`);
+    assert(!text.includes("WARN"), text);
+    assertEquals([...Deno.readDirSync(other)], []);
+  },
+);
