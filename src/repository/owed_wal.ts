@@ -1,5 +1,6 @@
 /** WAL that other repositories are owed, as ranges of names: what a repository must not remove while it may have the only copy. */
-import { DebtLedger } from "./debts.ts";
+import { isWalferryError } from "../errors.ts";
+import { DebtLedger, isOfCluster } from "./debts.ts";
 import type { WalRange } from "./retention.ts";
 
 /** Segments behind each other that are owed to the same repositories. */
@@ -21,14 +22,14 @@ export interface OwedOptions {
 
 /**
  * What others than `key` are owed of a cluster. Files that go with a segment (`.partial`, `.backup`) are kept by its name.
- * @throws WalferryError `PathOpen` when it cannot be said
+ * @throws WalferryError of a kind for files when it cannot be said
  */
 export function owedRuns({ stanza, spoolPath, archiveKeys }: OwedOptions, key: number, systemId: bigint): OwedRun[] {
   const ledger = new DebtLedger(spoolPath, stanza);
   const debtorsOf = new Map<string, number[]>();
   for (const debtor of archiveKeys.filter((one) => one !== key).toSorted((a, b) => a - b)) {
     for (const name of ledger.names(debtor)) {
-      if (!ledger.owes(systemId, debtor, name)) continue;
+      if (!isOwed(ledger, debtor, name, systemId)) continue;
       const segment = /^[0-9A-F]{24}/.exec(name)?.[0] ?? name;
       const debtors = debtorsOf.get(segment) ?? [];
       if (debtors.at(-1) !== debtor) debtorsOf.set(segment, [...debtors, debtor]);
@@ -43,6 +44,17 @@ export function owedRuns({ stanza, spoolPath, archiveKeys }: OwedOptions, key: n
     } else runs.push({ start: name, stop: name, debtors, histories: isHistory ? [name] : [] });
   }
   return runs;
+}
+
+/** One that does not say whose it is may be this cluster's; one that cannot be read is an error: unknown is not "nothing". */
+function isOwed(ledger: DebtLedger, debtor: number, name: string, systemId: bigint): boolean {
+  try {
+    const debt = ledger.get(debtor, name);
+    return debt !== undefined && isOfCluster(debt, systemId);
+  } catch (error) {
+    if (isWalferryError(error, "Format")) return true;
+    throw error;
+  }
 }
 
 function isNext(segment: string, name: string): boolean {

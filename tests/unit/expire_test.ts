@@ -179,6 +179,8 @@ Deno.test("expire: what another repository is owed stays, until it has it or is 
   assertIncludes(log, `WARN repo1: 14-1 WAL ${segment(10)} to ${segment(14)} stays: repo2 is owed it`);
   assertEquals(await first.wal(), [...segments(10, 14), segment(16), ...segments(20, 25), "00000002.history"]);
   assertEquals(await first.labels(), [label(2)]);
+  // What cannot be understood may be about any file of that name.
+  await Deno.writeTextFile(ledger.pathOf(2, segment(16)), "damaged");
   for (const name of segments(10, 14)) ledger.settle(2, name);
   await expire([first], [second], { spoolPath });
   assertEquals(await first.wal(), [segment(16), ...segments(20, 25), "00000002.history"]);
