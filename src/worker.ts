@@ -1,6 +1,6 @@
 /** Entry of every worker thread: loads the module of the job it is started for and runs its requests. */
 import { serializeError, WalferryError } from "./errors.ts";
-import { freeBuffers } from "./process/garbage.ts";
+import { freeBuffers, letGo } from "./process/garbage.ts";
 import type { FromWorker, JobStart, ToWorker } from "./process/worker_pool.ts";
 
 /** Modules by job name; each exports `start` ({@link JobStart}). */
@@ -25,6 +25,9 @@ const scope = globalThis as unknown as {
 /** What lies about of buffers that were used once is swept up each time that so much content has passed. Bytes. */
 const SWEEP_BYTES = 8 * 1024 * 1024;
 
+/** What a small file leaves behind in a worker that is done with it, as objects. Bytes. */
+const FILE_BYTES = 3000;
+
 let sinceSweepBytes = 0;
 
 let run: Promise<Awaited<ReturnType<JobStart<unknown, unknown, unknown>>>> | undefined;
@@ -46,6 +49,8 @@ function advance(bytes: number): void {
     sinceSweepBytes = 0;
     freeBuffers();
   }
+  // Once for a small file. A large one calls more often, and leaves less behind: what that asks for too much is nothing beside its content.
+  letGo(FILE_BYTES);
   if (performance.now() - lastAdvance >= ADVANCE_EVERY_MS) {
     scope.postMessage({ kind: "advance", bytes: takePending() });
   }

@@ -33,7 +33,7 @@ async function writeVerified(
   temporary: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const stored = await repository.readWith(path, passphrase, signal);
+  const stored = await repository.readWith(path, passphrase, { signal });
   if (stored === undefined) {
     throw new WalferryError("FileMissing", `unable to open missing file '${repository.display(path)}' for read`);
   }

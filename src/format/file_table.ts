@@ -24,6 +24,24 @@ export type UnownedFile = Omit<ManifestFile, "mode" | "user" | "group"> & {
   group?: OwnerName;
 };
 
+/** What there is of files beside their names, by row. */
+class Columns {
+  readonly sizes = new NumberColumn();
+  readonly originalSizes = new NumberColumn();
+  /** Only where it is not the size. */
+  readonly repoSizes = new NumberColumn();
+  readonly timestamps = new NumberColumn();
+  readonly checksums = new Sha1Column();
+  readonly repoChecksums = new Sha1Column();
+  readonly bundleIds = new NumberColumn();
+  readonly bundleOffsets = new NumberColumn();
+  readonly mapSizes = new NumberColumn();
+  readonly pageErrors = new Map<number, readonly PageRange[]>();
+  readonly traitsOf = new NumberColumn();
+  readonly traits: Traits[] = [];
+  readonly traitIds = new Map<string, number>();
+}
+
 export class FileTable implements ManifestFiles {
   /** Shared by tables for the same names, so that there may be rows of others. */
   readonly #names: PathColumn;
@@ -31,31 +49,20 @@ export class FileTable implements ManifestFiles {
   #order: Uint32Array | undefined;
   #count: number;
   #isSorted = true;
-  readonly #sizes = new NumberColumn();
-  readonly #originalSizes = new NumberColumn();
-  /** Only where it is not the size. */
-  readonly #repoSizes = new NumberColumn();
-  readonly #timestamps = new NumberColumn();
-  readonly #checksums = new Sha1Column();
-  readonly #repoChecksums = new Sha1Column();
-  readonly #bundleIds = new NumberColumn();
-  readonly #bundleOffsets = new NumberColumn();
-  readonly #mapSizes = new NumberColumn();
-  readonly #pageErrors = new Map<number, readonly PageRange[]>();
-  readonly #traitsOf = new NumberColumn();
-  readonly #traits: Traits[] = [];
-  readonly #traitIds = new Map<string, number>();
+  /** Shared by tables of which one has a part of the files of the other. */
+  readonly #columns: Columns;
   #lastTraits = 0;
 
-  private constructor(names: PathColumn, order: Uint32Array | undefined, count: number) {
+  private constructor(names: PathColumn, columns: Columns, order: Uint32Array | undefined, count: number) {
     this.#names = names;
+    this.#columns = columns;
     this.#order = order;
     this.#count = count;
   }
 
   /** A table without files. */
   static empty(): FileTable {
-    return new FileTable(new PathColumn(), undefined, 0);
+    return new FileTable(new PathColumn(), new Columns(), undefined, 0);
   }
 
   /** These files as a table, sorted; the same one if they are one. */
@@ -69,7 +76,18 @@ export class FileTable implements ManifestFiles {
 
   /** A table for the same names in the same order, whose entries are yet to be set; the names are shared. */
   withSameNames(): FileTable {
-    return new FileTable(this.#names, this.#order, this.#count);
+    return new FileTable(this.#names, new Columns(), this.#order, this.#count);
+  }
+
+  /**
+   * Some of the files of a sorted table as one of their own, which costs four bytes a file: the entries are shared, and belong to it from here on.
+   * Other files can be added to it with {@link amend}.
+   */
+  part(isIn: (index: number) => boolean): FileTable {
+    const rows = new Uint32Array(this.#count);
+    let count = 0;
+    for (let index = 0; index < this.#count; index++) if (isIn(index)) rows[count++] = this.#rowOf(index);
+    return new FileTable(this.#names, this.#columns, rows.subarray(0, count), count);
   }
 
   get length(): number {
@@ -129,13 +147,13 @@ export class FileTable implements ManifestFiles {
 
   /** Gives owner and mode to files that were added without. */
   settle(defaults: { readonly mode: number; readonly user: OwnerName; readonly group: OwnerName }): void {
-    for (const traits of this.#traits) {
+    for (const traits of this.#columns.traits) {
       traits.mode ??= defaults.mode;
       traits.user ??= defaults.user;
       traits.group ??= defaults.group;
     }
     // What has become equal keeps its two numbers; what is added from now on gets one with all that it is.
-    this.#traitIds.clear();
+    this.#columns.traitIds.clear();
   }
 
   /** Replaces all of an entry but its name. */
@@ -150,23 +168,23 @@ export class FileTable implements ManifestFiles {
    * @param holder backup of the other table, which holds what is no reference there
    */
   refer(index: number, listed: FileTable, before: FileTable, beforeIndex: number, holder: string): void {
+    const [columns, theirs] = [this.#columns, before.#columns];
     const row = this.#rowOf(index);
     const from = before.#rowOf(beforeIndex);
-    const { checksumPage, blockSizeBytes, blockChecksumBytes, reference } = before
-      .#traits[before.#traitsOf.get(from)!]!;
-    const { mode, user, group } = listed.#traits[listed.#traitsOf.get(listed.#rowOf(index))!]!;
-    this.#sizes.set(row, before.#sizes.get(from));
-    this.#originalSizes.set(row, undefined);
-    this.#repoSizes.set(row, before.#repoSizes.get(from));
-    this.#timestamps.set(row, listed.timestampAt(index));
-    this.#checksums.copy(row, before.#checksums, from);
-    this.#repoChecksums.copy(row, before.#repoChecksums, from);
-    this.#bundleIds.set(row, before.#bundleIds.get(from));
-    this.#bundleOffsets.set(row, before.#bundleOffsets.get(from));
-    this.#mapSizes.set(row, before.#mapSizes.get(from));
-    this.#setPageErrors(row, before.#pageErrors.get(from));
+    const { checksumPage, blockSizeBytes, blockChecksumBytes, reference } = theirs.traits[theirs.traitsOf.get(from)!]!;
+    const { mode, user, group } = listed.#columns.traits[listed.#columns.traitsOf.get(listed.#rowOf(index))!]!;
+    columns.sizes.set(row, theirs.sizes.get(from));
+    columns.originalSizes.set(row, undefined);
+    columns.repoSizes.set(row, theirs.repoSizes.get(from));
+    columns.timestamps.set(row, listed.timestampAt(index));
+    columns.checksums.copy(row, theirs.checksums, from);
+    columns.repoChecksums.copy(row, theirs.repoChecksums, from);
+    columns.bundleIds.set(row, theirs.bundleIds.get(from));
+    columns.bundleOffsets.set(row, theirs.bundleOffsets.get(from));
+    columns.mapSizes.set(row, theirs.mapSizes.get(from));
+    this.#setPageErrors(row, theirs.pageErrors.get(from));
     const traits = { mode, user, group, checksumPage, blockSizeBytes, blockChecksumBytes };
-    this.#traitsOf.set(row, this.#traitId({ ...traits, reference: reference ?? holder }));
+    columns.traitsOf.set(row, this.#traitId({ ...traits, reference: reference ?? holder }));
   }
 
   /** Orders a file and one of another table by the bytes of their names. */
@@ -179,66 +197,66 @@ export class FileTable implements ManifestFiles {
   }
 
   sizeAt(index: number): number {
-    return this.#sizes.get(this.#rowOf(index)) ?? 0;
+    return this.#columns.sizes.get(this.#rowOf(index)) ?? 0;
   }
 
   /** Stored bytes. */
   repoSizeAt(index: number): number {
-    return this.#repoSizes.get(this.#rowOf(index)) ?? this.sizeAt(index);
+    return this.#columns.repoSizes.get(this.#rowOf(index)) ?? this.sizeAt(index);
   }
 
   /** Size when it was listed, where that is another. */
   originalSizeAt(index: number): number | undefined {
-    return this.#originalSizes.get(this.#rowOf(index));
+    return this.#columns.originalSizes.get(this.#rowOf(index));
   }
 
   hasChecksumAt(index: number): boolean {
-    return this.#checksums.has(this.#rowOf(index));
+    return this.#columns.checksums.has(this.#rowOf(index));
   }
 
   /** Whether it is stored in blocks. */
   hasBlocksAt(index: number): boolean {
-    return this.#mapSizes.get(this.#rowOf(index)) !== undefined;
+    return this.#columns.mapSizes.get(this.#rowOf(index)) !== undefined;
   }
 
   timestampAt(index: number): number {
-    return this.#timestamps.get(this.#rowOf(index)) ?? 0;
+    return this.#columns.timestamps.get(this.#rowOf(index)) ?? 0;
   }
 
   referenceAt(index: number): string | undefined {
-    return this.#traits[this.#traitsOf.get(this.#rowOf(index))!]!.reference;
+    return this.#columns.traits[this.#columns.traitsOf.get(this.#rowOf(index))!]!.reference;
   }
 
   bundleIdAt(index: number): number | undefined {
-    return this.#bundleIds.get(this.#rowOf(index));
+    return this.#columns.bundleIds.get(this.#rowOf(index));
   }
 
   bundleOffsetAt(index: number): number | undefined {
-    return this.#bundleOffsets.get(this.#rowOf(index));
+    return this.#columns.bundleOffsets.get(this.#rowOf(index));
   }
 
   at(index: number): ManifestFile | undefined {
     if (index < 0 || index >= this.length) return undefined;
-    const row = this.#rowOf(index);
-    const sizeBytes = this.#sizes.get(row) ?? 0;
-    const { mode, user, group, reference, checksumPage, blockSizeBytes, blockChecksumBytes } = this
-      .#traits[this.#traitsOf.get(row)!]!;
+    const [columns, row] = [this.#columns, this.#rowOf(index)];
+    const sizeBytes = columns.sizes.get(row) ?? 0;
+    const { mode, user, group, reference, checksumPage, blockSizeBytes, blockChecksumBytes } = columns
+      .traits[columns.traitsOf.get(row)!]!;
     return {
       name: this.#names.get(row),
       sizeBytes,
-      sizeOriginalBytes: this.#originalSizes.get(row),
-      timestamp: this.#timestamps.get(row) ?? 0,
-      checksum: this.#checksums.get(row),
-      repoChecksum: this.#repoChecksums.get(row),
-      repoSizeBytes: this.#repoSizes.get(row) ?? sizeBytes,
+      sizeOriginalBytes: columns.originalSizes.get(row),
+      timestamp: columns.timestamps.get(row) ?? 0,
+      checksum: columns.checksums.get(row),
+      repoChecksum: columns.repoChecksums.get(row),
+      repoSizeBytes: columns.repoSizes.get(row) ?? sizeBytes,
       reference,
-      bundleId: this.#bundleIds.get(row),
-      bundleOffset: this.#bundleOffsets.get(row),
+      bundleId: columns.bundleIds.get(row),
+      bundleOffset: columns.bundleOffsets.get(row),
       blockSizeBytes,
       blockChecksumBytes,
-      blockMapBytes: this.#mapSizes.get(row),
+      blockMapBytes: columns.mapSizes.get(row),
       checksumPage,
-      checksumPageErrors: this.#pageErrors.get(row),
+      checksumPageErrors: columns.pageErrors.get(row),
       mode: mode!,
       user: user!,
       group: group!,
@@ -271,22 +289,23 @@ export class FileTable implements ManifestFiles {
   }
 
   #put(row: number, file: UnownedFile): void {
-    this.#sizes.set(row, file.sizeBytes);
-    this.#originalSizes.set(row, file.sizeOriginalBytes);
-    this.#repoSizes.set(row, file.repoSizeBytes === file.sizeBytes ? undefined : file.repoSizeBytes);
-    this.#timestamps.set(row, file.timestamp);
-    this.#checksums.set(row, file.checksum);
-    this.#repoChecksums.set(row, file.repoChecksum);
-    this.#bundleIds.set(row, file.bundleId);
-    this.#bundleOffsets.set(row, file.bundleOffset);
-    this.#mapSizes.set(row, file.blockMapBytes);
+    const columns = this.#columns;
+    columns.sizes.set(row, file.sizeBytes);
+    columns.originalSizes.set(row, file.sizeOriginalBytes);
+    columns.repoSizes.set(row, file.repoSizeBytes === file.sizeBytes ? undefined : file.repoSizeBytes);
+    columns.timestamps.set(row, file.timestamp);
+    columns.checksums.set(row, file.checksum);
+    columns.repoChecksums.set(row, file.repoChecksum);
+    columns.bundleIds.set(row, file.bundleId);
+    columns.bundleOffsets.set(row, file.bundleOffset);
+    columns.mapSizes.set(row, file.blockMapBytes);
     this.#setPageErrors(row, file.checksumPageErrors);
-    this.#traitsOf.set(row, this.#traitId(file));
+    columns.traitsOf.set(row, this.#traitId(file));
   }
 
   #setPageErrors(row: number, errors: readonly PageRange[] | undefined): void {
-    if (errors !== undefined) this.#pageErrors.set(row, errors);
-    else if (this.#pageErrors.size > 0) this.#pageErrors.delete(row);
+    if (errors !== undefined) this.#columns.pageErrors.set(row, errors);
+    else if (this.#columns.pageErrors.size > 0) this.#columns.pageErrors.delete(row);
   }
 
   #traitId(
@@ -294,11 +313,11 @@ export class FileTable implements ManifestFiles {
   ): number {
     const traits = { mode, user, group, reference, checksumPage, blockSizeBytes, blockChecksumBytes };
     // Neighbours are mostly alike.
-    const last = this.#traits[this.#lastTraits];
+    const last = this.#columns.traits[this.#lastTraits];
     if (last !== undefined && areSame(last, traits)) return this.#lastTraits;
     const key = JSON.stringify(Object.values(traits).map((value) => value ?? null));
-    let id = this.#traitIds.get(key);
-    if (id === undefined) this.#traitIds.set(key, id = this.#traits.push(traits) - 1);
+    let id = this.#columns.traitIds.get(key);
+    if (id === undefined) this.#columns.traitIds.set(key, id = this.#columns.traits.push(traits) - 1);
     return this.#lastTraits = id;
   }
 }

@@ -63,7 +63,7 @@ export async function copyPlainFile(
   signal: AbortSignal,
   checksum?: string,
 ): Promise<string | undefined> {
-  const stored = await from.repository.readWith(placeOf(from, name, name), from.passphrase, signal);
+  const stored = await from.repository.readWith(placeOf(from, name, name), from.passphrase, { signal });
   if (stored === undefined) return undefined;
   const bytes = await collect(stored, IN_MEMORY_BYTES);
   const found = sha1Hex(bytes);
@@ -79,7 +79,7 @@ export async function copyPlainFile(
 }
 
 async function read({ repository, passphrase }: WalPlace, path: string, signal: AbortSignal) {
-  return await repository.readWith(path, passphrase, signal) ?? missing({ repository }, path);
+  return await repository.readWith(path, passphrase, { signal }) ?? missing({ repository }, path);
 }
 
 /** @param stored compressed, no longer encrypted */

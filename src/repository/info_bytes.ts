@@ -15,6 +15,7 @@ const SALTED = "Salted__";
 
 /**
  * Reads a manifest without ever holding its text.
+ * @param content whose chunks may all be in the same memory
  * @throws WalferryError `Format`, `JsonFormat`, `Checksum`; `FileRead` for one that is too large; those of the stream
  */
 export async function readManifest(content: ByteStream): Promise<Manifest> {
@@ -39,8 +40,8 @@ export async function* textPieces(content: ByteStream, maxBytes: number): AsyncG
     if (sizeBytes > maxBytes) {
       throw new WalferryError("FileRead", `content is larger than the ${maxBytes} bytes that are allowed here`);
     }
-    held.push(chunk);
-    // The first bytes are looked at together.
+    // The first bytes are looked at together; the next chunk may come in the same memory.
+    held.push(sizeBytes < SALTED.length ? chunk.slice() : chunk);
     if (sizeBytes < SALTED.length) continue;
     const bytes = concatenate(held, held.reduce((sum, { length }) => sum + length, 0));
     if (sizeBytes === bytes.length) assertPlain(bytes);

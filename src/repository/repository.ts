@@ -2,7 +2,7 @@
  * One repository: its store, its encryption, and the files that describe a stanza in it. Which repositories there are and what happens
  * when one fails is decided above (repository_set.ts and the services).
  */
-import type { Storage } from "../../backends/contract.ts";
+import type { ReadOptions, Storage } from "../../backends/contract.ts";
 import { openStorage } from "../../backends/open.ts";
 import { toWalferryError, WalferryError } from "../errors.ts";
 import { type ArchiveInfo, parseArchiveInfo, renderArchiveInfo } from "../format/archive_info.ts";
@@ -95,7 +95,7 @@ export class Repository implements AsyncDisposable {
   async readInfo(path: string, signal?: AbortSignal): Promise<ByteStream | undefined> {
     const { cipher } = this.config;
     if (cipher.type === "none" || cipher.previous === undefined) {
-      return await this.readWith(path, this.infoPassphrase, signal);
+      return await this.readWith(path, this.infoPassphrase, { signal });
     }
     const stored = await this.#storedInfo(path, signal);
     if (stored === undefined) return undefined;
@@ -124,9 +124,9 @@ export class Repository implements AsyncDisposable {
   async readWith(
     path: string,
     passphrase: string | undefined,
-    signal?: AbortSignal,
+    options: Pick<ReadOptions, "signal" | "chunksPass"> = {},
   ): Promise<ByteStream | undefined> {
-    const stream = await this.storage.read(path, { signal });
+    const stream = await this.storage.read(path, options);
     if (stream === undefined || passphrase === undefined) return stream;
     return decryptFilter(passphrase)(stream);
   }
@@ -197,7 +197,7 @@ export class Repository implements AsyncDisposable {
     };
     return await this.#load(
       path,
-      (candidate) => this.readWith(candidate, passphrase),
+      (candidate) => this.readWith(candidate, passphrase, { chunksPass: true }),
       decode,
       "backup manifest file",
     );
@@ -225,14 +225,17 @@ export class Repository implements AsyncDisposable {
       `backup ${manifest.label} in ${this.name} was taken over by another run`,
       { hint: "does another host back up this stanza into the same repository?" },
     );
-    const stored = async (name: string) =>
-      pipeline(await this.#contentOf(`${directory}/${name}`), expectSha1(written, taken));
-    await this.storage.write(`${directory}/backup.manifest`, await stored("backup.manifest.copy"));
+    const stored = async (name: string, chunksPass: boolean) =>
+      pipeline(await this.#contentOf(`${directory}/${name}`, chunksPass), expectSha1(written, taken));
+    await this.storage.write(
+      `${directory}/backup.manifest`,
+      await stored("backup.manifest.copy", this.storage.features.chunksPass),
+    );
     // Reading what was just written costs less than making its text once more.
     await this.storage.write(
       this.backupPath(stanza, "backup.history", manifest.label.slice(0, 4), `${manifest.label}.manifest.gz`),
       pipeline(
-        await stored("backup.manifest"),
+        await stored("backup.manifest", true),
         ...(passphrase === undefined ? [] : [decryptFilter(passphrase)]),
         compressFilter({ type: "gz", level: HISTORY_LEVEL }),
         ...encryption(passphrase),
@@ -241,8 +244,8 @@ export class Repository implements AsyncDisposable {
   }
 
   /** @throws WalferryError `FileMissing`; those of the store */
-  async #contentOf(path: string): Promise<ByteStream> {
-    const content = await this.storage.read(path);
+  async #contentOf(path: string, chunksPass: boolean): Promise<ByteStream> {
+    const content = await this.storage.read(path, { chunksPass });
     if (content !== undefined) return content;
     throw new WalferryError("FileMissing", `unable to open missing file '${this.display(path)}' for read`);
   }

@@ -142,7 +142,7 @@ async function readHistory(
   signal: AbortSignal | undefined,
 ): Promise<readonly TimelineFork[] | "bad" | undefined> {
   try {
-    const stream = await repository.readWith(path, cipherPass, signal);
+    const stream = await repository.readWith(path, cipherPass, { signal });
     // Expired since it was listed.
     if (stream === undefined) return undefined;
     return parseTimelineHistory(decodeText(await collect(stream, HISTORY_BYTES_MAX)), timeline);

@@ -6,6 +6,7 @@ import { WalferryError } from "../errors.ts";
 import { FileTable } from "../format/file_table.ts";
 import type { Manifest, ManifestPath, OwnerName } from "../format/manifest.ts";
 import { CONTROL_FILE } from "../postgres/control_file.ts";
+import { letGo } from "../process/garbage.ts";
 import type { Log } from "../report/log.ts";
 import { attempt, lstat, namesIn, parentOf, realPathOf, stat, syncDirectory } from "./local_files.ts";
 import type { RestoreOptions } from "./options.ts";
@@ -187,6 +188,9 @@ export function cleanTargets(preparation: Preparation): void {
   }
 }
 
+/** What a look at a file leaves behind. */
+const LOOK_BYTES = 1000;
+
 /** @param manifestName of the directory */
 function cleanDirectory(
   directory: string,
@@ -202,6 +206,7 @@ function cleanDirectory(
   for (const name of names) {
     const path = `${directory}/${name}`;
     const found = lstat(path);
+    letGo(LOOK_BYTES);
     // Not UTF-8, and removed above.
     if (found === undefined) continue;
     const wantedPath = expected.paths.get(path);

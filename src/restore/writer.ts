@@ -8,6 +8,7 @@ import { FileTable } from "../format/file_table.ts";
 import type { Manifest, ManifestFile } from "../format/manifest.ts";
 import { CONTROL_FILE } from "../postgres/control_file.ts";
 import type { CommandContext } from "../process/command_context.ts";
+import { letGo } from "../process/garbage.ts";
 import { inLanes } from "../process/lanes.ts";
 import { LIGHT_AT_ONCE, WorkerPool, workersWorth } from "../process/worker_pool.ts";
 import { formatPercent, formatSize } from "../report/units.ts";
@@ -45,6 +46,9 @@ export interface RestoreWork {
   readonly isSkipped: (name: string) => boolean;
   readonly context: CommandContext;
 }
+
+/** What the request for a file and the answer leave behind. */
+const FILE_BYTES = 3000;
 
 type WriteStatus = Exclude<WriteResult["status"], "failed">;
 
@@ -126,6 +130,7 @@ async function restoreBatch(
     if (asked.length === 0) continue;
     const isLight = isDistant(repository.config.storage) && asked.every(({ sizeBytes }) => sizeBytes <= LIGHT_BYTES);
     const { results, worker } = await runJob(requests, isLight, pool);
+    letGo(requests.length * FILE_BYTES);
     for (const [at, result] of results.entries()) {
       if (result.status !== "failed") {
         done(asked[at]!, result.status, worker);

@@ -120,34 +120,13 @@ export class BackupCheck {
 
   /** A full backup with those that build on it; as {@link begin}. */
   async #beginSet(entries: readonly BackupInfoEntry[]): Promise<{ readonly done: Promise<void> }> {
-    const { repository, stanza, backupInfo, add, context } = this.#facts;
+    const { context } = this.#facts;
     const stored = new StoredSet();
     const hardlinked = new Set<string>();
-    const listed = new Set(backupInfo.backups.map(({ label }) => label));
     const queue = [...entries];
     for (const entry of queue) {
       context.signal.throwIfAborted();
-      const { label } = entry;
-      const report: BackupReport = { label, status: "valid", tally: emptyTally(), read: 0 };
-      this.#reports.set(label, report);
-      const manifest = await checkManifest(repository, stanza, entry, backupInfo.cipherPass, add);
-      if (manifest === undefined) {
-        report.status = "manifest missing";
-        continue;
-      }
-      report.tally.checked = manifest.files.length;
-      if (manifest.options.hardlink) hardlinked.add(label);
-      if (this.#facts.set === label && manifest.blockIncremental) queue.push(...this.#holdersOfBlocks(manifest));
-      const path = repository.backupPath(stanza, label, "backup.manifest");
-      for (const { name, holder, labels } of stored.add(manifest)) {
-        const message = `the manifests of ${labels.join(" and ")} say different things of ${name} in ${holder}`;
-        add({ kind: "mismatch", severity: "damage", path, message, label, disagreement: "files" });
-      }
-      for (const needed of new Set([...(manifest.references ?? []), ...(manifest.prior ? [manifest.prior] : [])])) {
-        if (listed.has(needed)) continue;
-        const message = `it refers to backup ${needed}, which is not in backup.info`;
-        add({ kind: "mismatch", severity: "damage", path, message, label, disagreement: "references" });
-      }
+      queue.push(...await this.#takeManifest(entry, stored, hardlinked));
     }
     const begun: Begun[] = [];
     for (const holder of stored.holders) {
@@ -159,6 +138,40 @@ export class BackupCheck {
       await Promise.all(begun.map(({ done }) => done));
     }
     return { done: this.#finishSet(queue, begun) };
+  }
+
+  /**
+   * Reads the manifest of one backup: what it holds and refers to. It does not outlive the call, since it may be large.
+   * @returns other backups of which blocks are needed
+   */
+  async #takeManifest(
+    entry: BackupInfoEntry,
+    stored: StoredSet,
+    hardlinked: Set<string>,
+  ): Promise<readonly BackupInfoEntry[]> {
+    const { repository, stanza, backupInfo, add, set } = this.#facts;
+    const { label } = entry;
+    const report: BackupReport = { label, status: "valid", tally: emptyTally(), read: 0 };
+    this.#reports.set(label, report);
+    const manifest = await checkManifest(repository, stanza, entry, backupInfo.cipherPass, add);
+    if (manifest === undefined) {
+      report.status = "manifest missing";
+      return [];
+    }
+    report.tally.checked = manifest.files.length;
+    if (manifest.options.hardlink) hardlinked.add(label);
+    const path = repository.backupPath(stanza, label, "backup.manifest");
+    for (const { name, holder, labels } of stored.add(manifest)) {
+      const message = `the manifests of ${labels.join(" and ")} say different things of ${name} in ${holder}`;
+      add({ kind: "mismatch", severity: "damage", path, message, label, disagreement: "files" });
+    }
+    const listed = new Set(backupInfo.backups.map((one) => one.label));
+    for (const needed of new Set([...(manifest.references ?? []), ...(manifest.prior ? [manifest.prior] : [])])) {
+      if (listed.has(needed)) continue;
+      const message = `it refers to backup ${needed}, which is not in backup.info`;
+      add({ kind: "mismatch", severity: "damage", path, message, label, disagreement: "references" });
+    }
+    return set === label && manifest.blockIncremental ? this.#holdersOfBlocks(manifest) : [];
   }
 
   /** Waits for what is still being read, and says whom it concerns. */

@@ -9,6 +9,7 @@ import { openStorage } from "../../backends/open.ts";
 import { isWalferryError, toWalferryError } from "../errors.ts";
 import { segmentNumber } from "../format/wal_name.ts";
 import { readWalHeader, WAL_HEADER_BYTES } from "../postgres/wal_header.ts";
+import { letGo } from "../process/garbage.ts";
 import type { Advance } from "../process/worker_pool.ts";
 import { type ByteStream, pipeline } from "../stream/byte_stream.ts";
 import { decryptFilter, type Framing } from "../stream/cipher.ts";
@@ -70,6 +71,9 @@ export interface BatchResult {
   readonly verdicts: ReadonlyArray<readonly Verdict[]>;
 }
 
+/** What a small part leaves behind when it is judged, as objects. */
+const PART_BYTES = 3000;
+
 /** What damaged content is told by. */
 const BAD_CONTENT = ["Format", "Crypto", "Checksum"] as const;
 
@@ -80,7 +84,10 @@ export async function start(
   const storage = await openStorage(setup.storage);
   return async ({ objects }, advance) => {
     const verdicts: Verdict[][] = [];
-    for (const object of objects) verdicts.push(await judgeObject(object, storage, setup.depth, advance));
+    for (const object of objects) {
+      verdicts.push(await judgeObject(object, storage, setup.depth, advance));
+      letGo(object.parts.length * PART_BYTES);
+    }
     return { verdicts };
   };
 }

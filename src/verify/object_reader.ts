@@ -1,6 +1,7 @@
 /** The main side of reading stored objects: batches go to the workers, a bounded number at a time; verdicts come back. */
 import { isDistant } from "../../backends/config.ts";
 import type { CommandContext } from "../process/command_context.ts";
+import { letGo } from "../process/garbage.ts";
 import { LIGHT_AT_ONCE, WorkerPool } from "../process/worker_pool.ts";
 import type { RepositoryConfig } from "../repository/config.ts";
 import type { BatchRequest, BatchResult, ObjectRequest, ObjectSetup, ReadDepth, Verdict } from "./object_job.ts";
@@ -19,6 +20,8 @@ const BATCH_OBJECTS = 64;
 const BATCH_BYTES = 4 * 1024 * 1024;
 /** Parts of a batch from which on it is full: a bundle of tiny files has thousands, and each is some hundred bytes in a message. */
 const BATCH_PARTS = 1024;
+/** What the request for a part and its verdict leave behind. */
+const PART_BYTES = 2000;
 /** Objects up to this size are read several at once from distant stores. Bytes. */
 const LIGHT_BYTES = 1024 * 1024;
 
@@ -86,6 +89,7 @@ export class ObjectReader implements AsyncDisposable {
           const { result } = await this.#pool.run({ objects: next.value.map(({ request }) => request) }, light);
           for (const [at, { subjects, request }] of next.value.entries()) {
             for (const [part, subject] of subjects.entries()) take(subject, result.verdicts[at]![part], request);
+            letGo(subjects.length * PART_BYTES);
           }
         } catch (error) {
           this.#failed ??= { error };

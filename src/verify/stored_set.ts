@@ -28,7 +28,7 @@ export interface Disagreement {
 
 /** Files that one backup holds, by name: a table, because there may be a million of them. */
 export class HeldFiles {
-  readonly #files = FileTable.empty();
+  #files = FileTable.empty();
   /** Of the manifest that named the first files, which as a rule is that of the backup that holds them. */
   #common: Common | undefined;
   /** Of the others, by name. */
@@ -63,6 +63,12 @@ export class HeldFiles {
   /** Bytes before it in its bundle. */
   bundleOffsetAt(index: number): number {
     return this.#files.bundleOffsetAt(index) ?? 0;
+  }
+
+  /** Begins with what a manifest says, most of whose files this backup holds: the entries are shared. */
+  begin(common: Common, files: FileTable, isSaid: (index: number) => boolean): void {
+    this.#common = common;
+    this.#files = files.part(isSaid);
   }
 
   /**
@@ -109,8 +115,14 @@ export class StoredSet {
     };
     const disagreements: Disagreement[] = [];
     const files = FileTable.from(manifest.files);
+    const holders = holdersOf(files, manifest);
+    const [only] = holders;
+    if (only !== undefined && holders.size === 1 && this.heldBy(only).length === 0) {
+      this.heldBy(only).begin(common, files, (index) => isStoredAt(files, index, manifest));
+      return [];
+    }
     // One holder after the other, so that each takes its files in their order.
-    for (const holder of holdersOf(files, manifest)) {
+    for (const holder of holders) {
       this.heldBy(holder).add(common, files, storedIn(holder, files, manifest), (name, by) => {
         disagreements.push({ name, holder, labels: [by.label, manifest.label] });
       });

@@ -110,6 +110,22 @@ Deno.test("an entry that is set replaces all that was there but the name, in thi
   }
 });
 
+Deno.test("a part of a table has entries of its own choice, takes others, and leaves the whole as it is", () => {
+  const whole = FileTable.from(strangeFiles(40));
+  const before = [...whole];
+  const part = whole.part((index) => index % 3 === 0);
+  assertEquals([...part], before.filter((_, index) => index % 3 === 0));
+  const added = { ...before[1]!, reference: "20260101-000000F", sizeBytes: 77 };
+  part.amend((index) => index === 0, [added]);
+  assertEquals(
+    [...part],
+    before.flatMap((file, index) => index === 1 ? [added] : index % 3 === 0 && index > 0 ? [file] : []),
+  );
+  assertEquals(part.at(part.indexOf(added.name)), added);
+  assertEquals(part.indexOf(before[2]!.name), -1);
+  assertEquals([...whole], before);
+});
+
 Deno.test("names of any length have room, and one that stands twice is found", () => {
   const names = [0, 63, 64, 65, 65_531, 65_532, 65_533, 65_534, 65_535, 65_536, 200_000].map((length) =>
     `pg_data/${"x".repeat(length)}${length}`
