@@ -1,6 +1,6 @@
 /** Entry of every worker thread: loads the module of the job it is started for and runs its requests. */
 import { serializeError, WalferryError } from "./errors.ts";
-import { freeBuffers, letGo } from "./process/garbage.ts";
+import { contentPassed, letGo } from "./process/garbage.ts";
 import type { FromWorker, JobStart, ToWorker } from "./process/worker_pool.ts";
 
 /** Modules by job name; each exports `start` ({@link JobStart}). */
@@ -22,13 +22,8 @@ const scope = globalThis as unknown as {
   onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
 };
 
-/** What lies about of buffers that were used once is swept up each time that so much content has passed. Bytes. */
-const SWEEP_BYTES = 8 * 1024 * 1024;
-
 /** What a small file leaves behind in a worker that is done with it, as objects. Bytes. */
 const FILE_BYTES = 3000;
-
-let sinceSweepBytes = 0;
 
 let run: Promise<Awaited<ReturnType<JobStart<unknown, unknown, unknown>>>> | undefined;
 let pendingBytes = 0;
@@ -44,11 +39,7 @@ function takePending(): number {
 
 function advance(bytes: number): void {
   pendingBytes += bytes;
-  sinceSweepBytes += bytes;
-  if (sinceSweepBytes >= SWEEP_BYTES) {
-    sinceSweepBytes = 0;
-    freeBuffers();
-  }
+  contentPassed(bytes);
   // Once for a small file. A large one calls more often, and leaves less behind: what that asks for too much is nothing beside its content.
   letGo(FILE_BYTES);
   if (performance.now() - lastAdvance >= ADVANCE_EVERY_MS) {

@@ -10,13 +10,20 @@ const collector = (globalThis as { readonly gc?: Collector }).gc;
 /** So much is let go of before it is collected: some milliseconds of work, where little is alive. Bytes. */
 const GARBAGE_BYTES = 32 * 1024 * 1024;
 
+/** What lies about of buffers that were used once is swept up each time that so much content has passed. Bytes. */
+const SWEEP_BYTES = 8 * 1024 * 1024;
+
 let garbageBytes = 0;
+let passedBytes = 0;
 
 /**
- * Frees buffers that were used once. The engine sees only the small objects in front of them, and would let 64 MB of them gather in each
- * thread before it looks. A fraction of a millisecond.
+ * Says that so much content passed in buffers that are used once; now and then these are freed. The engine sees only the small objects in front
+ * of them, and would let 64 MB of them gather in each thread before it looks. A fraction of a millisecond.
  */
-export function freeBuffers(): void {
+export function contentPassed(bytes: number): void {
+  passedBytes += bytes;
+  if (passedBytes < SWEEP_BYTES) return;
+  passedBytes = 0;
   collector?.({ type: "minor" });
 }
 

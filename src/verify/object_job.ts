@@ -9,7 +9,7 @@ import { openStorage } from "../../backends/open.ts";
 import { isWalferryError, toWalferryError } from "../errors.ts";
 import { segmentNumber } from "../format/wal_name.ts";
 import { readWalHeader, WAL_HEADER_BYTES } from "../postgres/wal_header.ts";
-import { letGo } from "../process/garbage.ts";
+import { contentPassed, letGo } from "../process/garbage.ts";
 import type { Advance } from "../process/worker_pool.ts";
 import { type ByteStream, pipeline } from "../stream/byte_stream.ts";
 import { decryptFilter, type Framing } from "../stream/cipher.ts";
@@ -143,7 +143,10 @@ async function judgePart(part: PartRequest, reader: PartReader, depth: ReadDepth
   try {
     for await (const chunk of content.through(isOpened ? contentOf(source, part) : source)) {
       if (header.length < WAL_HEADER_BYTES && part.segment !== undefined) header = joined(header, chunk);
-      if (isOpened && part.sizeBytes !== undefined && content.sizeBytes > part.sizeBytes) break;
+      if (!isOpened) continue;
+      // Beside the stored bytes, which are counted as they come.
+      contentPassed(chunk.length);
+      if (part.sizeBytes !== undefined && content.sizeBytes > part.sizeBytes) break;
     }
   } catch (error) {
     if (reader.failure !== undefined) return unreadable(reader.failure.error);
