@@ -122,7 +122,9 @@ async function storeGroup(
 async function storeOne(compressed: ByteStream, place: Place, request: CopyRequest): Promise<StoredFile> {
   const { target, storage, bundle, framing } = place;
   const meter = isTransformed(target) ? new Sha1Meter() : new ByteMeter();
-  const encrypt = target.cipherPass === undefined ? [] : [encryptFilter(target.cipherPass, framing)];
+  const encrypt = target.cipherPass === undefined ? [] : [
+    encryptFilter(target.cipherPass, framing, bundle === undefined && storage.features.chunksPass),
+  ];
   const bytes = pipeline(compressed, ...encrypt, meter.through);
   let bundleOffset: number | undefined;
   try {

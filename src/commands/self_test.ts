@@ -3,7 +3,7 @@ import { WalferryError } from "../errors.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { howBuilt, selfCommand } from "../process/self.ts";
 import { WorkerPool } from "../process/worker_pool.ts";
-import type { CodecResult, SelfTestRequest, SelfTestResult } from "./self_test_job.ts";
+import type { SelfTestRequest, SelfTestResult } from "./self_test_job.ts";
 
 /** The part that the program asks of itself: say that it runs. */
 const ANSWER = "answer";
@@ -23,21 +23,24 @@ export async function selfTest(part: string | undefined, context: CommandContext
     return 0;
   }
   if (part !== undefined) throw new WalferryError("ParamInvalid", `self-test has no part '${part}'`);
-  const codecs = await testWorker();
-  context.output("worker thread: hash and compression are right\n");
-  for (const { type, origin } of codecs) context.output(`compress-type ${type}: ${origin}\n`);
+  const { codecs, cipher } = await testWorker();
+  context.output("worker thread: hash, compression and encryption are right\n");
+  for (const { type, origin } of codecs) {
+    if (type !== "none") context.output(`compress-type ${type}: ${origin}\n`);
+  }
+  context.output(`cipher-type aes-256-cbc: ${cipher.origin}\n`);
   await testOwnStart(context.signal);
   context.output("starts itself: answered\n");
   return 0;
 }
 
-async function testWorker(): Promise<readonly CodecResult[]> {
+async function testWorker(): Promise<SelfTestResult> {
   await using pool = new WorkerPool<SelfTestRequest, SelfTestResult>("self-test", undefined, 1);
   const { result } = await pool.run({ text: TEXT });
-  if (result.sha1 !== TEXT_SHA1 || result.codecs.some(({ text }) => text !== TEXT)) {
+  if (result.sha1 !== TEXT_SHA1 || [...result.codecs, result.cipher].some(({ text }) => text !== TEXT)) {
     throw new WalferryError("Assert", `a worker thread computes wrongly: ${JSON.stringify(result)}`);
   }
-  return result.codecs.filter(({ type }) => type !== "none");
+  return result;
 }
 
 async function testOwnStart(signal: AbortSignal): Promise<void> {

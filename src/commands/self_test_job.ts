@@ -1,4 +1,5 @@
-/** What a worker thread does for `self-test`: hash, compress and decompress, as backup and restore do. */
+/** What a worker thread does for `self-test`: hash, compress, encrypt and back, as backup and restore do. */
+import { cipherOrigin, decryptBytes, encryptBytes, generateCipherPass } from "../stream/cipher.ts";
 import { codecOrigin, compressBytes, decompressBytes } from "../stream/compress.ts";
 import { COMPRESS_TYPES, type CompressType } from "../stream/compress_type.ts";
 import { sha1Hex } from "../stream/hash.ts";
@@ -10,6 +11,15 @@ export interface SelfTestRequest {
 export interface SelfTestResult {
   readonly sha1: string;
   readonly codecs: readonly CodecResult[];
+  readonly cipher: CipherResult;
+}
+
+/** What encryption made of the text. */
+export interface CipherResult {
+  /** The text again after it was encrypted and decrypted. */
+  readonly text: string;
+  /** Who did it. */
+  readonly origin: string;
 }
 
 /** What one compression type made of the text. */
@@ -30,6 +40,9 @@ export function start(): (request: SelfTestRequest) => Promise<SelfTestResult> {
       const back = await decompressBytes(type, await compressBytes({ type }, bytes), bytes.length);
       codecs.push({ type, text: new TextDecoder().decode(back), origin: await codecOrigin(type) });
     }
-    return { sha1: sha1Hex(bytes), codecs };
+    const passphrase = generateCipherPass();
+    const plain = await decryptBytes(passphrase, await encryptBytes(passphrase, bytes));
+    const cipher = { text: new TextDecoder().decode(plain), origin: await cipherOrigin() };
+    return { sha1: sha1Hex(bytes), codecs, cipher };
   };
 }

@@ -128,7 +128,7 @@ export class Repository implements AsyncDisposable {
   ): Promise<ByteStream | undefined> {
     const stream = await this.storage.read(path, options);
     if (stream === undefined || passphrase === undefined) return stream;
-    return decryptFilter(passphrase)(stream);
+    return decryptFilter(passphrase, "normal", options.chunksPass)(stream);
   }
 
   /** @throws WalferryError the first failure's kind with both attempts in the message (repository-format §2.4) */
@@ -236,7 +236,7 @@ export class Repository implements AsyncDisposable {
       this.backupPath(stanza, "backup.history", manifest.label.slice(0, 4), `${manifest.label}.manifest.gz`),
       pipeline(
         await stored("backup.manifest", true),
-        ...(passphrase === undefined ? [] : [decryptFilter(passphrase)]),
+        ...(passphrase === undefined ? [] : [decryptFilter(passphrase, "normal", true)]),
         compressFilter({ type: "gz", level: HISTORY_LEVEL }),
         ...encryption(passphrase),
       ),

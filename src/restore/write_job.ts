@@ -273,7 +273,7 @@ async function contentOf(source: StoredSource, reads: Readable): Promise<ByteStr
   const { path, offsetBytes, lengthBytes, cipherPass, compressType, framing } = source;
   const stored = await reads.read(path, { offsetBytes, lengthBytes, chunksPass: true });
   if (stored === undefined) throw missing(source, reads);
-  const decrypt = cipherPass === undefined ? [] : [decryptFilter(cipherPass, framing)];
+  const decrypt = cipherPass === undefined ? [] : [decryptFilter(cipherPass, framing, true)];
   return pipeline(stored, ...decrypt, decompressFilter(compressType, framing));
 }
 

@@ -1,96 +1,29 @@
-/**
- * AES-256 in CBC mode with the padding of PKCS #7, piece by piece over Web Crypto, which takes two to three times less processor time than the
- * runtime's ciphers of node:crypto but knows whole messages only. CBC makes that possible: a piece is a message of its own whose initial vector is
- * the encrypted block in front of it.
- */
+/** What AES-256 in CBC mode with the padding of PKCS #7 has to give; who does it is in files of their own. */
+import { WalferryError } from "../errors.ts";
 import type { ByteStream } from "./byte_stream.ts";
-import { concatenate } from "./sources.ts";
 
-const BLOCK_BYTES = 16;
-const NAME = "AES-CBC";
-const NOTHING = new Uint8Array(0);
-
-/** @param key 32 bytes */
-export async function importCbcKey(key: Uint8Array): Promise<CryptoKey> {
-  return await crypto.subtle.importKey("raw", own(key), NAME, false, ["encrypt", "decrypt"]);
+/** 32 bytes and 16. */
+export interface CbcSecret {
+  readonly key: Uint8Array;
+  readonly iv: Uint8Array;
 }
 
-/** The bytes, encrypted with padding behind them. */
-export async function encryptFinal(key: CryptoKey, iv: Uint8Array, bytes: Uint8Array): Promise<Uint8Array> {
-  return new Uint8Array(await crypto.subtle.encrypt({ name: NAME, iv: own(iv) }, key, own(bytes)));
+export interface Cbc {
+  /** Who does the work, in words. */
+  readonly origin: string;
+  /** @param chunksPass the reader is done with each chunk before it asks for the next: it may come in the same memory */
+  encrypt(secret: CbcSecret, source: ByteStream, chunksPass: boolean): ByteStream;
+  /** The same back. @throws WalferryError `Crypto` where the padding is wrong or the length cannot be */
+  decrypt(secret: CbcSecret, source: ByteStream, chunksPass: boolean): ByteStream;
+  encryptBytes(secret: CbcSecret, bytes: Uint8Array): Promise<Uint8Array> | Uint8Array;
+  /** The same back. @throws as {@link decrypt} */
+  decryptBytes(secret: CbcSecret, bytes: Uint8Array): Promise<Uint8Array> | Uint8Array;
 }
 
-/** The same for a stream. */
-export async function* encryptPieces(key: CryptoKey, iv: Uint8Array, source: ByteStream): AsyncGenerator<Uint8Array> {
-  let before = iv;
-  let held: Uint8Array = NOTHING;
-  for await (const chunk of source) {
-    const bytes = joined(held, chunk);
-    const wholeBytes = bytes.length - bytes.length % BLOCK_BYTES;
-    held = bytes.slice(wholeBytes);
-    if (wholeBytes === 0) continue;
-    // The padding that comes with it is left away: the message goes on.
-    const piece = (await encryptFinal(key, before, bytes.subarray(0, wholeBytes))).subarray(0, wholeBytes);
-    before = piece.slice(-BLOCK_BYTES);
-    yield piece;
-  }
-  yield await encryptFinal(key, before, held);
-}
-
-/**
- * What {@link encryptFinal} made, decrypted.
- * @throws what `failed` makes of the cause where the padding is wrong or the length cannot be
- */
-export async function decryptFinal(
-  key: CryptoKey,
-  iv: Uint8Array,
-  bytes: Uint8Array,
-  failed: (cause: unknown) => Error,
-): Promise<Uint8Array> {
-  try {
-    return new Uint8Array(await crypto.subtle.decrypt({ name: NAME, iv: own(iv) }, key, own(bytes)));
-  } catch (error) {
-    throw failed(error);
-  }
-}
-
-/** The same for a stream. @throws as {@link decryptFinal} */
-export async function* decryptPieces(
-  key: CryptoKey,
-  iv: Uint8Array,
-  source: ByteStream,
-  failed: (cause: unknown) => Error,
-): AsyncGenerator<Uint8Array> {
-  let before = iv;
-  let held: Uint8Array = NOTHING;
-  for await (const chunk of source) {
-    const sizeBytes = held.length + chunk.length;
-    // The last block has the padding, and any block may be the last.
-    const wholeBytes = sizeBytes === 0 ? 0 : sizeBytes - 1 - (sizeBytes - 1) % BLOCK_BYTES;
-    if (wholeBytes === 0) {
-      held = concatenate([held, chunk], sizeBytes);
-      continue;
-    }
-    const message = new Uint8Array(wholeBytes + BLOCK_BYTES);
-    const fromChunk = wholeBytes - held.length;
-    message.set(held);
-    message.set(chunk.subarray(0, fromChunk), held.length);
-    held = chunk.slice(fromChunk);
-    const last = message.slice(wholeBytes - BLOCK_BYTES, wholeBytes);
-    // A message must end with padding: a block of nothing else, encrypted so as to follow this one.
-    message.set(await encryptFinal(key, last, NOTHING), wholeBytes);
-    yield await decryptFinal(key, before, message, failed);
-    before = last;
-  }
-  const last = await decryptFinal(key, before, held, failed);
-  if (last.length > 0) yield last;
-}
-
-function joined(held: Uint8Array, chunk: Uint8Array): Uint8Array {
-  return held.length === 0 ? chunk : concatenate([held, chunk], held.length + chunk.length);
-}
-
-/** Web Crypto takes no memory that threads share, and nothing here is. */
-function own(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  return bytes as Uint8Array<ArrayBuffer>;
+/** What was decrypted does not end as it must. */
+export function flushFailed(cause?: unknown): WalferryError {
+  return new WalferryError("Crypto", "unable to flush", {
+    hint: "is repoN-cipher-pass the passphrase of this repository, and is the file complete?",
+    cause,
+  });
 }

@@ -2,10 +2,10 @@
  * Encryption of the repository format (repository-format §8.2): aes-256-cbc as `openssl enc -md sha1` writes it. There is no
  * authentication in it; whoever reads verifies a SHA-1 behind it.
  */
-import { createCipheriv, createDecipheriv, createHash, randomBytes } from "node:crypto";
-import { decryptFinal, decryptPieces, encryptFinal, encryptPieces, importCbcKey } from "./cbc.ts";
+import { createHash, randomBytes } from "node:crypto";
 import { WalferryError } from "../errors.ts";
 import type { ByteStream, Filter } from "./byte_stream.ts";
+import type { Cbc, CbcSecret } from "./cbc.ts";
 import { concatenate } from "./sources.ts";
 
 /** `normal` has the magic `Salted__` in front of the salt; `raw` (inside bundles of newer sets) has the salt only. */
@@ -15,8 +15,6 @@ const MAGIC = new TextEncoder().encode("Salted__");
 const SALT_BYTES = 8;
 const KEY_BYTES = 32;
 const IV_BYTES = 16;
-/** Up to this size the steps around Web Crypto's calls cost more than they save. Bytes. */
-const SMALL_BYTES = 16 * 1024;
 
 /** A new passphrase for a level below the user's: 48 random bytes as base64, 64 characters. */
 export function generateCipherPass(): string {
@@ -24,7 +22,7 @@ export function generateCipherPass(): string {
 }
 
 /** Key and IV as OpenSSL's EVP_BytesToKey makes them with SHA-1 and one iteration. */
-function deriveKey(passphrase: string, salt: Uint8Array): { key: Uint8Array; iv: Uint8Array } {
+function deriveKey(passphrase: string, salt: Uint8Array): CbcSecret {
   const material: Uint8Array[] = [];
   let size = 0;
   let previous = new Uint8Array(0);
@@ -37,13 +35,32 @@ function deriveKey(passphrase: string, salt: Uint8Array): { key: Uint8Array; iv:
   return { key: bytes.subarray(0, KEY_BYTES), iv: bytes.subarray(KEY_BYTES, KEY_BYTES + IV_BYTES) };
 }
 
-/** Encrypts a stream with a fresh salt. */
-export function encryptFilter(passphrase: string, framing: Framing = "normal"): Filter {
+/** Who encrypts and decrypts on this host, in words. */
+export async function cipherOrigin(): Promise<string> {
+  return (await loadCbc()).origin;
+}
+
+/** What this thread has in use: a library is opened once. */
+let loaded: Promise<Cbc> | undefined;
+
+function loadCbc(): Promise<Cbc> {
+  return loaded ??= openCbc();
+}
+
+/** The host's own library where there is one, else what is built in. */
+async function openCbc(): Promise<Cbc> {
+  return (await import("./system_cbc.ts")).openSystemCbc() ?? (await import("./web_cbc.ts")).webCbc;
+}
+
+/**
+ * Encrypts a stream with a fresh salt.
+ * @param chunksPass the reader is done with each chunk before it asks for the next: it may come in the same memory
+ */
+export function encryptFilter(passphrase: string, framing: Framing = "normal", chunksPass = false): Filter {
   return async function* (source: ByteStream) {
     const salt = new Uint8Array(randomBytes(SALT_BYTES));
     yield headerOf(salt, framing);
-    const { key, iv } = deriveKey(passphrase, salt);
-    yield* encryptPieces(await importCbcKey(key), iv, source);
+    yield* (await loadCbc()).encrypt(deriveKey(passphrase, salt), source, chunksPass);
   };
 }
 
@@ -54,20 +71,17 @@ export async function encryptBytes(
   framing: Framing = "normal",
 ): Promise<Uint8Array> {
   const salt = new Uint8Array(randomBytes(SALT_BYTES));
-  const { key, iv } = deriveKey(passphrase, salt);
-  const pieces = [headerOf(salt, framing)];
-  if (bytes.length <= SMALL_BYTES) {
-    const cipher = createCipheriv("aes-256-cbc", key, iv);
-    pieces.push(cipher.update(bytes), cipher.final());
-  } else pieces.push(await encryptFinal(await importCbcKey(key), iv, bytes));
-  return concatenate(pieces, pieces.reduce((total, { length }) => total + length, 0));
+  const header = headerOf(salt, framing);
+  const stored = await (await loadCbc()).encryptBytes(deriveKey(passphrase, salt), bytes);
+  return concatenate([header, stored], header.length + stored.length);
 }
 
 /**
  * Decrypts a stream.
+ * @param chunksPass the reader is done with each chunk before it asks for the next: it may come in the same memory
  * @throws WalferryError `Crypto` for a missing or foreign header and for a wrong passphrase (where the padding shows it).
  */
-export function decryptFilter(passphrase: string, framing: Framing = "normal"): Filter {
+export function decryptFilter(passphrase: string, framing: Framing = "normal", chunksPass = false): Filter {
   return async function* (source: ByteStream) {
     const headerBytes = framing === "raw" ? SALT_BYTES : MAGIC.length + SALT_BYTES;
     const rest = source[Symbol.asyncIterator]();
@@ -78,9 +92,9 @@ export function decryptFilter(passphrase: string, framing: Framing = "normal"): 
         if (next.done) throw headerMissing();
         header = Uint8Array.from(concatenate([header, next.value], header.length + next.value.length));
       }
-      const { key, iv } = openHeader(passphrase, header.subarray(0, headerBytes), framing);
+      const secret = openHeader(passphrase, header.subarray(0, headerBytes), framing);
       const body = withFirst(header.subarray(headerBytes), rest);
-      yield* decryptPieces(await importCbcKey(key), iv, body, flushFailed);
+      yield* (await loadCbc()).decrypt(secret, body, chunksPass);
     } finally {
       await rest.return?.();
     }
@@ -100,19 +114,8 @@ export async function decryptBytes(
 ): Promise<Uint8Array> {
   const headerBytes = framing === "raw" ? SALT_BYTES : MAGIC.length + SALT_BYTES;
   if (bytes.length < headerBytes) throw headerMissing();
-  const { key, iv } = openHeader(passphrase, bytes.subarray(0, headerBytes), framing);
-  const body = bytes.subarray(headerBytes);
-  // The runtime's cipher would take nothing at all for whole.
-  if (body.length === 0) throw flushFailed(undefined);
-  if (body.length > SMALL_BYTES) return await decryptFinal(await importCbcKey(key), iv, body, flushFailed);
-  const decipher = createDecipheriv("aes-256-cbc", key, iv);
-  const head = decipher.update(body);
-  try {
-    const last = decipher.final();
-    return concatenate([head, last], head.length + last.length);
-  } catch (error) {
-    throw flushFailed(error);
-  }
+  const secret = openHeader(passphrase, bytes.subarray(0, headerBytes), framing);
+  return await (await loadCbc()).decryptBytes(secret, bytes.subarray(headerBytes));
 }
 
 function headerOf(salt: Uint8Array, framing: Framing): Uint8Array {
@@ -123,14 +126,7 @@ function headerMissing(): WalferryError {
   return new WalferryError("Crypto", "cipher header missing", { hint: "is the file empty or truncated?" });
 }
 
-function flushFailed(cause: unknown): WalferryError {
-  return new WalferryError("Crypto", "unable to flush", {
-    hint: "is repoN-cipher-pass the passphrase of this repository, and is the file complete?",
-    cause,
-  });
-}
-
-function openHeader(passphrase: string, header: Uint8Array, framing: Framing): { key: Uint8Array; iv: Uint8Array } {
+function openHeader(passphrase: string, header: Uint8Array, framing: Framing): CbcSecret {
   if (framing === "normal" && !MAGIC.every((byte, index) => header[index] === byte)) {
     throw new WalferryError("Crypto", "cipher header invalid", { hint: "is or was the repo encrypted?" });
   }

@@ -1,5 +1,5 @@
 /**
- * What the codecs by libraries of the host have in common (docs/decisions/0021). A context of such a library belongs to one thread and to one
+ * What the codecs and the cipher by libraries of the host have in common (docs/decisions/0021). A context of such a library belongs to one thread and to one
  * stream at a time, and every call is over before the next line runs: nothing of ours is moved or freed while a library works on it.
  */
 import type { ByteStream } from "./byte_stream.ts";
@@ -40,12 +40,12 @@ const free: Uint8Array<ArrayBuffer>[] = [];
 const FREE_MAX = 4;
 
 /** Memory of {@link OUTPUT_BYTES} for the output of one stream, with whatever was in it before. */
-function takeOutput(): Uint8Array<ArrayBuffer> {
+export function takeOutput(): Uint8Array<ArrayBuffer> {
   return free.pop() ?? new Uint8Array(OUTPUT_BYTES);
 }
 
 /** The stream is over, and its reader is done with what it was given. */
-function giveBackOutput(output: Uint8Array<ArrayBuffer>): void {
+export function giveBackOutput(output: Uint8Array<ArrayBuffer>): void {
   if (free.length < FREE_MAX) free.push(output);
 }
 

@@ -207,7 +207,7 @@ class ByteMeter {
 
 function contentOf(source: ByteStream, { form }: PartRequest): ByteStream {
   if (form === undefined) return source;
-  const decrypt = form.cipherPass === undefined ? [] : [decryptFilter(form.cipherPass, form.framing)];
+  const decrypt = form.cipherPass === undefined ? [] : [decryptFilter(form.cipherPass, form.framing, true)];
   return pipeline(source, ...decrypt, decompressFilter(form.compressType, form.framing, true));
 }
 
