@@ -4,7 +4,7 @@ import type { SerializedError } from "../errors.ts";
 import type { BlockShape } from "../format/block_map.ts";
 import type { PageCheckResult } from "../postgres/page_checksum.ts";
 import type { BlockMapPlace } from "../repository/block_files.ts";
-import type { Framing } from "../stream/cipher.ts";
+import type { Framing } from "../stream/framing.ts";
 import type { CompressSetting } from "../stream/compress_type.ts";
 import type { ClusterFileRequest, ClusterFileSettings } from "./cluster_file.ts";
 

@@ -2,7 +2,7 @@
 import type { StorageConfig } from "../../backends/config.ts";
 import type { SerializedError } from "../errors.ts";
 import type { BlockShape } from "../format/block_map.ts";
-import type { Framing } from "../stream/cipher.ts";
+import type { Framing } from "../stream/framing.ts";
 import type { CompressType } from "../stream/compress_type.ts";
 
 /** What a worker is told once. */

@@ -6,10 +6,8 @@ import { createHash, randomBytes } from "node:crypto";
 import { WalferryError } from "../errors.ts";
 import type { ByteStream, Filter } from "./byte_stream.ts";
 import type { Cbc, CbcSecret } from "./cbc.ts";
+import type { Framing } from "./framing.ts";
 import { concatenate } from "./sources.ts";
-
-/** `normal` has the magic `Salted__` in front of the salt; `raw` (inside bundles of newer sets) has the salt only. */
-export type Framing = "normal" | "raw";
 
 const MAGIC = new TextEncoder().encode("Salted__");
 const SALT_BYTES = 8;

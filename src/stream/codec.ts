@@ -1,7 +1,7 @@
 /** What a compression type has to give; the codecs themselves are in files of their own. */
 import { WalferryError } from "../errors.ts";
 import type { ByteStream } from "./byte_stream.ts";
-import type { Framing } from "./cipher.ts";
+import type { Framing } from "./framing.ts";
 
 /** {@link Codec.origin} of what every host has. */
 export const BUILT_IN = "built in";

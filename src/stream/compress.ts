@@ -1,7 +1,7 @@
 /** Compression of the repository format (repository-format §8.1) as filters. Codecs are loaded when the first byte needs them. */
 import { WalferryError } from "../errors.ts";
 import type { ByteStream, Filter } from "./byte_stream.ts";
-import type { Framing } from "./cipher.ts";
+import type { Framing } from "./framing.ts";
 import { BUILT_IN, type Codec } from "./codec.ts";
 import type { CompressSetting, CompressType } from "./compress_type.ts";
 import { collect, streamOf } from "./sources.ts";

@@ -2,7 +2,7 @@
 import { WalferryError } from "../errors.ts";
 import { ByteReader } from "./byte_reader.ts";
 import type { ByteStream } from "./byte_stream.ts";
-import type { Framing } from "./cipher.ts";
+import type { Framing } from "./framing.ts";
 import { BUILT_IN, type Codec } from "./codec.ts";
 import { decompressLz4Block, Lz4BlockCompressor, lz4Bound } from "./lz4_block.ts";
 import { Xxh32, xxh32 } from "./xxh32.ts";

@@ -4,7 +4,7 @@
  */
 import { WalferryError } from "../errors.ts";
 import type { ByteStream } from "./byte_stream.ts";
-import type { Framing } from "./cipher.ts";
+import type { Framing } from "./framing.ts";
 import type { Codec } from "./codec.ts";
 import {
   type Context,

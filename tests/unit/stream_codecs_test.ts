@@ -5,9 +5,9 @@ import {
   decryptFilter,
   encryptBytes,
   encryptFilter,
-  type Framing,
   generateCipherPass,
 } from "../../src/stream/cipher.ts";
+import type { Framing } from "../../src/stream/framing.ts";
 import { bz2Codec } from "../../src/stream/bz2_codec.ts";
 import type { Codec } from "../../src/stream/codec.ts";
 import { codecOrigin, compressFilter, decompressFilter, DEFAULT_LEVELS } from "../../src/stream/compress.ts";
