@@ -1,5 +1,6 @@
 /** Puts what was scanned, copied and learned from the server together to the manifest of each repository. Pure values. */
 import { WalferryError } from "../errors.ts";
+import { FileTable } from "../format/file_table.ts";
 import type { Manifest, ManifestFiles } from "../format/manifest.ts";
 import type { BackupStop } from "../postgres/backup_functions.ts";
 import type { ControlData } from "../postgres/control_file.ts";
@@ -137,14 +138,13 @@ export function priorReferences({ prior }: Lineage): string[] {
 /** What a reader refuses is refused here, before the backup counts as complete. */
 function validate(manifest: Manifest): void {
   const problems: string[] = [];
-  for (const file of manifest.files) {
-    if (file.sizeBytes === 0) continue;
-    if (file.checksum === undefined) problems.push(`missing checksum for file '${file.name}'`);
-    if (file.repoSizeBytes === 0) problems.push(`repo size must be > 0 for file '${file.name}'`);
+  const files = FileTable.from(manifest.files);
+  for (let index = 0; index < files.length; index++) {
+    if (files.sizeAt(index) === 0) continue;
+    if (!files.hasChecksumAt(index)) problems.push(`missing checksum for file '${files.nameAt(index)}'`);
+    if (files.repoSizeAt(index) === 0) problems.push(`repo size must be > 0 for file '${files.nameAt(index)}'`);
   }
-  if (!manifest.files.values().some(({ name }) => name === "pg_data/global/pg_control")) {
-    problems.push("missing pg_control");
-  }
+  if (files.indexOf("pg_data/global/pg_control") === -1) problems.push("missing pg_control");
   if (!manifest.paths.some(({ name }) => name === "pg_data")) problems.push("missing path 'pg_data'");
   if (problems.length > 0) {
     throw new WalferryError("Format", `manifest validation failed:\n${problems.slice(0, 20).join("\n")}`);

@@ -10,6 +10,7 @@
 import type { ManifestFile } from "../format/manifest.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { formatSize } from "../report/units.ts";
+import { entryOfManifest } from "../repository/backup_catalog.ts";
 import type { RepositoryFailure } from "../repository/repository_set.ts";
 import { completeManifest, copiesArchive, priorReferences } from "./assemble.ts";
 import { copySegments, waitForRange, waitInArchive } from "./archive_range.ts";
@@ -258,7 +259,7 @@ async function complete(
     await listed.held.assertHeld(participant, facts);
     await completeBackup(participant, facts, manifest, listed.held, context);
     journals.forget(key);
-    const sizeBytes = manifest.files.values().reduce((total, file) => total + file.sizeBytes, 0);
+    const { sizeBytes } = entryOfManifest(manifest);
     const { type } = lineages.get(key)!;
     reports.set(key, { label: manifest.label, type, sizeBytes, files: manifest.files.length });
   });

@@ -4,6 +4,7 @@
  */
 import { WalferryError } from "../errors.ts";
 import type { BackupInfo } from "../format/backup_info.ts";
+import { FileTable } from "../format/file_table.ts";
 import type { Manifest, ManifestFile, ManifestFiles } from "../format/manifest.ts";
 import type { BackupStop } from "../postgres/backup_functions.ts";
 import type { CommandContext } from "../process/command_context.ts";
@@ -154,8 +155,11 @@ async function syncDirectories(repository: Repository, facts: BackupFacts, manif
       directories.add(path);
     }
   };
-  for (const { name, bundleId, reference } of manifest.files) {
-    if (isWhole(facts) || reference === undefined) addAbove(bundleId === undefined ? name : `bundle/${bundleId}`);
+  const files = FileTable.from(manifest.files);
+  for (let index = 0; index < files.length; index++) {
+    if (!isWhole(facts) && files.referenceAt(index) !== undefined) continue;
+    const bundleId = files.bundleIdAt(index);
+    addAbove(bundleId === undefined ? files.nameAt(index) : `bundle/${bundleId}`);
   }
   for (const { name } of manifest.paths) {
     addAbove(name);

@@ -214,6 +214,16 @@ export class FileTable implements ManifestFiles {
     return this.#columns.checksums.has(this.#rowOf(index));
   }
 
+  /** Stored bytes of its map; 0 where it is not stored in blocks. */
+  mapSizeAt(index: number): number {
+    return this.#columns.mapSizes.get(this.#rowOf(index)) ?? 0;
+  }
+
+  /** Whether all its pages were right; `undefined` where nobody looked. */
+  checksumPageAt(index: number): boolean | undefined {
+    return this.#columns.traits[this.#columns.traitsOf.get(this.#rowOf(index))!]!.checksumPage;
+  }
+
   /** Whether it is stored in blocks. */
   hasBlocksAt(index: number): boolean {
     return this.#columns.mapSizes.get(this.#rowOf(index)) !== undefined;

@@ -1,6 +1,7 @@
 /** `backup.info` held against the directories that are really there (repository-format §2.6, end). */
 import { toWalferryError } from "../errors.ts";
 import type { BackupInfo, BackupInfoEntry } from "../format/backup_info.ts";
+import { FileTable } from "../format/file_table.ts";
 import { isBackupLabel } from "../format/label.ts";
 import type { Manifest } from "../format/manifest.ts";
 import type { Log } from "../report/log.ts";
@@ -143,14 +144,16 @@ export function entryOfManifest(manifest: Manifest): BackupInfoEntry {
   const own = { size: 0, repo: 0, map: 0 };
   const references = new Set<string>();
   let errors = false;
-  for (const { sizeBytes, repoSizeBytes, blockMapBytes = 0, reference, checksumPage } of manifest.files) {
+  const files = FileTable.from(manifest.files);
+  for (let index = 0; index < files.length; index++) {
+    const reference = files.referenceAt(index);
     for (const sum of reference === undefined ? [whole, own] : [whole]) {
-      sum.size += sizeBytes;
-      sum.repo += repoSizeBytes;
-      sum.map += blockMapBytes;
+      sum.size += files.sizeAt(index);
+      sum.repo += files.repoSizeAt(index);
+      sum.map += files.mapSizeAt(index);
     }
     if (reference !== undefined) references.add(reference);
-    if (checksumPage === false) errors = true;
+    if (files.checksumPageAt(index) === false) errors = true;
   }
   return {
     label: manifest.label,

@@ -23,8 +23,11 @@ export { decodeText } from "./info_bytes.ts";
 
 /** Largest `archive.info` or `backup.info` that is read, in bytes: a hundred thousand backups. */
 export const INFO_BYTES_MAX = 128 * 1024 * 1024;
-/** Level of the manifests kept in `backup.history` (repository-format §1.2). */
-export const HISTORY_LEVEL = 9;
+/**
+ * Level of the manifests kept in `backup.history` (repository-format §1.2). The original takes the highest, which takes twice as long and, by the
+ * runtime's zlib, makes manifests no smaller.
+ */
+export const HISTORY_LEVEL = 2;
 const ARCHIVE_INFO_HINT = "archive.info cannot be opened but is required to push/get WAL segments.\n" +
   "is archive_command configured correctly in postgresql.conf?\nhas a stanza-create been performed?\n" +
   "use --no-archive-check to disable archive checks during backup if you have an alternate archiving scheme.";
