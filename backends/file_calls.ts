@@ -3,12 +3,13 @@
  * that does not answer (NFS without its server) must not hold up what others are asked meanwhile, and a call that takes too long fails. The
  * kernel's call goes on then; nobody can take it back.
  */
+import { directoryNames } from "../src/process/directory_names.ts";
 
 /** What may be asked. Each fails with Deno's own errors; what is not there is `NotFound`. */
 export interface FileCalls {
   lstat(path: string): Deno.FileInfo | Promise<Deno.FileInfo>;
   stat(path: string): Deno.FileInfo | Promise<Deno.FileInfo>;
-  names(directory: string): string[] | Promise<string[]>;
+  names(directory: string): Promise<string[]>;
   open(path: string, options: Deno.OpenOptions): Deno.FsFile | Promise<Deno.FsFile>;
   seek(file: Deno.FsFile, offsetBytes: number): number | Promise<number>;
   size(file: Deno.FsFile): number | Promise<number>;
@@ -24,11 +25,11 @@ export interface FileCalls {
   remove(path: string, options?: Deno.RemoveOptions): void | Promise<void>;
 }
 
-/** Blocks the thread. */
+/** Blocks the thread, but for lists. */
 export const directCalls: FileCalls = {
   lstat: Deno.lstatSync,
   stat: Deno.statSync,
-  names: (directory) => [...Deno.readDirSync(directory)].map(({ name }) => name),
+  names: directoryNames,
   open: Deno.openSync,
   seek: (file, offsetBytes) => file.seekSync(offsetBytes, Deno.SeekMode.Start),
   size: (file) => file.statSync().size,
@@ -76,12 +77,7 @@ export function limitedCalls(limitMs: number): FileCalls {
   return {
     lstat: (path) => within(() => Deno.lstat(path)),
     stat: (path) => within(() => Deno.stat(path)),
-    names: (directory) =>
-      within(async () => {
-        const names: string[] = [];
-        for await (const { name } of Deno.readDir(directory)) names.push(name);
-        return names;
-      }),
+    names: (directory) => within(() => directoryNames(directory)),
     open: (path, options) => within(() => Deno.open(path, options), (file) => file.close()),
     seek: (file, offsetBytes) => within(() => file.seek(offsetBytes, Deno.SeekMode.Start)),
     size: (file) => within(async () => (await file.stat()).size),

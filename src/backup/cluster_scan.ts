@@ -25,6 +25,7 @@ import {
   skippedRelationFiles,
 } from "../postgres/directory_rules.ts";
 import { Accounts } from "../process/accounts.ts";
+import { directoryNames } from "../process/directory_names.ts";
 import { letGo } from "../process/garbage.ts";
 import type { Log } from "../report/log.ts";
 
@@ -144,7 +145,7 @@ class Scanner {
       this.#log.info(`exclude contents of '${absolute}' from backup using '${contents.text}' exclusion`);
       return;
     }
-    const names = listDirectory(absolute);
+    const names = await listDirectory(absolute);
     if (names === undefined) return;
     const relations = isDatabaseDirectory(name) ? skippedRelationFiles(names) : undefined;
     for (const child of names) {
@@ -347,9 +348,9 @@ function modeOf(info: Deno.FileInfo): number {
 }
 
 /** Names in a directory, sorted; `undefined` when it went away. */
-function listDirectory(absolute: string): string[] | undefined {
+async function listDirectory(absolute: string): Promise<string[] | undefined> {
   try {
-    return Array.from(Deno.readDirSync(absolute), (entry) => entry.name).sort(compareBytes);
+    return (await directoryNames(absolute)).sort(compareBytes);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw new WalferryError("PathOpen", `unable to list path '${absolute}': ${(error as Error).message}`, {

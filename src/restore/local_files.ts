@@ -1,5 +1,6 @@
 /** The few things that restore does with local files and directories, with errors that name the path. */
 import { type ErrorKind, toWalferryError, WalferryError } from "../errors.ts";
+import { directoryNames } from "../process/directory_names.ts";
 
 /** A failure of this host's files, which is the same whatever repository the content comes from. */
 export class LocalFailure extends WalferryError {}
@@ -52,9 +53,9 @@ export function parentOf(path: string): string {
 }
 
 /** Names in a directory. @throws WalferryError `PathOpen` */
-export function namesIn(path: string): string[] {
+export async function namesIn(path: string): Promise<string[]> {
   try {
-    return [...Deno.readDirSync(path)].map(({ name }) => name);
+    return await directoryNames(path);
   } catch (error) {
     throw failed("PathOpen", `unable to list file info for path '${path}'`, error);
   }

@@ -40,7 +40,7 @@ export interface Preparation {
 }
 
 /** @throws WalferryError `PathOpen` (not ours), `PathNotEmpty`, `FileExists`, `PathCreate` (a link that leads nowhere) */
-export function checkTargets({ manifest, layout, options, replace }: Preparation): void {
+export async function checkTargets({ manifest, layout, options, replace }: Preparation): Promise<void> {
   const paths = pathsOf(manifest, layout);
   for (const target of layout.targets) {
     const path = rootOf(target, manifest);
@@ -73,10 +73,10 @@ export function checkTargets({ manifest, layout, options, replace }: Preparation
         },
       );
     }
-    if (!replace) assertEmpty(path, target, options, "try using --delta if this is what you intended.");
-    else if (!isLinkedTo(target, layout) && !holdsNothingBut(paths, path)) {
+    if (!replace) await assertEmpty(path, target, options, "try using --delta if this is what you intended.");
+    else if (!isLinkedTo(target, layout) && !await holdsNothingBut(paths, path)) {
       // That the data directory was a cluster says nothing of a place that it does not use: another cluster may.
-      assertEmpty(
+      await assertEmpty(
         path,
         target,
         options,
@@ -97,11 +97,12 @@ function assertNotDangling(path: string): void {
 }
 
 /** Whether all that is below a directory are some of these directories: what a restore leaves that was cut off before it made its links. */
-function holdsNothingBut(paths: ReadonlyMap<string, ManifestPath>, directory: string): boolean {
-  return namesIn(directory).every((name) => {
+async function holdsNothingBut(paths: ReadonlyMap<string, ManifestPath>, directory: string): Promise<boolean> {
+  for (const name of await namesIn(directory)) {
     const path = `${directory}/${name}`;
-    return paths.has(path) && lstat(path)?.isDirectory === true && holdsNothingBut(paths, path);
-  });
+    if (!paths.has(path) || lstat(path)?.isDirectory !== true || !await holdsNothingBut(paths, path)) return false;
+  }
+  return true;
 }
 
 /** Whether the data directory, as it is, has its link to this place. */
@@ -117,11 +118,16 @@ function isLinkedTo(target: RestoreTarget, layout: Layout): boolean {
   }
 }
 
-function assertEmpty(path: string, target: RestoreTarget, options: RestoreOptions, hint: string): void {
+async function assertEmpty(
+  path: string,
+  target: RestoreTarget,
+  options: RestoreOptions,
+  hint: string,
+): Promise<void> {
   const tolerated = target.kind === "base"
     ? [PROGRESS_FILE, ...(options.type === "preserve" ? PRESERVED_FILES : [])]
     : [];
-  if (namesIn(path).every((name) => tolerated.includes(name))) return;
+  if ((await namesIn(path)).every((name) => tolerated.includes(name))) return;
   throw new WalferryError("PathNotEmpty", `unable to restore to path '${path}' because it contains files`, { hint });
 }
 
@@ -176,7 +182,7 @@ function pathsOf(manifest: Manifest, layout: Layout): Map<string, ManifestPath> 
 }
 
 /** Removes what is not in the backup, in every target, and mends mode and owner of what stays. */
-export function cleanTargets(preparation: Preparation): void {
+export async function cleanTargets(preparation: Preparation): Promise<void> {
   const { layout, manifest, log } = preparation;
   const expected = expectedOf(preparation);
   for (const target of layout.targets) {
@@ -184,7 +190,7 @@ export function cleanTargets(preparation: Preparation): void {
     const root = rootOf(target, manifest);
     if (lstat(root) === undefined) continue;
     log.info(`remove invalid files/links/paths from '${root}'`);
-    cleanDirectory(root, `${target.name}${root.slice(target.path.length)}`, expected, preparation);
+    await cleanDirectory(root, `${target.name}${root.slice(target.path.length)}`, expected, preparation);
   }
 }
 
@@ -192,14 +198,14 @@ export function cleanTargets(preparation: Preparation): void {
 const LOOK_BYTES = 1000;
 
 /** @param manifestName of the directory */
-function cleanDirectory(
+async function cleanDirectory(
   directory: string,
   manifestName: string,
   expected: Expected,
   preparation: Preparation,
-): void {
+): Promise<void> {
   const { log, owners, layout, options } = preparation;
-  const names = namesIn(directory);
+  const names = await namesIn(directory);
   if (names.some(mayBeUnnamable)) {
     for (const name of removeUnnamable(directory)) log.detail(`remove invalid file/link/path '${directory}/${name}'`);
   }
@@ -212,7 +218,7 @@ function cleanDirectory(
     const wantedPath = expected.paths.get(path);
     if (found.isDirectory && wantedPath !== undefined && !expected.links.has(path)) {
       owners.apply(path, wantedPath, wantedPath.mode);
-      cleanDirectory(path, `${manifestName}/${name}`, expected, preparation);
+      await cleanDirectory(path, `${manifestName}/${name}`, expected, preparation);
       continue;
     }
     if (found.isSymlink && expected.links.get(path) === Deno.readLinkSync(path)) continue;

@@ -55,12 +55,12 @@ export async function runRestore(given: RestoreOptions, set: RepositorySet, cont
   const owners = new Owners(base);
   owners.warnAbout([manifest.files, manifest.paths, manifest.links], log);
   const preparation: Preparation = { manifest, layout, options, replace, owners, log };
-  checkTargets(preparation);
+  await checkTargets(preparation);
 
   removeSpool(options);
   // From here on the cluster is not startable until the last step.
   removeControlFile(preparation);
-  if (replace) cleanTargets(preparation);
+  if (replace) await cleanTargets(preparation);
   makePathsAndLinks(preparation);
   writeDurably(`${base}/${PROGRESS_FILE}`, renderManifest({ ...manifest, cipherPass: undefined }), 0o600);
 
