@@ -15,6 +15,7 @@ import type {
   ObjectEntry,
   ObjectUpload,
 } from "../object/driver.ts";
+import { inRange } from "../object/answered_range.ts";
 import { RequestFailure } from "../request_failure.ts";
 import { makeClient } from "./client.ts";
 import { answerOf, azureFailure } from "./errors.ts";
@@ -71,6 +72,7 @@ export class AzureDriver implements ObjectDriver {
     return await this.#send(`unable to get info for '${this.#name(key)}'`, "FileInfo", async () => {
       try {
         const found = await this.#blob(key).getProperties({ abortSignal: signal });
+        if (found.etag === undefined) throw notABlob(`unable to get info for '${this.#name(key)}'`);
         return {
           key,
           sizeBytes: found.contentLength ?? 0,
@@ -85,8 +87,9 @@ export class AzureDriver implements ObjectDriver {
 
   async get(
     key: string,
-    { offsetBytes, lengthBytes, version, signal }: GetRequest,
+    request: GetRequest,
   ): Promise<ObjectContent | undefined> {
+    const { offsetBytes, lengthBytes, version, signal } = request;
     if (lengthBytes === 0) {
       return await this.head(key, signal) === undefined ? undefined : { body: undefined, sizeBytes: 0, version };
     }
@@ -112,11 +115,11 @@ export class AzureDriver implements ObjectDriver {
       if (answer.readableStreamBody === undefined || answer.contentLength === undefined) {
         throw new RequestFailure("Protocol", `${what}: the answer has no content or no length`, { transient: false });
       }
-      return {
+      return inRange(what, request, answer.contentRange, {
         body: answer.readableStreamBody as Readable,
         sizeBytes: answer.contentLength,
         version: answer.etag,
-      };
+      });
     });
   }
 
@@ -259,6 +262,14 @@ interface AzureItem {
 function isMissingBlob(error: unknown): boolean {
   const answer = answerOf(error);
   return answer?.status === 404 && answer.code === "BlobNotFound";
+}
+
+/** A success that Azure does not give. */
+function notABlob(what: string): RequestFailure {
+  return new RequestFailure("Protocol", `${what}: the answer is no blob (it has no ETag)`, {
+    transient: false,
+    hint: "is there a proxy or a log-in page in between? check repo-azure-endpoint.",
+  });
 }
 
 function md5(bytes: Uint8Array): Uint8Array {

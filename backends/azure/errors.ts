@@ -89,6 +89,6 @@ export function azureFailure(what: string, kind: ErrorKind, error: unknown): Wal
 }
 
 function withoutSecrets(text: string): string {
-  return text.replaceAll(/([?&]sig=)[^&\s'"]+/gi, "$1<redacted>").replaceAll(/(Bearer|SharedKey) \S+/g, "$1 <redacted>")
+  return text.replaceAll(/(\bsig=)[^&\s'"]+/gi, "$1<redacted>").replaceAll(/(Bearer|SharedKey) \S+/g, "$1 <redacted>")
     .slice(0, 300);
 }

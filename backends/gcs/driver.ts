@@ -274,7 +274,9 @@ export class GcsDriver implements ObjectDriver {
       { ...request, query: { ifGenerationMatch: generation } },
       (refusal) => isMissingObject(refusal) || (generation !== undefined && refusal.status === 412),
     );
-    if (answer.status < 300) await textOf(what, answer);
+    if (answer.status >= 300) return;
+    await textOf(what, answer);
+    if (answer.status !== 204) throw notUnderstood(what, `the answer is not that of a removal (HTTP ${answer.status})`);
   }
 
   /** Sends a request of the API. An answer that is a refusal is thrown, except where the caller expects it. */

@@ -73,7 +73,9 @@ export class ObjectStorage implements Storage {
     };
     for await (const page of this.#pages(request)) {
       for (const prefix of page.prefixes) {
-        yield { name: prefix.slice(below.length, -1), type: "path", sizeBytes: 0, modifiedTime: 0 };
+        const name = prefix.slice(below.length, -1);
+        // Between two slashes is no name.
+        if (name !== "") yield { name, type: "path", sizeBytes: 0, modifiedTime: 0 };
       }
       for (const { key, sizeBytes, modifiedTime } of page.objects) {
         const name = key.slice(below.length);
@@ -102,6 +104,14 @@ export class ObjectStorage implements Storage {
         throw new WalferryError(
           "Protocol",
           `unable to list '${this.#driver.location}/${request.prefix}': the store repeats a page of the listing`,
+        );
+      }
+      // Removing everything below a path would remove what is elsewhere.
+      const isElsewhere = (key: string) => !key.startsWith(request.prefix);
+      if (page.objects.some(({ key }) => isElsewhere(key)) || page.prefixes.some(isElsewhere)) {
+        throw new WalferryError(
+          "Protocol",
+          `unable to list '${this.#driver.location}/${request.prefix}': the store lists what is elsewhere`,
         );
       }
       lastKey = page.objects.at(-1)?.key ?? lastKey;

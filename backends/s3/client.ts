@@ -8,6 +8,7 @@ import type { S3StorageConfig } from "../config.ts";
 import { WALFERRY_VERSION } from "../../src/version.ts";
 import { connectTarget, makeAgent } from "../http_agents.ts";
 import { inPieces } from "../http_request.ts";
+import { judgeAnswers } from "./answers.ts";
 import type { SigningKeySource } from "./credentials.ts";
 
 /** Makes a client; nothing is sent yet. */
@@ -39,6 +40,7 @@ export function makeClient(config: S3StorageConfig, keys: SigningKeySource): S3C
   if (endpoint.protocol === "https:" && config.tls.verify) leaveContentUnsigned(client);
   if (config.service !== "s3") signFor(client, config.service);
   sendInPieces(client);
+  judgeAnswers(client);
   if (config.connect !== undefined) redirectConnections(client, config, hostName);
   return client;
 }

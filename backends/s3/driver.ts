@@ -33,7 +33,9 @@ import type {
   ObjectEntry,
   ObjectUpload,
 } from "../object/driver.ts";
+import { inRange } from "../object/answered_range.ts";
 import { RequestFailure } from "../request_failure.ts";
+import { NotAnAnswer } from "./answers.ts";
 import { makeClient } from "./client.ts";
 import { crc32Base64, md5Base64 } from "./checksums.ts";
 import { SigningKeySource } from "./credentials.ts";
@@ -93,25 +95,30 @@ export class S3Driver implements ObjectDriver {
       // Keys may hold characters that XML cannot; the client decodes them below.
       EncodingType: "url",
     });
+    const what = `unable to list '${this.location}/${prefix}'`;
     const answer = await this.#send(
-      { what: `unable to list '${this.location}/${prefix}'`, kind: "PathOpen" },
+      { what, kind: "PathOpen" },
       () => this.#client.send(command, { abortSignal: signal }),
     );
-    // Something in between that answers 200 to everything would make all that is stored look absent.
-    if (answer.Name === undefined && answer.KeyCount === undefined && answer.MaxKeys === undefined) {
-      throw new RequestFailure("Protocol", `unable to list '${this.location}/${prefix}': the answer is no listing`, {
+    // A store that knows only the older way to list says so, and what is behind its first page would look absent.
+    if (answer.IsTruncated && !answer.NextContinuationToken) {
+      throw new RequestFailure("Protocol", `${what}: the store says that there is more, and not how to go on`, {
         transient: false,
-        hint: "is there a proxy or a log-in page in between? check repo-s3-endpoint.",
+        hint: "does it know version 2 of ListObjects?",
       });
     }
-    const decoded = (key: string) => answer.EncodingType === "url" ? decodeKey(key) : key;
+    const decoded = (key: string | undefined) => {
+      const plain = key === undefined || answer.EncodingType !== "url" ? key : decodeKey(key);
+      if (plain !== undefined) return plain;
+      throw new RequestFailure("Protocol", `${what}: a key in the listing cannot be read`, { transient: false });
+    };
     return {
       objects: (answer.Contents ?? []).map(({ Key, Size, LastModified }) => ({
-        key: decoded(Key!),
+        key: decoded(Key),
         sizeBytes: Size ?? 0,
         modifiedTime: (LastModified?.getTime() ?? 0) / 1000,
       })),
-      prefixes: (answer.CommonPrefixes ?? []).map(({ Prefix }) => decoded(Prefix!)),
+      prefixes: (answer.CommonPrefixes ?? []).map(({ Prefix }) => decoded(Prefix)),
       next: answer.IsTruncated ? answer.NextContinuationToken : undefined,
     };
   }
@@ -121,6 +128,7 @@ export class S3Driver implements ObjectDriver {
     return await this.#send({ what: `unable to get info for '${this.#name(key)}'`, kind: "FileInfo" }, async () => {
       try {
         const answer = await this.#client.send(command, { abortSignal: signal });
+        if (answer.ETag === undefined) throw new NotAnAnswer("the answer is no object (it has no ETag)");
         return {
           key,
           sizeBytes: answer.ContentLength ?? 0,
@@ -163,7 +171,8 @@ export class S3Driver implements ObjectDriver {
       if (answer.Body === undefined || answer.ContentLength === undefined) {
         throw new RequestFailure("Protocol", `${what}: the answer has no content or no length`, { transient: false });
       }
-      return { body: answer.Body as Readable, sizeBytes: answer.ContentLength, version: answer.ETag };
+      const content = { body: answer.Body as Readable, sizeBytes: answer.ContentLength, version: answer.ETag };
+      return inRange(what, request, answer.ContentRange, content);
     });
   }
 
@@ -377,7 +386,12 @@ export class S3Driver implements ObjectDriver {
   }
 }
 
-/** Keys in listings are encoded as in a query: a plus sign is a space. */
-function decodeKey(encoded: string): string {
-  return decodeURIComponent(encoded.replaceAll("+", " "));
+/** Keys in listings are encoded as in a query: a plus sign is a space. `undefined` for what is not encoded so. */
+function decodeKey(encoded: string): string | undefined {
+  try {
+    return decodeURIComponent(encoded.replaceAll("+", " "));
+  } catch (error) {
+    if (error instanceof URIError) return undefined;
+    throw error;
+  }
 }

@@ -2,6 +2,7 @@
 import { S3ServiceException } from "@aws-sdk/client-s3";
 import type { ErrorKind } from "../../src/errors.ts";
 import { connectionFailure, isTransientStatus, RequestFailure } from "../request_failure.ts";
+import { NotAnAnswer } from "./answers.ts";
 
 /** Codes that pass by themselves although their status does not say so (Amazon S3 API reference, "List of error codes"). */
 const TRANSIENT_CODES: ReadonlySet<string> = new Set([
@@ -62,6 +63,12 @@ export function statusOf(error: unknown): number | undefined {
 export function s3Failure(what: string, kind: ErrorKind, error: unknown): RequestFailure {
   if (error instanceof RequestFailure) return error;
   if (error instanceof S3ServiceException) return answerFailure(what, kind, error);
+  if (error instanceof NotAnAnswer) {
+    return new RequestFailure("Protocol", `${what}: ${error.message}`, {
+      transient: false,
+      hint: "is there a proxy or a log-in page in between? check repo-s3-endpoint.",
+    });
+  }
   const connection = connectionFailure(what, error);
   if (connection !== undefined) return connection;
   const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);

@@ -378,6 +378,90 @@ testWith(RGW_PROGRAMS, "S3 in trouble", async (test) => {
     });
   });
 
+  await step("a success that S3 does not give is none", async ({ open }) => {
+    const error = "<Error><Code>InternalError</Code><Message>try again</Message></Error>";
+    const answers = (answer: (method: string, url: string) => string | undefined, headers = {}) => {
+      proxy.plan = ({ method, url }) => {
+        const body = answer(method, url);
+        return body === undefined ? undefined : { kind: "answer", status: 200, body, headers };
+      };
+    };
+    const storage = open();
+    const names = ["d/a", "d/b"];
+    for (const name of names) await storage.write(name, noise(10));
+    const page = "<html>log in to the hotel's network</html>";
+    answers((method) => method === "PUT" || method === "DELETE" || method === "HEAD" ? page : undefined);
+    await refused("Protocol", ["s3://", "/repo/f'", "has no ETag"], () => storage.write("f", noise(10)));
+    await refused("Protocol", ["/repo/d/a'", "not that of a removal"], () => storage.remove("d/a"));
+    await refused("Protocol", ["/repo/d/a'", "no object"], () => storage.info("d/a"));
+    answers((method) => method === "POST" ? page : undefined);
+    await refused("Protocol", ["no list of removals"], () => storage.removeMany(names));
+    await refused("Protocol", ["no beginning of an upload"], () => storage.write("f", inChunks(noise(12 * MIB))));
+    answers((_method, url) => /[?&]uploadId=/.test(url) && !url.includes("partNumber") ? page : undefined);
+    await refused("Protocol", ["no end of an upload"], () => storage.write("f", inChunks(noise(12 * MIB))));
+
+    // Told behind a 200, with a line feed behind it: each time the next try brings it home.
+    for (const when of [/[?&]uploadId=[^&]+$/, /x-id=PutObject/, /[?&]delete/]) {
+      let left = 1;
+      answers((_method, url) => when.test(url) && left-- > 0 ? `${error}\n` : undefined);
+      if (when.source.includes("uploadId")) await storage.write("f", inChunks(noise(12 * MIB)));
+      else if (when.source.includes("Put")) await storage.write("d/c", noise(10));
+      else await storage.removeMany(names);
+      assertEquals(left < 1, true, `${when.source} was not asked for`);
+    }
+    proxy.plan = () => undefined;
+    const left = [];
+    for await (const { name } of storage.list("", { recurse: true })) left.push(name);
+    assertEquals(left.sort(), ["d/c", "f"]);
+  });
+
+  await step("a listing that does not say how it goes on, or that is of elsewhere, is refused", async ({ open }) => {
+    const storage = open();
+    const listing = (key: string, more: string) => ({
+      kind: "answer" as const,
+      status: 200,
+      headers: { "content-type": "application/xml" },
+      body:
+        `<ListBucketResult><Name>b</Name>${more}<Contents><Key>${key}</Key><Size>1</Size><LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents></ListBucketResult>`,
+    });
+    const names = async () => {
+      for await (const _entry of storage.list("d")) { /* until it is refused */ }
+    };
+    // As stores answer that know only the older way to list.
+    proxy.plan = () => listing("repo/d/a", "<IsTruncated>true</IsTruncated><NextMarker>repo/d/a</NextMarker>");
+    await refused("Protocol", ["/repo/d/'", "not how to go on"], names);
+    proxy.plan = () => listing("other/a", "<IsTruncated>false</IsTruncated>");
+    await refused("Protocol", ["/repo/d/'", "lists what is elsewhere"], names);
+    await refused("Protocol", ["lists what is elsewhere"], () => storage.removeTree("d"));
+    proxy.plan = () => listing("repo/d/100%", "<IsTruncated>false</IsTruncated><EncodingType>url</EncodingType>");
+    await refused("Protocol", ["a key in the listing cannot be read"], names);
+  });
+
+  await step("an answer that is not the range that was asked for is not given out", async ({ open }) => {
+    const storage = open();
+    await storage.write("f", noise(100));
+    proxy.plan = () => ({
+      kind: "answer",
+      status: 200,
+      body: "0123456789",
+      headers: { "etag": '"e"', "content-length": "10" },
+    });
+    for (const offsetBytes of [0, 5]) {
+      await refused(
+        "Protocol",
+        ["/repo/f'", "not the range"],
+        () => storage.read("f", { offsetBytes, lengthBytes: 3 }),
+      );
+    }
+    // Also where the whole was asked for, broke, and what came then begins anew.
+    let asked = 0;
+    proxy.plan = () =>
+      asked++ === 0
+        ? { kind: "cut answer", afterBytes: 50 }
+        : { kind: "answer", status: 200, body: "x".repeat(100), headers: { "etag": '"e"', "content-length": "100" } };
+    await refused("Protocol", ["not the range"], () => contentOf(storage, "f"));
+  });
+
   await step("an empty page that is not the last one is neither a path nor the end of looking", async ({ open }) => {
     const page = (content: string, more: boolean) =>
       `<?xml version="1.0"?><ListBucketResult><Name>b</Name><MaxKeys>1</MaxKeys><IsTruncated>${more}</IsTruncated>` +
