@@ -231,9 +231,12 @@ export class SftpStorage implements Storage {
         }
         if (options.modifiedTime !== undefined) await files.setModifiedTime(session, handle, options.modifiedTime);
         await files.syncHandle(session, handle);
-      } finally {
+      } catch (error) {
         await files.abandonHandle(session, handle);
+        throw error;
       }
+      // Where there is no sync, or the host keeps its files elsewhere (a bucket, NFS), this is where it says that it could not.
+      await files.closeHandle(session, handle);
       // Nobody may wait for this any more, and the name must then stay as it is.
       signal?.throwIfAborted();
       await files.replaceFile(session, temporary, absolute);

@@ -3,7 +3,7 @@ import type { SftpStorageConfig } from "../../backends/config.ts";
 import { SftpStorage } from "../../backends/sftp.ts";
 import type { ErrorKind, WalferryError } from "../../src/errors.ts";
 import { sha1Hex } from "../../src/stream/hash.ts";
-import { collect } from "../../src/stream/sources.ts";
+import { collect, streamOf } from "../../src/stream/sources.ts";
 import { runAs } from "../support/accounts.ts";
 import { assert, assertEquals, assertIncludes, assertThrows } from "../support/assert.ts";
 import { DelayingProxy } from "../support/delaying_proxy.ts";
@@ -204,3 +204,21 @@ for (const transport of ["ssh2", "ssh"] as const) {
     }
   });
 }
+
+testWith([...SSHD_PROGRAMS, "/usr/lib/openssh/sftp-server"], "SFTP: what cannot be closed is not stored", async () => {
+  const spoiling = `${Deno.cwd()}/tests/support/spoiling_sftp.ts`;
+  await using server = await SshServer.start(`${Deno.execPath()} run --quiet --no-check -A ${spoiling}`);
+  for (const transport of ["ssh2", "ssh"] as const) {
+    await using storage = new SftpStorage(server.config(`${server.folder.path}/repo-${transport}`, { transport }));
+    for (const content of [noise(10), noise(3 * MIB)]) {
+      for (const source of [content, streamOf(content)]) {
+        const error = await assertThrows<WalferryError>(() => storage.write("d/f", source));
+        assertEquals(error.kind, "FileWrite", error.text);
+        assertIncludes(error.text, `/repo-${transport}/d/f'`);
+      }
+    }
+    const left = [];
+    for await (const { name } of storage.list("d", { unfinished: true })) left.push(name);
+    assertEquals(left, []);
+  }
+});
