@@ -248,8 +248,10 @@ export class PosixStorage implements Storage {
   async syncPath(path: string): Promise<void> {
     checkPath(path);
     const absolute = this.#absolute(path);
-    if (this.type === "cifs" || (await this.#entryOf(absolute, ""))?.type !== "path") return;
-    await guard("PathSync", `unable to sync path '${absolute}'`, () => this.#syncDirectory(absolute));
+    if (this.type === "cifs") return;
+    await guard("PathSync", `unable to sync path '${absolute}'`, async () => {
+      if (await this.#isDirectory(absolute)) await this.#syncDirectory(absolute);
+    });
   }
 
   async symlink(path: string, destination: string): Promise<void> {
@@ -273,6 +275,16 @@ export class PosixStorage implements Storage {
     const absolute = this.#absolute(path);
     const link = () => this.#calls.link(this.#absolute(existing), absolute);
     await guard("FileWrite", `unable to create link '${absolute}'`, link);
+  }
+
+  /** Also behind a link: an administrator may have moved it to another disk. */
+  async #isDirectory(absolute: string): Promise<boolean> {
+    try {
+      return (await this.#calls.stat(absolute)).isDirectory;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return false;
+      throw error;
+    }
   }
 
   async #syncDirectory(absolute: string): Promise<void> {

@@ -89,6 +89,36 @@ testAsRoot(NEEDS, "a restore onto a full disk fails with the path, and the clust
   assertEquals((await execute(["test", "-e", `${disk.path}/global/pg_control`])).code, 1);
 });
 
+testWith(NEEDS, "names are made durable also where a directory of the repository is a link to elsewhere", async () => {
+  await using place = await scene();
+  const { folder, cluster } = place;
+  const stanza = await TestStanza.make(folder, cluster);
+  await cluster.start();
+  const elsewhere = await folder.directory("elsewhere");
+  const backup = await folder.directory("conf/repo1/backup");
+  await runAs(["ln", "-s", elsewhere, `${backup}/main`]);
+  const result = await execute([
+    "strace",
+    "-f",
+    "-qq",
+    "-o",
+    `${folder.path}/trace`,
+    "-P",
+    elsewhere,
+    "-e",
+    "trace=fsync",
+    "-e",
+    "inject=fsync:error=EIO",
+    walferryPath,
+    `--config=${stanza.config}`,
+    "--stanza=main",
+    "--no-online",
+    "stanza-create",
+  ]);
+  assertEquals(result.code === 0, false, "the directory behind the link was never synced");
+  assertIncludes(result.stdout, `unable to sync path '${backup}/main'`);
+});
+
 /** System calls of a push that can fail or be the last thing before the machine dies. */
 const FAULTS = [
   "fsync:error=EIO:when=1",
