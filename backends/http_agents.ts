@@ -69,8 +69,11 @@ const SYSTEM_AUTHORITIES = [
   "/etc/ssl/cert.pem",
 ];
 
-/** Certificates of the authorities to trust; `undefined` = those that came with the runtime, where the system has none. */
-function readAuthorities({ caFile, caPath }: TlsConfig): string[] | undefined {
+/**
+ * Certificates of the authorities to trust; `undefined` = those that came with the runtime, where the system has none.
+ * @throws WalferryError `FileOpen`, `PathOpen`, `FileInvalid` when they cannot be read
+ */
+export function readAuthorities({ caFile, caPath }: TlsConfig): string[] | undefined {
   if (caFile === undefined && caPath === undefined) {
     const system = SYSTEM_AUTHORITIES.find(isFile);
     return system === undefined ? undefined : certificatesIn(readText(system));

@@ -4,9 +4,10 @@
  */
 import { createSign } from "node:crypto";
 import { type ErrorKind, WalferryError } from "../../src/errors.ts";
-import type { GcsStorageConfig } from "../config.ts";
+import type { GcsStorageConfig, TlsConfig } from "../config.ts";
 import { askMetadata } from "../metadata_request.ts";
 import { type EndingValue, RenewedValue } from "../renewed_value.ts";
+import { askForToken } from "../token_request.ts";
 import { withoutSecrets } from "./errors.ts";
 import { connectionFailure, isTransientStatus, RequestFailure } from "../request_failure.ts";
 
@@ -60,7 +61,7 @@ export class AccessTokenSource {
       case "token":
         return { value: credentials.token, endMs: Infinity };
       case "service":
-        return await ofServiceAccount(credentials.keyFile, signal);
+        return await ofServiceAccount(credentials.keyFile, this.#config.tls, signal);
       case "auto":
         return await ofMachine(credentials.metadataUrl, timeoutMs, signal);
     }
@@ -82,7 +83,7 @@ async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undef
 }
 
 /** RFC 7523: a signed assertion is exchanged for a token. The key file is read anew each time, so that it can be replaced. */
-async function ofServiceAccount(keyFile: string, signal: AbortSignal): Promise<EndingValue<string>> {
+async function ofServiceAccount(keyFile: string, tls: TlsConfig, signal: AbortSignal): Promise<EndingValue<string>> {
   const { client_email: account, private_key: key, private_key_id: keyId, token_uri: tokenUrl } = readKeyFile(keyFile);
   const nowSeconds = Math.floor(Date.now() / 1000);
   const claims = { iss: account, scope: SCOPE, aud: tokenUrl, iat: nowSeconds, exp: nowSeconds + TOKEN_SECONDS };
@@ -99,10 +100,7 @@ async function ofServiceAccount(keyFile: string, signal: AbortSignal): Promise<E
     grant_type: "urn:ietf:params:oauth:grant-type:jwt-bearer",
     assertion: `${content}.${signature}`,
   });
-  return await ask("the token server", async () => {
-    const response = await fetch(tokenUrl, { method: "POST", body, signal, redirect: "manual" });
-    return { status: response.status, text: await response.text() };
-  });
+  return await ask("the token server", () => askForToken(tokenUrl, body, tls, signal));
 }
 
 /** The service account of the machine, from its metadata server. */

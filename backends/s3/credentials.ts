@@ -1,8 +1,9 @@
 /** Where the keys that sign requests come from (`repoN-s3-key-type`), and when they are fetched anew. */
 import type { ErrorKind } from "../../src/errors.ts";
-import type { ContainerCredentials, NetworkLimits, S3Credentials } from "../config.ts";
+import type { ContainerCredentials, NetworkLimits, S3Credentials, TlsConfig } from "../config.ts";
 import { askMetadata, type MetadataRequest } from "../metadata_request.ts";
 import { RenewedValue } from "../renewed_value.ts";
+import { askForToken } from "../token_request.ts";
 import { connectionFailure, isTransientStatus, RequestFailure } from "../request_failure.ts";
 
 export interface SigningKeys {
@@ -21,11 +22,14 @@ const PROCESS_OUTPUT_MAX = 64 * 1024;
 /** Keys for the next request; fetched once and kept until shortly before they end, also when many ask at once. */
 export class SigningKeySource {
   readonly #credentials: S3Credentials;
+  readonly #tls: TlsConfig;
   readonly #limits: NetworkLimits;
   readonly #keys: RenewedValue<SigningKeys>;
 
-  constructor(credentials: S3Credentials, limits: NetworkLimits) {
+  /** @param tls whom to trust who is not on this machine */
+  constructor(credentials: S3Credentials, tls: TlsConfig, limits: NetworkLimits) {
     this.#credentials = credentials;
+    this.#tls = tls;
     this.#limits = limits;
     this.#keys = new RenewedValue(async () => {
       const value = await this.#fetch();
@@ -61,7 +65,7 @@ export class SigningKeySource {
       case "pod-id":
         return ofContainer(credentials.container, ioTimeoutMs);
       case "web-id":
-        return ofWebIdentity(credentials, ioTimeoutMs);
+        return ofWebIdentity(credentials, this.#tls, ioTimeoutMs);
       case "process":
         return ofProcess(credentials.command, ioTimeoutMs);
     }
@@ -94,6 +98,7 @@ async function ofContainer(container: ContainerCredentials, timeoutMs: number): 
 /** AssumeRoleWithWebIdentity of the security token service; its answer is XML. */
 async function ofWebIdentity(
   { stsHost, roleArn, tokenFile }: Extract<S3Credentials, { type: "web-id" }>,
+  tls: TlsConfig,
   timeoutMs: number,
 ): Promise<SigningKeys> {
   const what = "the security token service";
@@ -106,9 +111,7 @@ async function ofWebIdentity(
   });
   const url = /^https?:\/\//.test(stsHost) ? stsHost : `https://${stsHost}`;
   const xml = await answered(what, async () => {
-    const init = { method: "POST", body, redirect: "manual", signal: AbortSignal.timeout(timeoutMs) } as const;
-    const response = await fetch(`${url}/`, init);
-    return { status: response.status, text: await response.text() };
+    return await askForToken(`${url}/`, body, tls, AbortSignal.timeout(timeoutMs));
   });
   const value = (name: string) => new RegExp(`<${name}>([^<]+)</${name}>`).exec(xml)?.[1];
   return checkedKeys(what, {

@@ -75,7 +75,7 @@ export class S3Driver implements ObjectDriver {
     this.#config = config;
     this.location = `s3://${config.bucket}`;
     this.conditionalWrite = config.conditionalWrite;
-    this.#keys = new SigningKeySource(config.credentials, config.network);
+    this.#keys = new SigningKeySource(config.credentials, config.tls, config.network);
     this.#client = makeClient(config, this.#keys);
     this.#isAmazon = new URL(config.endpoint).hostname.endsWith(".amazonaws.com");
     this.#bucket = { Bucket: config.bucket, ...(config.requesterPays ? { RequestPayer: "requester" } : {}) };

@@ -1,9 +1,13 @@
 /** Keys and tokens that come from the machine: scripted servers answer as the providers document it. */
 import { ManagedIdentity } from "../../backends/azure/managed_identity.ts";
-import type { S3Credentials } from "../../backends/config.ts";
+import type { GcsStorageConfig, S3Credentials, TlsConfig } from "../../backends/config.ts";
 import { SigningKeySource } from "../../backends/s3/credentials.ts";
 import type { WalferryError } from "../../src/errors.ts";
+import { generateKeyPairSync } from "node:crypto";
+import { AccessTokenSource } from "../../backends/gcs/access_token.ts";
 import { TestFolder } from "../support/accounts.ts";
+import { makeCertificates } from "../support/certificates.ts";
+import { testWith } from "../support/requirements.ts";
 import { freePorts } from "../support/free_port.ts";
 import { assert, assertEquals, assertIncludes, assertThrows } from "../support/assert.ts";
 
@@ -30,7 +34,8 @@ async function withServer(
 const inAnHour = () => new Date(Date.now() + 3_600_000).toISOString();
 const keysJson = (expiration = inAnHour()) =>
   Response.json({ AccessKeyId: "AKID", SecretAccessKey: SECRET, Token: "token", Expiration: expiration });
-const keysOf = (credentials: S3Credentials) => new SigningKeySource(credentials, LIMITS);
+const keysOf = (credentials: S3Credentials, tls: TlsConfig = { verify: true }) =>
+  new SigningKeySource(credentials, tls, LIMITS);
 
 async function refused(kind: string, part: string, credentials: S3Credentials): Promise<void> {
   const error = await assertThrows<WalferryError>(() => keysOf(credentials).keys());
@@ -112,6 +117,58 @@ Deno.test("web identity: the token is exchanged at the security token service", 
   );
 });
 
+testWith(
+  ["openssl"],
+  "services that give tokens are trusted as the store is: by the authorities that are configured for it",
+  async () => {
+    await using folder = await TestFolder.make();
+    const { caFile, otherCaFile, certFile, keyFile } = await makeCertificates(await folder.directory("tls", 0o755));
+    const tokenFile = await folder.file("jwt", "jwt");
+    const server = Deno.serve(
+      {
+        hostname: "127.0.0.1",
+        port: 0,
+        onListen: () => undefined,
+        cert: await Deno.readTextFile(certFile),
+        key: await Deno.readTextFile(keyFile),
+      },
+      (request) =>
+        new URL(request.url).pathname === "/token"
+          ? Response.json({ access_token: "gcs", expires_in: 3600 })
+          : new Response(`<R><AccessKeyId>WEB</AccessKeyId><SecretAccessKey>${SECRET}</SecretAccessKey></R>`),
+    );
+    try {
+      const address = `https://127.0.0.1:${server.addr.port}`;
+      const webId = { type: "web-id", stsHost: address, roleArn: "arn:x", tokenFile } as const;
+      const { privateKey } = generateKeyPairSync("rsa", {
+        modulusLength: 2048,
+        publicKeyEncoding: { type: "spki", format: "pem" },
+        privateKeyEncoding: { type: "pkcs8", format: "pem" },
+      });
+      const account = { client_email: "a@b", private_key: privateKey, token_uri: `${address}/token` };
+      const gcsKey = await folder.file("key.json", JSON.stringify(account));
+      const gcs = (tls: TlsConfig) =>
+        new AccessTokenSource(
+          { credentials: { type: "service", keyFile: gcsKey }, tls, network: LIMITS } as GcsStorageConfig,
+        );
+      assertEquals((await keysOf(webId, { verify: true, caFile }).keys()).accessKeyId, "WEB");
+      assertEquals(await gcs({ verify: true, caFile }).token(), "gcs");
+      for (
+        const action of [
+          () => keysOf(webId, { verify: true, caFile: otherCaFile }).keys(),
+          () => gcs({ verify: true, caFile: otherCaFile }).token(),
+        ]
+      ) {
+        const error = await assertThrows<WalferryError>(action);
+        assertEquals(error.kind, "Access", error.text);
+        assertIncludes(error.text, "not trusted");
+      }
+    } finally {
+      await server.shutdown();
+    }
+  },
+);
+
 Deno.test("a program's keys, and programs that give none", async () => {
   const json = JSON.stringify({ Version: 1, AccessKeyId: "P", SecretAccessKey: SECRET });
   const keys = await keysOf({ type: "process", command: ["printf", "%s", json] }).keys();
@@ -176,7 +233,7 @@ Deno.test("who the machine is is asked on the machine, not of the proxy that is 
         import { SigningKeySource } from ${address("s3/credentials.ts")};
         const network = { ioTimeoutMs: 5000, retryMs: 0 };
         const url = ${JSON.stringify(metadataUrl)};
-        const s3 = new SigningKeySource({ type: "pod-id", container: { url: url + "/keys" } }, network);
+        const s3 = new SigningKeySource({ type: "pod-id", container: { url: url + "/keys" } }, { verify: true }, network);
         const gcs = new AccessTokenSource({ credentials: { type: "auto", metadataUrl: url }, network });
         const azure = new ManagedIdentity(url, 5000);
         console.log((await s3.keys()).accessKeyId, await gcs.token(), (await azure.getToken()).token);`;
