@@ -8,8 +8,13 @@ import { RequestFailure } from "./request_failure.ts";
 const PAUSE_FIRST = 100;
 const PAUSE_MAX = 10_000;
 
+/** A try that took so much of `ioTimeoutMs` was given up by it, or flowed for as long. */
+const LONG_SHARE = 0.9;
+
 /**
- * Runs an action until it succeeds, fails for good, or `limits.retryMs` have passed since the first try.
+ * Runs an action until it succeeds, fails for good, or `limits.retryMs` have passed since the first try. Where they are no less than one silence
+ * may last, the first try that was as long leaves time for another: one answer that never comes, which stores in a cloud owe now and then, would
+ * otherwise be the end of a backup.
  * @throws what the last try threw; after several tries its message tells how many, for how long, and what the first one said
  */
 export async function retrying<T>(
@@ -19,17 +24,23 @@ export async function retrying<T>(
 ): Promise<T> {
   const startMs = performance.now();
   let first: RequestFailure | undefined;
+  let hadLong = limits.retryMs < limits.ioTimeoutMs;
   for (let attempt = 1;; attempt++) {
     signal?.throwIfAborted();
+    const tryStartMs = performance.now();
     try {
       return await action(attempt);
     } catch (error) {
       signal?.throwIfAborted();
       if (!(error instanceof RequestFailure)) throw error;
       first ??= error;
-      const elapsedMs = performance.now() - startMs;
+      const nowMs = performance.now();
+      const elapsedMs = nowMs - startMs;
       const pauseMs = pauseBefore(attempt, error.retryAfterMs);
-      if (!error.transient || elapsedMs + pauseMs > limits.retryMs) throw summary(error, first, attempt, elapsedMs);
+      const isFirstLong = !hadLong && nowMs - tryStartMs >= limits.ioTimeoutMs * LONG_SHARE;
+      hadLong ||= isFirstLong;
+      const isOver = elapsedMs + pauseMs > limits.retryMs && !isFirstLong;
+      if (!error.transient || isOver) throw summary(error, first, attempt, elapsedMs);
       await systemClock.sleep(pauseMs, signal);
     }
   }

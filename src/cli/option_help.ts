@@ -114,7 +114,7 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "hook-timeout": "longest time of a hook.",
   "html": "report: file to write the page to; - = standard output.",
   "io-timeout":
-    "longest silence of a store or socket, and for commands other than the archive's the time that a failing request is tried again.",
+    "longest silence of a store or socket, and for commands other than the archive's the time that a failing request is tried again (once more in any case behind a first such silence).",
   "job-retry": "retries of a failed job.",
   "job-retry-interval": "wait between retries of a job.",
   "keep": "demo, drill: leave the directory behind.",
