@@ -78,11 +78,10 @@ export function readAuthorities({ caFile, caPath }: TlsConfig): string[] | undef
     const system = SYSTEM_AUTHORITIES.find(isFile);
     return system === undefined ? undefined : certificatesIn(readText(system));
   }
-  const files = caFile === undefined ? [] : [caFile];
+  const found = caFile === undefined ? [] : certificatesIn(readText(caFile));
   if (caPath !== undefined) {
-    for (const { name, isDirectory } of readDirectory(caPath)) if (!isDirectory) files.push(`${caPath}/${name}`);
+    for (const { name } of readDirectory(caPath)) found.push(...certificatesIn(textIfReadable(`${caPath}/${name}`)));
   }
-  const found = files.flatMap((file) => certificatesIn(readText(file)));
   if (found.length === 0) {
     throw new WalferryError("FileInvalid", `no certificate in ${caFile ?? caPath}`, {
       hint: "repo-storage-ca-file names a PEM file of authorities, repo-storage-ca-path a directory of such files.",
@@ -109,6 +108,18 @@ function readDirectory(path: string): Deno.DirEntry[] {
     return [...Deno.readDirSync(path)];
   } catch (error) {
     throw new WalferryError("PathOpen", `unable to list path '${path}': ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** Among the authorities of a system are links that lead nowhere, directories, and what only others may read: none of ours. */
+function textIfReadable(path: string): string {
+  try {
+    return Deno.statSync(path).isFile ? Deno.readTextFileSync(path) : "";
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied) return "";
+    throw new WalferryError("FileOpen", `unable to open file '${path}' for read: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
 }
 

@@ -19,6 +19,9 @@ const HINTS: Readonly<Record<string, string>> = {
   InsufficientAccountPermissions: "the account may not do this.",
   InvalidAuthenticationInfo: "check repo-azure-key and its type.",
   ResourceNotFound: "check repo-azure-account, repo-azure-container and repo-azure-uri-style.",
+  BlobArchived:
+    "the blob is in the archive tier (a lifecycle rule of the account?): rehydrate it first, then run this again.",
+  BlobBeingRehydrated: "the blob is on its way back from the archive tier: wait for that, then run this again.",
   BlobImmutableDueToPolicy: "an immutability policy keeps it.",
   InvalidBlobOrBlock:
     "an unfinished upload of another program stands in the way: it vanishes after a week, or when something small is written under this name.",

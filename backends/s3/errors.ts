@@ -33,6 +33,8 @@ const HINTS: Readonly<Record<string, string>> = {
   IllegalLocationConstraintException: "the bucket is in another region: check repo-s3-region and repo-s3-endpoint.",
   InvalidAccessKeyId: "the store does not know this key: check repo-s3-key.",
   InvalidBucketName: "check repo-s3-bucket.",
+  InvalidObjectState:
+    "the object is in an archive class (a lifecycle rule of the bucket?): bring it back there first, then run this again.",
   InvalidRegion: "check repo-s3-region.",
   InvalidToken: "check repo-s3-token.",
   NoSuchBucket:
@@ -87,7 +89,8 @@ function answerFailure(what: string, kind: ErrorKind, error: S3ServiceException)
     error.message === code || error.message === "UnknownError" ? "" : `: ${firstLine(error.message)}`,
     id === undefined ? "" : ` [request ${id}]`,
   ].join("");
-  return new RequestFailure(transient ? "Service" : ACCESS_STATUS.has(status) ? "Access" : kind, text, {
+  const isAccess = ACCESS_STATUS.has(status) && code !== "InvalidObjectState";
+  return new RequestFailure(transient ? "Service" : isAccess ? "Access" : kind, text, {
     transient,
     retryAfterMs: retryAfter(error),
     hint: region === undefined

@@ -355,6 +355,27 @@ testWith(RGW_PROGRAMS, "S3 in trouble", async (test) => {
     },
   );
 
+  await step("what a lifecycle rule moved into an archive class is told as such", async ({ open }) => {
+    const storage = open();
+    const body = "<Error><Code>InvalidObjectState</Code><Message>not valid for its storage class</Message></Error>";
+    proxy.plan = () => ({ kind: "answer", status: 403, body });
+    await refused("FileRead", ["InvalidObjectState", "archive class"], () => storage.read("f"));
+  });
+
+  await step("TLS: a directory of authorities, as systems have it: with links that lead nowhere", async (place) => {
+    const path = await folder.directory("authorities", 0o755);
+    await Deno.copyFile(certificates.caFile, `${path}/ca.pem`);
+    await Deno.mkdir(`${path}/more`);
+    for (const [name, destination] of [["gone.0", "none"], ["linked", "more"]] as const) {
+      await Deno.symlink(destination, `${path}/${name}`);
+    }
+    const storage = place.open({
+      endpoint: `https://127.0.0.1:${server.tlsPort}`,
+      tls: { verify: true, caPath: path },
+    });
+    await storage.write("f", noise(10));
+  });
+
   await step("keys that ended: told when they are for ever, fetched anew when they are not", async ({ open }) => {
     const expired: Fault = {
       kind: "answer",
