@@ -2,6 +2,7 @@
 import type { ErrorKind } from "../../src/errors.ts";
 import type { ContainerCredentials, NetworkLimits, S3Credentials, TlsConfig } from "../config.ts";
 import { askMetadata, type MetadataRequest } from "../metadata_request.ts";
+import { answerOfProgram, type ProgramAnswer } from "./credential_program.ts";
 import { RenewedValue } from "../renewed_value.ts";
 import { askForToken } from "../token_request.ts";
 import { connectionFailure, isTransientStatus, RequestFailure } from "../request_failure.ts";
@@ -16,8 +17,6 @@ export interface SigningKeys {
 
 /** How long the token that the instance's metadata server gives is asked to be good for, in seconds. */
 const IMDS_TOKEN_SECONDS = 300;
-/** Of a program that prints credentials, in bytes: more is not JSON credentials. */
-const PROCESS_OUTPUT_MAX = 64 * 1024;
 
 /** Keys for the next request; fetched once and kept until shortly before they end, also when many ask at once. */
 export class SigningKeySource {
@@ -125,21 +124,17 @@ async function ofWebIdentity(
 /** A program that prints credentials as AWS `credential_process` defines them. */
 async function ofProcess(command: readonly string[], timeoutMs: number): Promise<SigningKeys> {
   const what = `credential program '${command[0]}'`;
-  let output: Deno.CommandOutput;
+  let answer: ProgramAnswer | undefined;
   try {
-    output = await new Deno.Command(command[0]!, {
-      args: command.slice(1),
-      stdin: "null",
-      stdout: "piped",
-      stderr: "null",
-      signal: AbortSignal.timeout(timeoutMs),
-    }).output();
+    answer = await answerOfProgram(command, timeoutMs);
   } catch (error) {
     throw refused(what, (error as Error).message, "check repo-s3-process-cmd.", "Execute", error);
   }
+  const hint = "run it by hand to see why.";
+  if (answer === undefined) throw refused(what, `it did not end within ${timeoutMs / 1000} s`, hint, "Execute");
   // Its words are not repeated: they may hold what it was asked for.
-  if (!output.success) throw refused(what, `it ended with ${output.code}`, "run it by hand to see why.", "Execute");
-  return fromJson(what, new TextDecoder().decode(output.stdout.subarray(0, PROCESS_OUTPUT_MAX)));
+  if (answer.code !== 0) throw refused(what, `it ended with ${answer.code}`, hint, "Execute");
+  return fromJson(what, answer.text);
 }
 
 function askMachine(what: string, url: string, request: MetadataRequest): Promise<string> {

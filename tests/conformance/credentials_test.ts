@@ -182,6 +182,16 @@ Deno.test("a program's keys, and programs that give none", async () => {
   });
 });
 
+Deno.test("a program that hangs, prints without end or leaves somebody behind with its output holds nobody up", async () => {
+  const startMs = performance.now();
+  const sh = (script: string) => ({ type: "process" as const, command: ["sh", "-c", script] });
+  const json = `printf %s '${JSON.stringify({ AccessKeyId: "P", SecretAccessKey: SECRET })}'`;
+  assertEquals((await keysOf(sh(`sleep 20 & ${json}`)).keys()).accessKeyId, "P");
+  await refused("Execute", "did not end within 2 s", sh("trap '' TERM; sleep 20; sleep 20"));
+  await refused("Execute", "ended with 137", sh("yes"));
+  assert(performance.now() - startMs < 8000, "somebody was waited for");
+});
+
 Deno.test("servers that refuse, answer nonsense, or are not there", async () => {
   await withServer(
     () => new Response("no", { status: 404 }),
