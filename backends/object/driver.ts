@@ -25,6 +25,18 @@ export interface ListPage {
   readonly next?: string;
 }
 
+/** What asks for the next page of uploads: the last key and upload of the one before. */
+export interface UploadToken {
+  readonly key: string;
+  readonly id?: string;
+}
+
+export interface UploadPage {
+  readonly uploads: readonly { readonly key: string; readonly id: string; readonly startTime?: number }[];
+  /** Absent on the last page. */
+  readonly next?: UploadToken;
+}
+
 export interface ListRequest {
   readonly prefix: string;
   readonly delimiter?: "/";
@@ -99,10 +111,7 @@ export interface ObjectDriver {
   /** Removes up to `removeBatch` objects; absent ones are no error. */
   remove(keys: readonly string[], signal?: AbortSignal): Promise<void>;
   /** Uploads below a prefix that were begun and never ended; `undefined` where the store forgets them by itself. */
-  unfinishedUploads?(
-    prefix: string,
-    signal?: AbortSignal,
-  ): AsyncIterable<{ readonly key: string; readonly id: string; readonly startTime?: number }>;
+  unfinishedUploads?(prefix: string, token?: UploadToken, signal?: AbortSignal): Promise<UploadPage>;
   /** Aborts one of them; gone already is no error. */
   abortUpload?(key: string, id: string, signal?: AbortSignal): Promise<void>;
   /** Closes connections. */

@@ -16,7 +16,7 @@ import type {
 } from "../contract.ts";
 import { baseName, checkFilePath, checkPath, TEMP_SUFFIX } from "../path_rules.ts";
 import { retrying } from "../retry.ts";
-import type { ListPage, ListRequest, ObjectDriver } from "./driver.ts";
+import type { ListPage, ListRequest, ObjectDriver, UploadToken } from "./driver.ts";
 import { openObject } from "./resumed_read.ts";
 import { uploadBytes, type UploadRequest, uploadStream } from "./upload.ts";
 
@@ -58,9 +58,26 @@ export class ObjectStorage implements Storage {
   }
 
   async *#listUploads(signal?: AbortSignal): AsyncGenerator<UnfinishedUpload> {
-    for await (const { key, id, startTime } of this.#driver.unfinishedUploads!(this.#root, signal)) {
-      yield { path: key.slice(this.#root.length), id, startTime };
-    }
+    let token: UploadToken | undefined;
+    do {
+      const asked = token;
+      const page = await retrying(
+        this.#config.network,
+        signal,
+        () => this.#driver.unfinishedUploads!(this.#root, asked, signal),
+      );
+      for (const { key, id, startTime } of page.uploads) {
+        // Some stores do not look at the prefix: what is elsewhere belongs to others.
+        if (key.startsWith(this.#root)) yield { path: key.slice(this.#root.length), id, startTime };
+      }
+      token = page.next;
+      if (token !== undefined && token.key === asked?.key && token.id === asked.id) {
+        throw new WalferryError(
+          "Protocol",
+          `unable to list unfinished uploads of '${this.location}': the store repeats a page of the listing`,
+        );
+      }
+    } while (token !== undefined);
   }
 
   async *list(path: string, options: ListOptions = {}): AsyncGenerator<StorageEntry> {

@@ -32,6 +32,8 @@ import type {
   ObjectDriver,
   ObjectEntry,
   ObjectUpload,
+  UploadPage,
+  UploadToken,
 } from "../object/driver.ts";
 import { inRange } from "../object/answered_range.ts";
 import { RequestFailure } from "../request_failure.ts";
@@ -295,25 +297,26 @@ export class S3Driver implements ObjectDriver {
     return answer.Errors === undefined || answer.Errors.length === 0 ? undefined : answer.Errors.map(({ Key }) => Key!);
   }
 
-  async *unfinishedUploads(
-    prefix: string,
-    signal?: AbortSignal,
-  ): AsyncGenerator<{ key: string; id: string; startTime?: number }> {
-    let KeyMarker: string | undefined;
-    let UploadIdMarker: string | undefined;
-    do {
-      const command = new ListMultipartUploadsCommand({ ...this.#bucket, Prefix: prefix, KeyMarker, UploadIdMarker });
-      const answer = await this.#send(
-        { what: `unable to list unfinished uploads of '${this.location}/${prefix}'`, kind: "PathOpen" },
-        () => this.#client.send(command, { abortSignal: signal }),
-      );
-      for (const { Key, UploadId, Initiated } of answer.Uploads ?? []) {
-        const startTime = Initiated === undefined ? undefined : Initiated.getTime() / 1000;
-        yield { key: Key!, id: UploadId!, startTime };
-      }
-      KeyMarker = answer.IsTruncated ? answer.NextKeyMarker : undefined;
-      UploadIdMarker = answer.NextUploadIdMarker;
-    } while (KeyMarker !== undefined);
+  async unfinishedUploads(prefix: string, token?: UploadToken, signal?: AbortSignal): Promise<UploadPage> {
+    const command = new ListMultipartUploadsCommand({
+      ...this.#bucket,
+      Prefix: prefix,
+      KeyMarker: token?.key,
+      UploadIdMarker: token?.id,
+    });
+    const answer = await this.#send(
+      { what: `unable to list unfinished uploads of '${this.location}/${prefix}'`, kind: "PathOpen" },
+      () => this.#client.send(command, { abortSignal: signal }),
+    );
+    const { NextKeyMarker: key, NextUploadIdMarker: id } = answer;
+    return {
+      uploads: (answer.Uploads ?? []).map(({ Key, UploadId, Initiated }) => ({
+        key: Key!,
+        id: UploadId!,
+        startTime: Initiated === undefined ? undefined : Initiated.getTime() / 1000,
+      })),
+      next: answer.IsTruncated && key !== undefined ? { key, id } : undefined,
+    };
   }
 
   async abortUpload(key: string, id: string, signal?: AbortSignal): Promise<void> {

@@ -259,6 +259,30 @@ testWith(RGW_PROGRAMS, "S3 in trouble", async (test) => {
     },
   );
 
+  await step(
+    "a list of uploads: asked for again in trouble, of this repository only, and not for ever",
+    async ({ open }) => {
+      const page = (key: string, next: string) => ({
+        kind: "answer" as const,
+        status: 200,
+        body: `<ListMultipartUploadsResult><Upload><Key>${key}</Key><UploadId>1</UploadId></Upload>${
+          next === "" ? "" : `<IsTruncated>true</IsTruncated><NextKeyMarker>${next}</NextKeyMarker>`
+        }</ListMultipartUploadsResult>`,
+      });
+      const list = async () => {
+        const found = [];
+        for await (const { path } of open().unfinishedUploads!.list()) found.push(path);
+        return found;
+      };
+      const answers = [page("repo/a", "repo/a"), { kind: "answer" as const, status: 503 }, page("other/b", "")];
+      proxy.plan = () => answers.shift();
+      assertEquals(await list(), ["a"]);
+      assertEquals(answers, []);
+      proxy.plan = () => page("repo/a", "repo/a");
+      await refused("Protocol", ["repeats a page"], list);
+    },
+  );
+
   await step("wrong bucket, key, secret, token and place: one line each, at once", async ({ open }) => {
     const keys = (key: string, keySecret: string, token?: string) => ({
       credentials: { type: "shared" as const, key, keySecret, token },
