@@ -144,7 +144,7 @@ export class PacketReader {
 
   attributes(): FileAttributes {
     const flags = this.u32();
-    const sizeBytes = flags & ATTR.size ? this.u64() : 0;
+    const saidBytes = flags & ATTR.size ? this.u64() : undefined;
     if (flags & ATTR.owner) this.#advance(8);
     const mode = flags & ATTR.permissions ? this.u32() : 0;
     let modifiedTime = 0;
@@ -153,7 +153,12 @@ export class PacketReader {
       modifiedTime = this.u32();
     }
     if (flags & ATTR.extended) { for (let left = this.u32(); left > 0; left--) [this.bytes(), this.bytes()]; }
-    return { sizeBytes, mode, modifiedTime };
+    const mayBeFile = mode === 0 || (mode & 0o170000) === 0o100000;
+    // Taken for none, all that is in it would be missing in silence.
+    if (saidBytes === undefined && mayBeFile) {
+      throw new WalferryError("Protocol", "the SFTP server does not say how long a file is");
+    }
+    return { sizeBytes: saidBytes ?? 0, mode, modifiedTime };
   }
 
   #advance(bytes: number): number {

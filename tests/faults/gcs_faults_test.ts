@@ -186,6 +186,14 @@ Deno.test("GCS in trouble", async (test) => {
   });
 
   await step("answers of something in between are not believed", async (open) => {
+    for (const items of ['[{"size":"1"}]', '{"name":"x"}', "[null]"]) {
+      proxy.plan = () => ({ kind: "answer", status: 200, body: `{"kind":"storage#objects","items":${items}}` });
+      await refused("Protocol", ["no listing"], async () => {
+        for await (const _entry of open().list("d")) { /* nothing is there to be seen */ }
+      });
+    }
+    proxy.plan = () => ({ kind: "answer", status: 200, body: "<html>log in to the hotel's network</html>" });
+    await refused("Protocol", ["not that of a removal"], () => open().remove("f"));
     proxy.plan = () => ({ kind: "answer", status: 404, body: "<html>no such page</html>" });
     await assertThrows(() => open().read("f") as Promise<unknown>);
     await assertThrows(() => open().info("f"));
