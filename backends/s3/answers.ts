@@ -20,7 +20,7 @@ const ROOTS: Readonly<Record<string, { readonly name: string; readonly what: str
 /** Commands whose success names what was stored. */
 const TAGGED: ReadonlySet<string> = new Set(["PutObjectCommand", "UploadPartCommand"]);
 
-/** Commands whose success has no content. */
+/** Commands whose success has no content, or none that is looked at: a page is not theirs. */
 const SILENT: ReadonlySet<string> = new Set(["DeleteObjectCommand"]);
 
 /** What is used of an answer as it came. */
@@ -62,7 +62,9 @@ async function judge(name: string, response: HeardResponse): Promise<void> {
   if (text !== "" && root !== undefined && !new RegExp(`<(?:\\w+:)?${root.name}[\\s/>]`).test(text)) {
     throw new NotAnAnswer(`the answer is no ${root.what}`);
   }
-  if (text !== "" && SILENT.has(name)) throw new NotAnAnswer("the answer is not that of a removal");
+  if (SILENT.has(name) && /<(?:!doctype\s+)?html/i.test(text)) {
+    throw new NotAnAnswer("the answer is not that of a removal");
+  }
 }
 
 async function contentOf(body: unknown): Promise<string> {
