@@ -277,11 +277,7 @@ function parseFile(line: InfoLine): UnownedFile {
   const values = InfoValues.ofLine(line);
   const sizeBytes = values.optionalInteger("size");
   if (sizeBytes === undefined) throw new WalferryError("Format", `missing size for file '${name}'`);
-  const timestamp = values.raw("timestamp");
-  if (timestamp === undefined) throw new WalferryError("Format", `missing timestamp for file '${name}'`);
-  if (typeof timestamp !== "number") {
-    throw new WalferryError("Format", `timestamp of file '${name}' must be a whole number`);
-  }
+  const timestamp = parseTimestamp(values.raw("timestamp"), name);
   const mode = values.optionalString("mode");
   const reference = values.optionalString("reference");
   if (reference !== undefined && !isBackupLabel(reference)) {
@@ -309,6 +305,14 @@ function parseFile(line: InfoLine): UnownedFile {
     user: parseOwner(values.raw("user")),
     group: parseOwner(values.raw("group")),
   };
+}
+
+/** The original writes a time before 1970 as an unsigned number: 2^64 more than it is. */
+function parseTimestamp(value: JsonValue | undefined, name: string): number {
+  if (value === undefined) throw new WalferryError("Format", `missing timestamp for file '${name}'`);
+  const seconds = typeof value === "bigint" ? Number(BigInt.asIntN(64, value)) : value;
+  if (Number.isSafeInteger(seconds)) return seconds as number;
+  throw new WalferryError("Format", `timestamp of file '${name}' must be a whole number`);
 }
 
 /** A line as both programs write nearly all of them: members in the format's order, nothing to unescape, no bad pages. */

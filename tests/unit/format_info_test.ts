@@ -147,6 +147,16 @@ Deno.test("a manifest entry without size or timestamp, with a bad reference or t
   assertIncludes(await messageOf("pg_data/base={}", "pg_data/base={}\npg_data/base={}"), "stands twice");
 });
 
+Deno.test("a file from before 1970 has its time, in the form of the original too", () => {
+  const [entry] = [
+    ...parseManifest(withChecksum(MANIFEST.replace(
+      /("rck":"b8b3[^}]*,"timestamp":)\d+/,
+      (_, before) => `${before}18446744073551785216`,
+    ))).files,
+  ].filter(({ name }) => name === "pg_data/PG_VERSION");
+  assertEquals(entry?.timestamp, -157766400);
+});
+
 Deno.test("lines of files are read the same whether they are of the usual form or not", async () => {
   const next = random(11);
   const pick = <T>(...choices: readonly T[]): T => choices[next(choices.length)]!;
