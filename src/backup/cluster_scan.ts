@@ -57,6 +57,8 @@ export interface ClusterScan {
 
 /** Written once when a cluster is made. */
 const VERSION_FILE = "pg_data/PG_VERSION";
+/** Names that a tablespace's link can have: readers of a manifest take no other for an oid. */
+const OID = /^\d{1,10}$/;
 /** Names in a data directory that begin so many levels deep are a loop that the file system made. */
 const DEPTH_MAX = 64;
 const PERMISSION_BITS = 0o7777;
@@ -72,7 +74,7 @@ const ENTRY_BYTES = 1000;
  *
  * @throws WalferryError `PathMissing`, `PathOpen`, `FileInfo`; `LinkExpected` (something in `pg_tblspc` that is no link), `LinkDestination`
  * (a link to a link, into the data directory or into another link's directory), `FileMissing` (a link to nothing), `Assert` (a tablespace that
- * the server does not know), `FileInvalid` (a name that a manifest cannot hold)
+ * the server does not know), `FileInvalid` (a name that a manifest cannot hold, or that is no oid in `pg_tblspc`)
  */
 export async function scanCluster(request: ScanRequest, log: Log, signal: AbortSignal): Promise<ClusterScan> {
   return await new Scanner(request, log, signal).run();
@@ -216,6 +218,11 @@ class Scanner {
   /** A tablespace: listed under `pg_tblspc/<oid>`, and of it only what belongs to this release. */
   async #takeTablespace({ name, absolute, info }: FoundEntry, depth: number): Promise<void> {
     const oid = name.slice(name.lastIndexOf("/") + 1);
+    if (!OID.test(oid)) {
+      throw new WalferryError("FileInvalid", `'${absolute}' is not a tablespace: its name is no oid`, {
+        hint: "remove what is not PostgreSQL's from pg_tblspc, or leave it out with exclude",
+      });
+    }
     const destination = readLink(absolute);
     if (destination === undefined) return;
     const target = this.#follow(name, absolute, destination);

@@ -194,6 +194,10 @@ const REFUSED: readonly [what: string, prepare: (base: string, pgPath: string) =
     Deno.mkdirSync(`${base}/ts`);
     Deno.symlinkSync(`${base}/ts`, `${pgPath}/pg_tblspc/999`);
   }, 25],
+  ["a link in pg_tblspc that no tablespace has", (base, pgPath) => {
+    Deno.mkdirSync(`${base}/ts`);
+    Deno.symlinkSync(`${base}/ts`, `${pgPath}/pg_tblspc/16384.old`);
+  }, 28],
   ["a name with a line feed", (_base, pgPath) => writeFile(`${pgPath}/a\nb`, "x"), 28],
 ];
 
@@ -207,6 +211,19 @@ for (const [what, prepare, code] of REFUSED) {
     assertEquals(error.code, code, error.message);
   });
 }
+
+Deno.test("an offline backup asks nobody for tablespaces, and takes no other name for an oid either", async () => {
+  using directory = temporaryDirectory();
+  const pgPath = `${directory.path}/pg`;
+  makeClusterFiles(pgPath);
+  Deno.mkdirSync(`${directory.path}/ts`);
+  Deno.symlinkSync(`${directory.path}/ts`, `${pgPath}/pg_tblspc/16384.old`);
+  const offline = { online: false, tablespaces: undefined };
+  const error = await assertThrows<WalferryError>(() => scan(pgPath, offline));
+  assertIncludes(error.message, `'${pgPath}/pg_tblspc/16384.old' is not a tablespace: its name is no oid`);
+  const found = await scan(pgPath, { ...offline, exclude: ["pg_tblspc/16384.old"] });
+  assertEquals(found.targets.map(({ name }) => name), ["pg_data"]);
+});
 
 Deno.test("a name that is not UTF-8 is refused, never left out in silence", async () => {
   using directory = temporaryDirectory();
