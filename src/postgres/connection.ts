@@ -169,8 +169,7 @@ export async function connectCluster(config: ClusterConfig, options: ConnectOpti
   }
   try {
     const settings = await readSettings(client, config);
-    // A backup's session is silent for as long as the copy takes; the setting came with release 14.
-    if (Number(settings.pgVersion) >= 14) await client.query("set idle_session_timeout = 0");
+    for (const setting of limitsOf(Number(settings.pgVersion))) await client.query(`set ${setting} = 0`);
     return new ClusterConnection(config, settings, client, options, loss);
   } catch (error) {
     destroySocket(client);
@@ -234,6 +233,16 @@ async function readSettings(client: Client, config: ClusterConfig): Promise<Serv
     archiveCommand: value("archive_command") || undefined,
     checkpointTimeoutMs: Number(value("checkpoint_timeout")) * 1000,
   };
+}
+
+/** Limits that the server's or a role's settings may put on sessions, and that a backup must not end by. */
+function limitsOf(pgVersion: number): string[] {
+  return [
+    // The session is silent for as long as the copy takes.
+    ...(pgVersion >= 14 ? ["idle_session_timeout"] : []),
+    // Beginning a backup takes as long as a checkpoint does: db-timeout limits it.
+    ...(pgVersion >= 17 ? ["transaction_timeout"] : []),
+  ];
 }
 
 function dbError(kind: ErrorKind, what: string, cause: unknown): WalferryError {
