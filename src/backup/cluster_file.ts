@@ -1,6 +1,7 @@
 /**
- * A file of the cluster as a backup reads it: no further than it was listed, since what it grew by later is WAL's to replay, and the control
- * file with care, since its reads can be torn.
+ * A file of the cluster as a backup reads it. What WAL brings up to date is read no further than it was listed, since what it grew by later is
+ * in the WAL. Other files (settings, state that is written anew under the same name) are read to the end that they have now: a part of them is
+ * of no use. The control file is read with care, since its reads can be torn.
  */
 import { isWalferryError, WalferryError } from "../errors.ts";
 import { readControlBytes } from "../postgres/control_file.ts";
@@ -16,8 +17,10 @@ export interface ClusterFileRequest {
   /** Absolute path in the cluster. */
   readonly path: string;
   readonly source: ClusterFileKind;
-  /** Bytes to read at most. */
+  /** Bytes that it had when it was listed. */
   readonly sizeBytes: number;
+  /** It is read to its end; absent = to the size that was listed at most. */
+  readonly toEnd?: boolean;
 }
 
 /** What reading depends on besides the file. */
@@ -31,6 +34,8 @@ export interface ClusterFileSettings {
 
 /** An opened file of the cluster. */
 export interface ClusterFile extends Disposable {
+  /** Bytes that are read at most. */
+  readonly sizeBytes: number;
   /**
    * Its content from the start; each call reads anew, and only one reading goes on at a time.
    * @param chunksPass the reader is done with each chunk before it asks for the next, which is in the same memory
@@ -47,10 +52,16 @@ export interface ClusterFile extends Disposable {
 export function openClusterFile(settings: ClusterFileSettings, request: ClusterFileRequest): ClusterFile | undefined {
   if (request.source === "control") {
     const bytes = readControlBytes(settings.pgPath, settings.pgVersionForce);
-    return { content: () => streamOf(bytes), whole: () => bytes, reread: () => undefined, [Symbol.dispose]() {} };
+    return {
+      sizeBytes: bytes.length,
+      content: () => streamOf(bytes),
+      whole: () => bytes,
+      reread: () => undefined,
+      [Symbol.dispose]() {},
+    };
   }
   try {
-    return new OrdinaryFile(request.path, request.sizeBytes, settings.bufferBytes);
+    return new OrdinaryFile(request, settings.bufferBytes);
   } catch (error) {
     if (isWalferryError(error, "FileMissing")) return undefined;
     throw error;
@@ -58,23 +69,35 @@ export function openClusterFile(settings: ClusterFileSettings, request: ClusterF
 }
 
 class OrdinaryFile implements ClusterFile {
+  readonly sizeBytes: number;
   readonly #path: string;
-  readonly #sizeBytes: number;
   readonly #bufferBytes: number;
   readonly #file: Deno.FsFile;
   #second: Deno.FsFile | undefined;
 
-  constructor(path: string, sizeBytes: number, bufferBytes: number) {
+  constructor({ path, sizeBytes, toEnd }: ClusterFileRequest, bufferBytes: number) {
     this.#path = path;
-    this.#sizeBytes = sizeBytes;
     this.#bufferBytes = bufferBytes;
     this.#file = openForRead(path);
+    // The end is that of now, so that a file that is written without a pause has one.
+    this.sizeBytes = toEnd ? this.#sizeNow() : sizeBytes;
+  }
+
+  #sizeNow(): number {
+    try {
+      return this.#file.statSync().size;
+    } catch (error) {
+      this.#file.close();
+      throw new WalferryError("FileRead", `unable to read '${this.#path}': ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
   }
 
   async *content(chunksPass: boolean): AsyncGenerator<Uint8Array> {
     this.#seek(this.#file, 0);
-    const shared = chunksPass ? memoryForReading(Math.min(this.#bufferBytes, this.#sizeBytes)) : undefined;
-    for (let left = this.#sizeBytes; left > 0;) {
+    const shared = chunksPass ? memoryForReading(Math.min(this.#bufferBytes, this.sizeBytes)) : undefined;
+    for (let left = this.sizeBytes; left > 0;) {
       const wantedBytes = Math.min(this.#bufferBytes, left);
       const buffer = shared?.subarray(0, wantedBytes) ?? memoryForReading(wantedBytes);
       const count = readFully(this.#file, buffer, this.#path);
@@ -86,7 +109,7 @@ class OrdinaryFile implements ClusterFile {
 
   whole(): Uint8Array {
     this.#seek(this.#file, 0);
-    const bytes = memoryForReading(this.#sizeBytes);
+    const bytes = memoryForReading(this.sizeBytes);
     return bytes.subarray(0, readFully(this.#file, bytes, this.#path));
   }
 

@@ -26,7 +26,7 @@ import type {
 } from "./copy_request.ts";
 import { type CopyJob, type CopyJobs } from "./copy_jobs.ts";
 import { storedPath } from "./file_store.ts";
-import { CONTROL_NAME, type CopyDecision } from "./planner.ts";
+import { CONTROL_NAME, type CopyDecision, isReplayed } from "./planner.ts";
 
 /** Pause before the attempts behind the first two (`job-retry-interval`), and how many attempts there are in all. */
 const RETRY_PAUSES_MS = [0, 15_000];
@@ -196,6 +196,7 @@ class Copier {
       path: pathOf(name),
       source: name === CONTROL_NAME ? "control" : "file",
       sizeBytes,
+      toEnd: !isReplayed(name),
       firstBlock: live.some(([, { checkPages }]) => checkPages) ? firstBlockOf(name, setup.pageBytes) : undefined,
       targets: live.map(([key, { bundled, unchanged, blocks, resumed }]) => ({
         key,

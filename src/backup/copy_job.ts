@@ -86,7 +86,8 @@ async function copyFile(
   const { setup } = destinations;
   using file = openClusterFile(setup, request);
   if (file === undefined) return { status: "missing" };
-  const isSmall = request.sizeBytes <= WHOLE_BYTES;
+  const { sizeBytes } = file;
+  const isSmall = sizeBytes <= WHOLE_BYTES;
   const isCompared = request.targets.some(({ unchangedChecksum, resumed }) =>
     unchangedChecksum !== undefined || resumed?.compare
   );
@@ -111,8 +112,8 @@ async function copyFile(
   // What was too large for memory is read again. It may have changed in between: this reading says what is stored.
   const storing = (targets: readonly FileTarget[], advance: Advance) =>
     whole === undefined
-      ? store(destinations, { ...request, targets }, file, advance)
-      : storeSmall(destinations, { ...request, targets }, file, { bytes: whole, ...known! }, advance);
+      ? store(destinations, { ...request, sizeBytes, targets }, file, advance)
+      : storeSmall(destinations, { ...request, sizeBytes, targets }, file, { bytes: whole, ...known! }, advance);
   let copied = await storing(targets, advance);
   if (targets.some((target) => isOther(target, copied))) {
     const anew = targets.map((target) => ({

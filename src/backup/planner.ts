@@ -16,14 +16,19 @@ import { withPrior } from "./delta.ts";
 export const CONTROL_NAME = `pg_data/${CONTROL_FILE}`;
 
 /** What replay writes, and nothing else does. All other files may differ between primary and standby: settings, slots, the WAL. */
-const REPLAYED = /^(pg_data\/(base|global|pg_xact|pg_multixact)|pg_tblspc)\//;
+const REPLAYED_FILES = /^(pg_data\/(base|global|pg_xact|pg_multixact)|pg_tblspc)\//;
+
+/** Whether what this file becomes while it is copied is in the WAL of the backup. */
+export function isReplayed(name: string): boolean {
+  return REPLAYED_FILES.test(name);
+}
 
 /**
  * Whether a backup that uses a standby reads this file there (commands-and-behaviour §4.5). The control file says where recovery begins:
  * that is the primary's word.
  */
 export function isFromStandby(name: string): boolean {
-  return name !== CONTROL_NAME && REPLAYED.test(name);
+  return name !== CONTROL_NAME && isReplayed(name);
 }
 
 /** Files up to this size are held in memory: comparing their content costs no second reading. Bytes. */

@@ -2,11 +2,13 @@
 import { runBackup } from "../../src/backup/backup.ts";
 import { WalferryError } from "../../src/errors.ts";
 import { listBackupDirectories } from "../../src/repository/backup_catalog.ts";
+import type { BlockConfig, RepositoryConfig } from "../../src/repository/config.ts";
 import { Repository } from "../../src/repository/repository.ts";
 import { RepositorySet } from "../../src/repository/repository_set.ts";
+import { sha1Hex } from "../../src/stream/hash.ts";
 import { assert, assertEquals, assertIncludes, assertThrows } from "../support/assert.ts";
 import { backUp, sceneOf, verifyBackup } from "../support/backup_scene.ts";
-import { writeFile } from "../support/cluster_files.ts";
+import { relationPages, writeFile } from "../support/cluster_files.ts";
 import { dyingRepository, offlineBackupOptions, STANZA, testContext } from "../support/stanza_files.ts";
 
 Deno.test("one run writes the same backup to an open and to an encrypted repository", async () => {
@@ -49,6 +51,58 @@ Deno.test("an uncompressed full backup is a tree with every directory and the li
   assert(Deno.statSync(`${tree}/pg_data/pg_notify`).isDirectory);
   assertEquals(Deno.readLinkSync(`${tree}/pg_data/pg_tblspc/16384`), "../../pg_tblspc/16384");
   assertEquals(Deno.readTextFileSync(`${tree}/pg_data/pg_tblspc/16384/PG_15_202209061/5/16385`), "x");
+});
+
+const KIB = 1024;
+const BLOCKS: BlockConfig = {
+  sizeMap: [[16 * KIB, 8 * KIB]],
+  ageMap: [],
+  checksumMap: [],
+  superBytes: 16 * KIB,
+  superFullBytes: 16 * KIB,
+};
+/** Name and content of files that are written anew, and of one that grows by pages. */
+const REPLACED = new Map([
+  ["postgresql.auto.conf", "work_mem = '4MB'\nwal_level = 'logical'\n"],
+  ["pg_logical/replorigin_checkpoint", "x".repeat(40 * KIB)],
+  ["pg_stat/pgstat.stat", "y".repeat(3000 * KIB)],
+]);
+
+Deno.test("what is written anew while a backup runs is stored whole, what grows by WAL only as far as it was listed", async () => {
+  using scene = await sceneOf(undefined, undefined, "secret");
+  const extras: Partial<RepositoryConfig>[] = [
+    {},
+    { bundle: { sizeBytes: 1024 * KIB, limitBytes: 64 * KIB } },
+    { bundle: { sizeBytes: 1024 * KIB, limitBytes: 64 * KIB }, block: BLOCKS },
+  ];
+  const configs = scene.configs.map((config, at) => ({ ...config, ...extras[at] }));
+  const before = { "postgresql.auto.conf": 17, "pg_logical/replorigin_checkpoint": 20 * KIB, "pg_stat/pgstat.stat": 9 };
+  for (const type of ["full", "incr"] as const) {
+    for (const [name, sizeBytes] of Object.entries(before)) {
+      writeFile(`${scene.pgPath}/${name}`, type[0]!.repeat(sizeBytes));
+    }
+    const relation = `${scene.pgPath}/base/5/16384`;
+    const listedBytes = Deno.statSync(relation).size;
+    let listed = false;
+    const repositories = configs.map((config) =>
+      dyingRepository(config, Infinity, (step) => {
+        if (listed || !step.endsWith("backup.manifest.copy")) return;
+        listed = true;
+        for (const [name, content] of REPLACED) writeFile(`${scene.pgPath}/${name}`, content);
+        Deno.writeFileSync(relation, relationPages(1), { append: true });
+      })
+    );
+    const { report } = await backUp({ ...scene, configs }, { type, delta: true }, RepositorySet.over(repositories));
+    for (const config of configs) {
+      const { files } = await verifyBackup(config, report.label);
+      const found = new Map([...files].map((file) => [file.name, file]));
+      for (const [name, content] of REPLACED) {
+        const file = found.get(`pg_data/${name}`);
+        assertEquals(file?.checksum, sha1Hex(new TextEncoder().encode(content)), `${name} in ${config.key}`);
+      }
+      assertEquals(found.get("pg_data/base/5/16384")?.sizeBytes, listedBytes);
+    }
+  }
 });
 
 Deno.test("pages with a wrong checksum are reported and recorded, and the backup stands", async () => {
