@@ -176,3 +176,38 @@ testWith(
     }
   },
 );
+
+testWith(
+  NEEDS,
+  "a directory that fails while it is listed is an error, not the end of the list: nothing is absent, lost or left out",
+  async () => {
+    await using place = await scene();
+    const { folder, cluster } = place;
+    const stanza = await TestStanza.make(folder, cluster, { global: { "compress-type": "none" } });
+    await cluster.start();
+    await stanza.must("walferry", ["stanza-create"]);
+    await cluster.sql("select pg_create_restore_point('x')");
+    const segment = await cluster.sql("select pg_walfile_name(pg_switch_wal())");
+    await stanza.must("walferry", ["archive-push", `${cluster.path}/pg_wal/${segment}`]);
+    await stanza.must("walferry", ["--no-archive-check", "backup"]);
+    const repository = stanza.repositories[0]!;
+    const labels = () => runAs(["sh", "-c", `grep -o '^[0-9]*-[0-9]*F=' ${repository}/backup/main/backup.info`]);
+    const before = await labels();
+    const failing = async (directory: string, ...args: string[]) => {
+      const trace = ["-f", "-qq", "-o", `${folder.path}/trace`, "-P", directory, "-e", "trace=getdents64"];
+      // Calls are counted for each thread: a later one than the first may be another thread's first.
+      const inject = ["-e", "inject=getdents64:error=EIO:when=1"];
+      const command = [walferryPath, `--config=${stanza.config}`, "--stanza=main", ...args];
+      const result = await execute(["strace", ...trace, ...inject, ...command]);
+      assertIncludes(result.stdout, `unable to list path '${directory}': Input/output error`);
+      return result.code;
+    };
+    // 1 would end a recovery.
+    const archive = `${repository}/archive/main/15-1/0000000100000000`;
+    assertEquals(await failing(archive, "archive-get", segment, `${folder.path}/got`), 255);
+    assertEquals(await failing(`${repository}/backup/main`, "expire"), 104);
+    const backup = ["--type=full", "--no-archive-check", "--no-resume", "backup"];
+    assertEquals(await failing(`${cluster.path}/base/1`, ...backup), 53);
+    assertEquals(await labels(), before);
+  },
+);
