@@ -199,7 +199,8 @@ testWith(
       const inject = ["-e", "inject=getdents64:error=EIO:when=1"];
       const command = [walferryPath, `--config=${stanza.config}`, "--stanza=main", ...args];
       const result = await execute(["strace", ...trace, ...inject, ...command]);
-      assertIncludes(result.stdout, `unable to list path '${directory}': Input/output error`);
+      assertIncludes(result.stdout, /unable to list (path|file info for path) '/);
+      assertIncludes(result.stdout, `'${directory}': Input/output error`);
       return result.code;
     };
     // 1 would end a recovery.
@@ -209,5 +210,12 @@ testWith(
     const backup = ["--type=full", "--no-archive-check", "--no-resume", "backup"];
     assertEquals(await failing(`${cluster.path}/base/1`, ...backup), 53);
     assertEquals(await labels(), before);
+
+    const path = await folder.directory("restored", 0o700);
+    const restore = ["--type=immediate", `--pg1-path=${path}`, "restore"];
+    assertEquals(await failing(path, ...restore), 53);
+    await stanza.must("walferry", restore);
+    // What is listed only in part would be cleaned only in part.
+    assertEquals(await failing(`${path}/base/1`, "--delta", ...restore), 53);
   },
 );
