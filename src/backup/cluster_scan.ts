@@ -73,8 +73,9 @@ const ENTRY_BYTES = 1000;
  * Walks the data directory and its tablespaces.
  *
  * @throws WalferryError `PathMissing`, `PathOpen`, `FileInfo`; `LinkExpected` (something in `pg_tblspc` that is no link), `LinkDestination`
- * (a link to a link, into the data directory or into another link's directory), `FileMissing` (a link to nothing), `Assert` (a tablespace that
- * the server does not know), `FileInvalid` (a name that a manifest cannot hold, or that is no oid in `pg_tblspc`)
+ * (a link to a link, into the data directory or into another link's directory), `FileMissing` (a link to nothing), `FileOpen` (a tablespace
+ * whose directory is not there), `Assert` (one that the server does not know), `FileInvalid` (a name that a manifest cannot hold, or that is no
+ * oid in `pg_tblspc`)
  */
 export async function scanCluster(request: ScanRequest, log: Log, signal: AbortSignal): Promise<ClusterScan> {
   return await new Scanner(request, log, signal).run();
@@ -253,7 +254,13 @@ class Scanner {
     this.#paths.push({ name: `pg_tblspc/${oid}`, ...placeholder });
     const directory = this.#request.tablespaceDirectory;
     const entry = this.#look(`pg_tblspc/${oid}/${directory}`, `${absolute}/${directory}`);
-    if (entry === undefined || !entry.info.isDirectory) return;
+    if (entry === undefined || !entry.info.isDirectory) {
+      // At DROP TABLESPACE it goes just before the link does. Else every tablespace has it, an empty one too.
+      if (lstatOf(absolute) === undefined) return;
+      throw new WalferryError("FileOpen", `unable to get info for missing path/file '${absolute}/${directory}'`, {
+        hint: `is the disk of the tablespace mounted at '${destination}'?`,
+      });
+    }
     this.#addPath(entry.name, entry.info);
     await this.#walk(entry.name, entry.absolute, depth + 1);
   }

@@ -194,6 +194,10 @@ const REFUSED: readonly [what: string, prepare: (base: string, pgPath: string) =
     Deno.mkdirSync(`${base}/ts`);
     Deno.symlinkSync(`${base}/ts`, `${pgPath}/pg_tblspc/999`);
   }, 25],
+  ["a tablespace whose disk is not mounted", (base, pgPath) => {
+    Deno.mkdirSync(`${base}/ts`);
+    Deno.symlinkSync(`${base}/ts`, `${pgPath}/pg_tblspc/16384`);
+  }, 41],
   ["a link in pg_tblspc that no tablespace has", (base, pgPath) => {
     Deno.mkdirSync(`${base}/ts`);
     Deno.symlinkSync(`${base}/ts`, `${pgPath}/pg_tblspc/16384.old`);
