@@ -239,6 +239,15 @@ class Scanner {
         hint: "was a tablespace created or dropped during the backup?",
       });
     }
+    const directory = this.#request.tablespaceDirectory;
+    const entry = this.#look(`pg_tblspc/${oid}/${directory}`, `${absolute}/${directory}`);
+    if (entry === undefined || !entry.info.isDirectory) {
+      // At DROP TABLESPACE it goes just before the link does. Else every tablespace has it, an empty one too.
+      if (lstatOf(absolute) === undefined) return;
+      throw new WalferryError("FileOpen", `unable to get info for missing path/file '${absolute}/${directory}'`, {
+        hint: `is the disk of the tablespace mounted at '${destination}'?`,
+      });
+    }
     this.#claim(`pg_tblspc/${oid}`, absolute, destination);
     this.#links.push({ name, destination, ...this.#ownerOf(info) });
     this.#targets.push({
@@ -252,15 +261,6 @@ class Scanner {
     const placeholder = { mode: base.mode, user: base.user, group: base.group };
     if (!this.#paths.some((path) => path.name === "pg_tblspc")) this.#paths.push({ name: "pg_tblspc", ...placeholder });
     this.#paths.push({ name: `pg_tblspc/${oid}`, ...placeholder });
-    const directory = this.#request.tablespaceDirectory;
-    const entry = this.#look(`pg_tblspc/${oid}/${directory}`, `${absolute}/${directory}`);
-    if (entry === undefined || !entry.info.isDirectory) {
-      // At DROP TABLESPACE it goes just before the link does. Else every tablespace has it, an empty one too.
-      if (lstatOf(absolute) === undefined) return;
-      throw new WalferryError("FileOpen", `unable to get info for missing path/file '${absolute}/${directory}'`, {
-        hint: `is the disk of the tablespace mounted at '${destination}'?`,
-      });
-    }
     this.#addPath(entry.name, entry.info);
     await this.#walk(entry.name, entry.absolute, depth + 1);
   }

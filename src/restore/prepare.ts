@@ -7,6 +7,7 @@ import { FileTable } from "../format/file_table.ts";
 import type { Manifest, ManifestPath, OwnerName } from "../format/manifest.ts";
 import { CONTROL_FILE } from "../postgres/control_file.ts";
 import { letGo } from "../process/garbage.ts";
+import { tablespaceDirectory } from "../postgres/version.ts";
 import type { Log } from "../report/log.ts";
 import { attempt, lstat, namesIn, parentOf, realPathOf, stat, syncDirectory } from "./local_files.ts";
 import type { RestoreOptions } from "./options.ts";
@@ -135,7 +136,8 @@ async function assertEmpty(
 function rootOf(target: RestoreTarget, manifest: Manifest): string {
   if (target.kind !== "tablespace") return target.path;
   const version = manifest.paths.find(({ name }) => name.startsWith(`${target.name}/`))?.name.split("/")[2];
-  return version === undefined ? target.path : `${target.path}/${version}`;
+  // Where the backup holds nothing of it, it says nothing of what others have there.
+  return `${target.path}/${version ?? tablespaceDirectory(manifest.pgVersion, manifest.catalogVersion)}`;
 }
 
 /** Removes `pg_control` first of all: from here on the cluster cannot be started until the restore is complete. */

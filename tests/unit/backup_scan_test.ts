@@ -186,7 +186,7 @@ const REFUSED: readonly [what: string, prepare: (base: string, pgPath: string) =
     Deno.symlinkSync(`${base}/real`, `${pgPath}/b`);
   }, 70],
   ["a tablespace below another link", (base, pgPath) => {
-    Deno.mkdirSync(`${base}/real/ts`, { recursive: true });
+    Deno.mkdirSync(`${base}/real/ts/PG_15_202209061`, { recursive: true });
     Deno.symlinkSync(`${base}/real`, `${pgPath}/a`);
     Deno.symlinkSync(`${base}/real/ts`, `${pgPath}/pg_tblspc/16384`);
   }, 70],

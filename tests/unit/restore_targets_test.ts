@@ -1,8 +1,10 @@
 /** What a restore does to the places that it writes to: what goes, what stays, where links lead, what is refused. */
 import type { WalferryError } from "../../src/errors.ts";
 import { isThere } from "../../src/process/local_file.ts";
+import { Repository } from "../../src/repository/repository.ts";
 import type { RestoreOptions } from "../../src/restore/options.ts";
 import { assertEquals, assertIncludes, assertThrows } from "../support/assert.ts";
+import { STANZA } from "../support/stanza_files.ts";
 import { backUp, change, type Scene, sceneOf } from "../support/backup_scene.ts";
 import { writeFile } from "../support/cluster_files.ts";
 import { restoreTo } from "../support/restore_scene.ts";
@@ -146,6 +148,31 @@ Deno.test("what has a name that is not UTF-8 goes, too, and nothing else does", 
   assertEquals(odd(), ["kept\uFFFD"]);
   assertEquals(Deno.readTextFileSync(`${to}/kept\uFFFD`), "kept\n");
   assertEquals([...Deno.readDirSync(to)].length, before - 4);
+});
+
+Deno.test("of a tablespace of which the backup holds nothing, what other releases have there stays", async () => {
+  using scene = await tablespaceScene();
+  const config = scene.configs[0]!;
+  {
+    await using repository = await Repository.open(config);
+    const { cipherPass, backups } = await repository.loadBackupInfo(STANZA);
+    const manifest = await repository.loadManifest(STANZA, backups[0]!.label, cipherPass);
+    const isOutside = ({ name }: { readonly name: string }) => !name.startsWith("pg_tblspc/16384/");
+    const paths = manifest.paths.filter(isOutside);
+    await repository.completeManifest(
+      STANZA,
+      { ...manifest, paths, files: [...manifest.files].filter(isOutside) },
+      cipherPass,
+    );
+  }
+  const to = `${scene.base}/to`;
+  const tablespaceMapAll = `${scene.base}/second`;
+  await restoreTo(scene, to, { tablespaceMapAll });
+  const other = `${tablespaceMapAll}/ts16384/PG_14_202107181/5/16385`;
+  const own = `${tablespaceMapAll}/ts16384/PG_15_202209061/5/16385`;
+  for (const path of [other, own]) writeFile(path, "x");
+  await restoreTo(scene, to, { tablespaceMapAll, delta: true });
+  assertEquals([isThere(other), isThere(own)], [true, false]);
 });
 
 Deno.test("a tablespace is mapped to an absolute path only", async () => {
