@@ -25,6 +25,9 @@ export type Row = Readonly<Record<string, string | null>>;
 /** Where the server's Unix socket may be when nothing is configured: what Debian's, Red Hat's and PostgreSQL's own builds use. */
 const SOCKET_DIRECTORIES = ["/var/run/postgresql", "/tmp"];
 
+/** What the driver says when it has no password to give. */
+const NO_PASSWORD = /client password must be a (non-empty )?string/;
+
 /** The driver's own limit stands behind the server's, so that a dead network is noticed as well. */
 const CLIENT_TIMEOUT_MARGIN_MS = 10_000;
 
@@ -163,6 +166,16 @@ export async function connectCluster(config: ClusterConfig, options: ConnectOpti
     await client.connect();
   } catch (error) {
     options.signal.throwIfAborted();
+    if (error instanceof Error && NO_PASSWORD.test(error.message)) {
+      throw new WalferryError(
+        "DbConnect",
+        `unable to connect to ${where}: the server asks for a password, none is known`,
+        {
+          cause: error,
+          hint: `add a line for host '${host}' to ~/.pgpass (mode 0600): one for localhost is not for a socket`,
+        },
+      );
+    }
     throw dbError("DbConnect", `unable to connect to ${where}`, error);
   } finally {
     options.signal.removeEventListener("abort", abort);
