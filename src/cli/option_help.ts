@@ -57,7 +57,7 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "archive-copy": "store the WAL that makes a backup consistent inside the backup too.",
   "archive-expire-before": "remove WAL before this segment, whatever the retention says.",
   "archive-get-exit":
-    "exit codes of archive-get: strict = 0 delivered, 1 proved absent, 255 anything else, so that recovery stops instead of ending early; compat = pgBackRest's codes. compat is the default under the name pgbackrest.",
+    "exit codes of archive-get: strict = 0 delivered, 1 proved absent, 255 anything else, so that recovery stops instead of ending early (to a standby, which asks again, pgBackRest's code); compat = pgBackRest's codes. compat is the default under the name pgbackrest.",
   "archive-get-queue-max": "WAL that asynchronous archive-get fetches ahead.",
   "archive-header-check": "compare version and system identifier in a WAL file with the stanza before it is archived.",
   "archive-missing-retry": "ask again once for a segment known to be missing (asynchronous archive-get).",

@@ -21,7 +21,7 @@ import { describeOptions } from "./begin_line.ts";
 import type { Ending } from "./outcome.ts";
 import type { OutcomeTeller } from "./outcome_teller.ts";
 
-/** Exit code of archive-get for anything but "delivered" and "proved absent": above 125, so that PostgreSQL's recovery stops. */
+/** Exit code of archive-get for what is neither "delivered" nor "proved absent": above 125, so that PostgreSQL's recovery stops. */
 const ARCHIVE_GET_FAILED = 255;
 
 /** Runs one command; gives the exit code. Never throws. */
@@ -47,7 +47,7 @@ async function endEarly(
   command: CommandName | undefined,
   invocation: Invocation,
 ): Promise<number> {
-  const code = reportEarly(error, command, invocation);
+  const code = await reportEarly(error, command, invocation);
   if (!/ --result[= ]json /.test(` ${invocation.args.join(" ")} `)) return code;
   const { earlyOutcomeJson } = await import("./outcome.ts");
   try {
@@ -142,7 +142,7 @@ async function guarded(
     const tell = COMMANDS[command].logLevel === "debug" ? log.debug.bind(log) : log.info.bind(log);
     if (error.kind === "Term") tell(end + error.message);
     else tell(`${end}aborted with exception [${String(error.code).padStart(3, "0")}]`);
-    return { code: exitCode(command, config, invocation, error), error };
+    return { code: await exitCode(command, config, invocation, error), error };
   }
 }
 
@@ -151,21 +151,37 @@ function logOrigin(log: OpenLog, error: WalferryError): void {
   if (origin !== undefined) log.debug(origin);
 }
 
-/** pgBackRest's own codes for archive-get are below 126, which PostgreSQL takes for "not there": only on request, or as a drop-in. */
-function exitCode(
+/**
+ * pgBackRest's own codes for archive-get are below 126, which PostgreSQL takes for "not there": on request, as a drop-in, and for a standby
+ * that asks again.
+ */
+async function exitCode(
   command: CommandName | undefined,
   config: Configuration | undefined,
   invocation: Invocation,
   error: WalferryError,
-): number {
+): Promise<number> {
   if (command !== "archive-get") return error.code;
   const chosen = config?.isSet("archive-get-exit") ? config.string("archive-get-exit") : undefined;
   const mode = chosen ?? (invocation.invokedName === "pgbackrest" ? "compat" : "strict");
-  return mode === "compat" ? error.code : ARCHIVE_GET_FAILED;
+  return mode === "compat" || await isAskedByStandby(config, invocation) ? error.code : ARCHIVE_GET_FAILED;
+}
+
+/** PostgreSQL runs its commands in its data directory: that is known also where the configuration is what is wrong. */
+async function isAskedByStandby(config: Configuration | undefined, { args }: Invocation): Promise<boolean> {
+  const { isHistoryName, isWalSegmentName } = await import("../format/wal_name.ts");
+  const walName = args.find((word) => isWalSegmentName(word) || isHistoryName(word));
+  if (walName === undefined) return false;
+  const { asksAgain } = await import("../postgres/standby_request.ts");
+  return asksAgain(Deno.cwd(), walName, config?.optionalString("pg-version-force"));
 }
 
 /** An error before there is a log: on standard error, without time. */
-function reportEarly(error: WalferryError, command: CommandName | undefined, invocation: Invocation): number {
+async function reportEarly(
+  error: WalferryError,
+  command: CommandName | undefined,
+  invocation: Invocation,
+): Promise<number> {
   const head = `ERROR: [${String(error.code).padStart(3, "0")}]: `;
   const text = `${head}${error.text.replaceAll("\n", `\n${" ".repeat(head.length)}`)}\n`;
   try {
@@ -176,7 +192,7 @@ function reportEarly(error: WalferryError, command: CommandName | undefined, inv
   }
   // The words could not be understood, but a caller that wants a segment must not take the error for "not there".
   const getting = invocation.args.some((word) => word === "archive-get" || word === "get");
-  return exitCode(command ?? (getting ? "archive-get" : undefined), undefined, invocation, error);
+  return await exitCode(command ?? (getting ? "archive-get" : undefined), undefined, invocation, error);
 }
 
 function makeContext(log: OpenLog, signal: AbortSignal): CommandContext {

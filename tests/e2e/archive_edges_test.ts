@@ -186,6 +186,42 @@ testWith(
 
 testWith(
   NEEDS,
+  "a streaming standby outlives its repository and its primary, and does not begin on a timeline that it had to guess",
+  () =>
+    story({}, async ({ cluster, stanza, folder }) => {
+      await archiveWith(cluster, stanza, "walferry");
+      await stanza.must("walferry", ["--type=full", "backup"]);
+      const path = await folder.directory("standby", 0o700);
+      await stanza.must("walferry", [
+        `--pg1-path=${path}`,
+        "--type=standby",
+        `--recovery-option=primary_conninfo=host=${folder.path} port=${cluster.port} user=postgres`,
+        "restore",
+      ]);
+      await using standby = await TestCluster.over(folder, path);
+      await standby.start();
+      const isStreaming = "select (count(*) = 1)::text from pg_stat_wal_receiver where status = 'streaming'";
+      await standby.until(isStreaming, "the standby to stream");
+      await runAs(["mv", stanza.repositories[0]!, `${stanza.repositories[0]}.away`]);
+      const asked = async () => (await standby.log()).split("archive-get command end: aborted").length;
+      const before = await asked();
+      await cluster.stop("immediate");
+      await until("the standby to ask in vain", async () => await asked() > before + 2);
+      assertEquals(await standby.sql("select pg_is_in_recovery()"), "t");
+      await cluster.start();
+      await standby.until(isStreaming, "the standby to stream again");
+      await standby.stop();
+      const refused = await standby.start().then(() => undefined, (error: Error) => error);
+      assert(refused !== undefined, "it started without knowing whether there is a newer timeline");
+      await runAs(["mv", `${stanza.repositories[0]}.away`, stanza.repositories[0]!]);
+      await standby.start();
+      await standby.until(isStreaming, "the standby to stream");
+      await standby.stop();
+    }),
+);
+
+testWith(
+  NEEDS,
   "a standby that archives (archive_mode=always) fetches and pushes by turns",
   () =>
     story({}, async ({ cluster, stanza, folder }) => {
