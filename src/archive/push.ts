@@ -106,7 +106,7 @@ export async function pushFile(
   context: PushContext,
 ): Promise<string[]> {
   if (checked.targets.length === 0) throw noValidRepository(checked.failures);
-  const file = await readWalFile(path, options, checked.control, context.segmentMemory);
+  const file = await readWalFile(path, options, checked.cluster, context.segmentMemory);
   const stored = await storeWal(file, checked.targets, options, { ...context, needed: quorum.needed });
   // With a failure some request may have been given up half-way.
   if (stored.failures.length === 0) context.segmentMemory?.giveBack(file.bytes);
@@ -114,7 +114,7 @@ export async function pushFile(
   // Told to end: that is the reason, not the repositories.
   if (failures.length > 0) context.signal.throwIfAborted();
   if (stored.holders.length < quorum.needed) throw tooFew(failures, quorum, stored.holders.length);
-  const news = quorum.settle(file, checked.systemId, stored.holders, failures);
+  const news = quorum.settle(file, checked.cluster?.systemId, stored.holders, failures);
   undropWal(file.name, options);
   return news;
 }

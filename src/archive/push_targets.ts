@@ -16,12 +16,18 @@ export interface PushTarget {
 
 /** Repositories that can take WAL of the cluster, and what is wrong with the others. */
 export interface CheckedRepositories {
-  /** The cluster, where `pg1-path` says where it is. */
-  readonly control: ControlData | undefined;
-  /** System identifier of the cluster: its own word, or that of the first good repository; absent when neither says. */
-  readonly systemId: bigint | undefined;
+  /** Whose WAL it must be: the cluster's own word, or (without `pg1-path`) that of the first good repository; absent when neither says. */
+  readonly cluster: WalCluster | undefined;
   readonly targets: readonly PushTarget[];
   readonly failures: readonly RepositoryFailure[];
+}
+
+/** Which cluster's WAL is meant. */
+export interface WalCluster {
+  readonly pgVersion: string;
+  readonly systemId: bigint;
+  /** A repository does not tell it. */
+  readonly walSegmentBytes?: number;
 }
 
 /** Loads `archive.info` of every repository and compares it with the cluster. */
@@ -34,7 +40,7 @@ export async function checkRepositories(
   const targets: PushTarget[] = [];
   const failures: RepositoryFailure[] = [];
   // Without pg1-path the first good repository says which cluster it is.
-  let identity: { readonly pgVersion: string; readonly systemId: bigint } | undefined = control;
+  let cluster: WalCluster | undefined = control;
   const load = (repository: Repository, signal: AbortSignal) => repository.loadArchiveInfo(stanza, signal);
   for (const outcome of await askEnough(repositories, load, enough)) {
     if (!outcome.ok) {
@@ -42,11 +48,11 @@ export async function checkRepositories(
       continue;
     }
     const entry = currentHistoryEntry(outcome.value);
-    identity ??= entry;
-    if (entry.pgVersion !== identity.pgVersion || entry.systemId !== identity.systemId) {
+    cluster ??= entry;
+    if (entry.pgVersion !== cluster.pgVersion || entry.systemId !== cluster.systemId) {
       const error = new WalferryError(
         "ArchiveMismatch",
-        `PostgreSQL version ${identity.pgVersion}, system-id ${identity.systemId} do not match ${outcome.repository.name} stanza ` +
+        `PostgreSQL version ${cluster.pgVersion}, system-id ${cluster.systemId} do not match ${outcome.repository.name} stanza ` +
           `version ${entry.pgVersion}, system-id ${entry.systemId}`,
         { hint: "are you archiving to the correct stanza?" },
       );
@@ -59,5 +65,5 @@ export async function checkRepositories(
       passphrase: outcome.value.cipherPass,
     });
   }
-  return { control, systemId: identity?.systemId, targets, failures };
+  return { cluster, targets, failures };
 }

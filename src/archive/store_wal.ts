@@ -104,15 +104,16 @@ async function lookUp(
       failures.push(outcome.failure);
       continue;
     }
-    const [first, ...others] = outcome.value;
-    if (first === undefined) missing.push(targetOf(targets, outcome.repository));
-    else if (others.length > 0) {
+    // More than one form with the same content (stored with two kinds of compression) is no reason to stop the archiving.
+    const isSame = outcome.value.every(({ checksum }) => checksum === file.checksum);
+    if (outcome.value.length === 0) missing.push(targetOf(targets, outcome.repository));
+    else if (!isSame && outcome.value.length > 1) {
       throw new WalferryError(
         "ArchiveDuplicate",
         `duplicates found in archive for WAL segment ${file.name}: ${outcome.value.map(({ name }) => name).join(", ")}`,
         { hint: "are multiple primaries archiving to this stanza?" },
       );
-    } else if (first.checksum !== file.checksum) {
+    } else if (!isSame) {
       throw new WalferryError(
         "ArchiveDuplicate",
         `WAL file '${file.name}' already exists in the ${outcome.repository.name} archive with a different checksum`,

@@ -1,12 +1,12 @@
 /** Reading a WAL file out of `pg_wal`: whole, hashed, and of the cluster that it is said to be of. */
 import { WalferryError } from "../errors.ts";
 import { isWalSegmentOrPartialName } from "../format/wal_name.ts";
-import type { ControlData } from "../postgres/control_file.ts";
 import { readWalHeader, WAL_HEADER_BYTES } from "../postgres/wal_header.ts";
 import { memoryForReading } from "../stream/aligned_memory.ts";
 import { sha1Hex, Sha1Meter } from "../stream/hash.ts";
 import { collect, drain, openForRead, readFileStream, readFully } from "../stream/sources.ts";
 import type { ArchivePushOptions } from "./options.ts";
+import type { WalCluster } from "./push_targets.ts";
 
 /** Files up to this size are held in memory, read once; larger segments (`--wal-segsize` up to 1 GiB) are streamed. */
 export const IN_MEMORY_BYTES = 64 * 1024 * 1024;
@@ -40,17 +40,18 @@ export class SegmentMemory {
 
 /**
  * Reads a file.
+ * @param cluster whose it must be, where that is known
  * @param memory for a segment; the caller gives it back
  * @throws WalferryError `FileInvalid`, `ArchiveMismatch`, `FileOpen`
  */
 export async function readWalFile(
   path: string,
   options: ArchivePushOptions,
-  control: ControlData | undefined,
+  cluster: WalCluster | undefined,
   memory = new SegmentMemory(),
 ): Promise<WalFile> {
   const name = path.slice(path.lastIndexOf("/") + 1);
-  if (isWalSegmentOrPartialName(name)) return await readSegment(path, name, options, control, memory);
+  if (isWalSegmentOrPartialName(name)) return await readSegment(path, name, options, cluster, memory);
   const bytes = await collect(readFileStream(path), IN_MEMORY_BYTES);
   return { path, name, checksum: sha1Hex(bytes), sizeBytes: bytes.length, bytes };
 }
@@ -66,12 +67,12 @@ async function readSegment(
   path: string,
   name: string,
   options: ArchivePushOptions,
-  control: ControlData | undefined,
+  cluster: WalCluster | undefined,
   memory: SegmentMemory,
 ): Promise<WalFile> {
   const header = await collect(readFileStream(path, { limitBytes: WAL_HEADER_BYTES }), WAL_HEADER_BYTES);
   const sizeBytes = Deno.statSync(path).size;
-  const expectedBytes = checkHeader(path, header, options, control);
+  const expectedBytes = checkHeader(path, header, options, cluster);
   if (expectedBytes !== undefined && sizeBytes !== expectedBytes && !name.endsWith(".partial")) {
     throw new WalferryError(
       "FileInvalid",
@@ -103,16 +104,16 @@ function checkHeader(
   path: string,
   header: Uint8Array,
   options: ArchivePushOptions,
-  control: ControlData | undefined,
+  cluster: WalCluster | undefined,
 ): number | undefined {
-  if (!options.headerCheck) return control?.walSegmentBytes;
+  if (!options.headerCheck) return cluster?.walSegmentBytes;
   const found = readWalHeader(header, options.pgVersionForce);
-  if (control !== undefined && (found.pgVersion !== control.pgVersion || found.systemId !== control.systemId)) {
+  if (cluster !== undefined && (found.pgVersion !== cluster.pgVersion || found.systemId !== cluster.systemId)) {
     throw new WalferryError(
       "ArchiveMismatch",
-      `WAL file '${path}' version ${found.pgVersion}, system-id ${found.systemId} do not match stanza version ${control.pgVersion}, ` +
-        `system-id ${control.systemId}`,
+      `WAL file '${path}' version ${found.pgVersion}, system-id ${found.systemId} do not match stanza version ${cluster.pgVersion}, ` +
+        `system-id ${cluster.systemId}`,
     );
   }
-  return control?.walSegmentBytes ?? found.segmentBytes;
+  return cluster?.walSegmentBytes ?? found.segmentBytes;
 }

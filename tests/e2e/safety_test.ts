@@ -65,6 +65,14 @@ testWith(
       );
     }
 
+    // The same content in two forms (another compress-type meanwhile, another host) is no reason to stop archiving; with other content it is.
+    const form = await storedSegment(stanza.repositories[0]!, segment);
+    const twin = form.replace(/\.zst$/, ".gz");
+    await runAs(["cp", form, twin]);
+    expectCode(await push(path), 0, "already exists in the repo1 archive with the same checksum");
+    expectCode(await push(`${folder.path}/${segment}`), 45, "duplicates found in archive for WAL segment");
+    await runAs(["rm", twin]);
+
     const next = "0000000100000000000000AA";
     await folder.file(next, bytes.slice(0, bytes.length - 8192));
     expectCode(await push(`${folder.path}/${next}`), 28, "a segment of this cluster is 16777216");
@@ -72,6 +80,13 @@ testWith(
     foreign[24]! ^= 0xff;
     await folder.file(next, foreign);
     expectCode(await push(`${folder.path}/${next}`), 44, "do not match stanza");
+    // Without a data directory the stanza says whose WAL it is.
+    const lines = (await Deno.readTextFile(stanza.config)).split("\n").filter((line) => !line.startsWith("pg1-"));
+    const alone = await folder.file("alone.conf", lines.join("\n"));
+    const pushAlone = (file: string) =>
+      execute([walferryPath, `--config=${alone}`, "--stanza=main", "archive-push", file]);
+    expectCode(await pushAlone(`${folder.path}/${next}`), 44, "do not match stanza");
+    expectCode(await pushAlone(path), 0, "pushed WAL file");
     await folder.file(next, new Uint8Array(16 << 20));
     expectCode(await push(`${folder.path}/${next}`), 46, "unexpected WAL magic 0");
     expectCode(await push(`${folder.path}/0000000100000000000000AB`), 55, "unable to open missing file");
