@@ -3,11 +3,11 @@
  * that follow (get_filler.ts). What is not in the queue is fetched at once, by the same strict rules as without a queue: only that search
  * says "absent".
  */
-import { isWalferryError, toWalferryError } from "../errors.ts";
+import { toWalferryError } from "../errors.ts";
 import { isWalSegmentName, nextSegmentName } from "../format/wal_name.ts";
 import { type ControlData, readControlFile } from "../postgres/control_file.ts";
 import type { CommandContext } from "../process/command_context.ts";
-import { acquireLocks } from "../process/locks.ts";
+import { acquireLocks, LockHeld } from "../process/locks.ts";
 import { assertStartable, type GetResult, getWal } from "./get.ts";
 import { GetQueue, wantedSegments } from "./get_queue.ts";
 import type { ArchiveGetAsyncOptions } from "./options.ts";
@@ -75,7 +75,7 @@ function beginRecovery(
     start(next);
     return true;
   } catch (error) {
-    if (!isWalferryError(error, "LockAcquire")) {
+    if (!(error instanceof LockHeld)) {
       log.warn(`unable to fetch ahead: ${toWalferryError(error).text}`);
     }
     return false;
@@ -165,7 +165,7 @@ function isBusy(options: ArchiveGetAsyncOptions, execId: string): boolean {
     acquireLocks(options.lockPath, options.stanza, "archive", keys, execId)[Symbol.dispose]();
     return false;
   } catch (error) {
-    if (isWalferryError(error, "LockAcquire")) return true;
+    if (error instanceof LockHeld) return true;
     throw error;
   }
 }

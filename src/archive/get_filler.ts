@@ -8,7 +8,7 @@ import { nextSegmentName } from "../format/wal_name.ts";
 import { readControlFile } from "../postgres/control_file.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { isLockWished } from "../process/lock_wish.ts";
-import { acquireLocks } from "../process/locks.ts";
+import { acquireLocks, type StanzaLock } from "../process/locks.ts";
 import { assertNotStopped, isStopped } from "../process/stop_file.ts";
 import { WorkerPool } from "../process/worker_pool.ts";
 import type { FetchedSegment, FetchRequest } from "./get_job.ts";
@@ -52,17 +52,18 @@ export async function fillQueue(options: ArchiveGetAsyncOptions, context: Comman
   assertNotStopped(options.lockPath, options.stanza);
   if (isLockWished(options.lockPath, options.stanza)) return;
   const keys = options.repositories.map(({ key }) => key);
-  using _lock = acquireLocks(options.lockPath, options.stanza, "archive", keys, context.execId);
+  using lock = acquireLocks(options.lockPath, options.stanza, "archive", keys, context.execId);
   const control = readControlFile(options.cluster.path, options.pgVersionForce);
   const queue = new GetQueue(options.spoolPath, options.stanza);
   queue.claim(control.systemId);
-  await new QueueFiller(options, control.walSegmentBytes, queue, context).run();
+  await new QueueFiller(options, control.walSegmentBytes, queue, lock, context).run();
 }
 
 class QueueFiller {
   readonly #options: ArchiveGetAsyncOptions;
   readonly #segmentBytes: number;
   readonly #queue: GetQueue;
+  readonly #lock: StanzaLock;
   readonly #context: CommandContext;
   readonly #pushes: PushSpool;
   readonly #lanes: FetchLanes;
@@ -74,10 +75,17 @@ class QueueFiller {
   /** The first segment that was not to be had; behind it nothing is tried. */
   #end: string | undefined;
 
-  constructor(options: ArchiveGetAsyncOptions, segmentBytes: number, queue: GetQueue, context: CommandContext) {
+  constructor(
+    options: ArchiveGetAsyncOptions,
+    segmentBytes: number,
+    queue: GetQueue,
+    lock: StanzaLock,
+    context: CommandContext,
+  ) {
     this.#options = options;
     this.#segmentBytes = segmentBytes;
     this.#queue = queue;
+    this.#lock = lock;
     this.#context = context;
     this.#pushes = new PushSpool(options.spoolPath, options.stanza);
     this.#lanes = fetchLanes(options, segmentBytes, navigator.hardwareConcurrency);
@@ -119,6 +127,7 @@ class QueueFiller {
     const { lockPath, stanza, isOutdated } = this.#options;
     if (isStopped(lockPath, stanza) || isStopped(lockPath, undefined)) return "the stanza is stopped";
     if (isLockWished(lockPath, stanza)) return "another command needs the lock";
+    if (!this.#lock.isInPlace) return "its lock file was removed";
     return isOutdated?.() ? "the program or its configuration was changed" : undefined;
   }
 

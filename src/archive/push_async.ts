@@ -2,11 +2,11 @@
  * The short end of asynchronous archiving: PostgreSQL's command looks for the answer in the spool, starts the background process when none
  * runs, and waits for the answer.
  */
-import { isWalferryError, WalferryError } from "../errors.ts";
+import { WalferryError } from "../errors.ts";
 import { readControlFile } from "../postgres/control_file.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { isLockWished } from "../process/lock_wish.ts";
-import { acquireLocks } from "../process/locks.ts";
+import { acquireLocks, LockHeld } from "../process/locks.ts";
 import { assertNotStopped } from "../process/stop_file.ts";
 import type { ArchivePushAsyncOptions } from "./options.ts";
 import { GLOBAL, PushSpool, spooledError } from "./spool.ts";
@@ -103,7 +103,7 @@ function startIfNeeded(
     spool.claim(systemId);
     for (const old of [`${name}.error`, `${GLOBAL}.error`]) spool.remove(old);
   } catch (error) {
-    if (isWalferryError(error, "LockAcquire")) return false;
+    if (error instanceof LockHeld) return false;
     throw error;
   }
   start(path.slice(0, path.lastIndexOf("/")));

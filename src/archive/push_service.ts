@@ -7,7 +7,7 @@ import { toWalferryError, WalferryError } from "../errors.ts";
 import { type ControlData, readControlFile } from "../postgres/control_file.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { isLockWished } from "../process/lock_wish.ts";
-import { acquireLocks } from "../process/locks.ts";
+import { acquireLocks, type StanzaLock } from "../process/locks.ts";
 import { assertNotStopped, isStopped } from "../process/stop_file.ts";
 import { WorkerPool } from "../process/worker_pool.ts";
 import { readReady } from "./archive_status.ts";
@@ -32,7 +32,7 @@ const RETRY_MAX = 15_000;
 export async function servePushes(options: PushServiceOptions, context: CommandContext): Promise<void> {
   assertNotStopped(options.lockPath, options.stanza);
   if (isLockWished(options.lockPath, options.stanza)) return context.log.info("end: another command needs the lock");
-  using _lock = acquireLocks(
+  using lock = acquireLocks(
     options.lockPath,
     options.stanza,
     "archive",
@@ -40,11 +40,11 @@ export async function servePushes(options: PushServiceOptions, context: CommandC
     context.execId,
   );
   const spool = new PushSpool(options.spoolPath, options.stanza);
-  if (!options.pushes) return await payAll(options, context);
+  if (!options.pushes) return await payAll(options, lock, context);
   try {
     const control = readControlFile(options.cluster.path, options.pgVersionForce);
     spool.claim(control.systemId);
-    await new PushService(options, control, spool, context).run();
+    await new PushService(options, control, spool, lock, context).run();
   } catch (error) {
     const failure = toWalferryError(error);
     if (failure.kind !== "Term") spool.writeError(GLOBAL, failure);
@@ -53,18 +53,19 @@ export async function servePushes(options: PushServiceOptions, context: CommandC
 }
 
 /** Without `archive-async`: pays what can be paid now. Whoever pushes the next file starts it again when there is more. */
-async function payAll(options: PushServiceOptions, context: CommandContext): Promise<void> {
+async function payAll(options: PushServiceOptions, lock: StanzaLock, context: CommandContext): Promise<void> {
   const spool = new PushSpool(options.spoolPath, options.stanza);
-  const goesOn = () => reasonToEnd(options) === undefined && !spool.isWanted;
+  const goesOn = () => reasonToEnd(options, lock) === undefined && !spool.isWanted;
   spool.forgetWanted();
   await using healer = new Healer(options, new Quorum(options, context.clock), context, goesOn);
   await healer.payAll();
 }
 
 /** Why a process must not go on, whatever waits: the next command of PostgreSQL starts another where that is right. */
-function reasonToEnd({ lockPath, stanza, isOutdated }: PushServiceOptions): string | undefined {
+function reasonToEnd({ lockPath, stanza, isOutdated }: PushServiceOptions, lock: StanzaLock): string | undefined {
   if (isStopped(lockPath, stanza) || isStopped(lockPath, undefined)) return "the stanza is stopped";
   if (isLockWished(lockPath, stanza)) return "another command needs the lock";
+  if (!lock.isInPlace) return "its lock file was removed";
   return isOutdated?.() ? "the program or its configuration was changed" : undefined;
 }
 
@@ -72,13 +73,21 @@ class PushService {
   readonly #options: PushServiceOptions;
   readonly #control: ControlData;
   readonly #spool: PushSpool;
+  readonly #lock: StanzaLock;
   readonly #context: CommandContext;
   readonly #quorum: Quorum;
 
-  constructor(options: PushServiceOptions, control: ControlData, spool: PushSpool, context: CommandContext) {
+  constructor(
+    options: PushServiceOptions,
+    control: ControlData,
+    spool: PushSpool,
+    lock: StanzaLock,
+    context: CommandContext,
+  ) {
     this.#options = options;
     this.#control = control;
     this.#spool = spool;
+    this.#lock = lock;
     this.#context = context;
     this.#quorum = new Quorum(options, context.clock);
   }
@@ -86,7 +95,7 @@ class PushService {
   /** Pushes and heals until it is told to end or there is nothing more to do. */
   async run(): Promise<void> {
     if (this.#quorum.isAll && this.#quorum.ledger.keys().length === 0) return await this.#push(undefined);
-    const goesOn = () => reasonToEnd(this.#options) === undefined;
+    const goesOn = () => reasonToEnd(this.#options, this.#lock) === undefined;
     await using healer = new Healer(this.#options, this.#quorum, this.#context, goesOn);
     if (this.#options.lingerMs === 0) {
       await this.#push(undefined);
@@ -153,13 +162,13 @@ class PushService {
   async #pause(milliseconds: number): Promise<void> {
     const { clock, signal } = this.#context;
     const end = clock.monotonicMs() + milliseconds;
-    while (clock.monotonicMs() < end && reasonToEnd(this.#options) === undefined) {
+    while (clock.monotonicMs() < end && reasonToEnd(this.#options, this.#lock) === undefined) {
       await clock.sleep(Math.min(RETRY_FIRST, end - clock.monotonicMs()), signal);
     }
   }
 
   #reasonToEnd(): string | undefined {
-    const reason = reasonToEnd(this.#options);
+    const reason = reasonToEnd(this.#options, this.#lock);
     if (reason !== undefined) return reason;
     const { cluster, pgVersionForce } = this.#options;
     // Upgraded or put in its place: the answers in the spool are said to be of the old one.
@@ -175,7 +184,7 @@ class PushService {
     return new GetQueue(spoolPath, stanza).takeWanted() !== undefined;
   }
 
-  /** Files to push, oldest first. Answers that PostgreSQL has taken, and those of other files of the same name, are removed. */
+  /** Files to push, oldest first. Answers that PostgreSQL has taken, those of other files of the same name, and what is none are removed. */
   #scan(): string[] {
     const ready = new Set(readReady(this.#options.walPath));
     const done = new Set<string>();
@@ -183,9 +192,10 @@ class PushService {
       if (!file.endsWith(".ok")) continue;
       const name = file.slice(0, -3);
       const status = this.#spool.status(name);
-      if (status?.kind !== "ok") continue;
-      if (!ready.has(name) || isOlder(status.modifiedMs, `${this.#options.walPath}/${name}`)) this.#spool.remove(file);
-      else done.add(name);
+      const counts = status?.kind === "ok" && ready.has(name) &&
+        !isOlder(status.modifiedMs, `${this.#options.walPath}/${name}`);
+      if (counts) done.add(name);
+      else this.#spool.remove(file);
     }
     const { queueMaxBytes } = this.#options;
     const waiting = inArchiverOrder([...ready].filter((name) => !done.has(name)));
@@ -211,7 +221,7 @@ class PushService {
     let failed = false;
     const lane = async () => {
       for (const name of queue) {
-        if (failed || reasonToEnd(this.#options) !== undefined) return;
+        if (failed || reasonToEnd(this.#options, this.#lock) !== undefined) return;
         try {
           // Before it is read: when it is written to meanwhile, the answer is older than the file.
           const writtenMs = this.#writtenMs(name);

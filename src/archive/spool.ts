@@ -81,7 +81,10 @@ export class PushSpool {
     }
   }
 
-  /** What is said of a WAL file (or of `GLOBAL`); `undefined` = nothing. @throws WalferryError `Format` */
+  /**
+   * What is said of a WAL file (or of `GLOBAL`); `undefined` = nothing. The spool is not synced: after a power cut a file may be empty or cut
+   * short. Such an answer that all is well does not count, and such an error is one, which the next try replaces.
+   */
   status(walName: string): SpoolStatus | undefined {
     const okPath = `${this.path}/${walName}.ok`;
     const modifiedMs = modifiedIfThere(okPath);
@@ -89,16 +92,21 @@ export class PushSpool {
     const ok = modifiedMs === undefined ? undefined : readIfThere(okPath);
     if (modifiedMs !== undefined && ok !== undefined) {
       if (ok === "") return { kind: "ok", warning: undefined, modifiedMs };
-      const { code, message } = parse(okPath, ok);
+      const answer = parse(ok);
       // Somebody renamed an error to let the archiver go on without this file.
-      const warning = code === 0
-        ? message
-        : `WAL segment '${walName}' was not pushed due to error [${code}] and was manually skipped: ${message}`;
-      return { kind: "ok", warning, modifiedMs };
+      const warning = answer === undefined || answer.code === 0
+        ? answer?.message
+        : `WAL segment '${walName}' was not pushed due to error [${answer.code}] and was manually skipped: ${answer.message}`;
+      if (answer !== undefined) return { kind: "ok", warning, modifiedMs };
     }
     const path = `${this.path}/${walName}.error`;
     const text = readIfThere(path);
-    return text === undefined ? undefined : { kind: "error", ...parse(path, text) };
+    if (text === undefined) return undefined;
+    const told = {
+      code: ERROR_CODES.Format,
+      message: `'${path}' is not a status file: a code and a message are expected`,
+    };
+    return { kind: "error", ...(parse(text) ?? told) };
   }
 
   /**
@@ -125,12 +133,9 @@ export function spooledError({ code, message }: { readonly code: number; readonl
   return new WalferryError(kind, message);
 }
 
-function parse(path: string, text: string): { code: number; message: string } {
+function parse(text: string): { code: number; message: string } | undefined {
   const match = /^(\d{1,3})\n([\s\S]+)$/.exec(text);
-  if (match === null) {
-    throw new WalferryError("Format", `'${path}' is not a status file: a code and a message are expected`);
-  }
-  return { code: Number(match[1]), message: match[2]!.trimEnd() };
+  return match === null ? undefined : { code: Number(match[1]), message: match[2]!.trimEnd() };
 }
 
 /** @throws WalferryError `FileRemove` */

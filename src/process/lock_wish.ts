@@ -2,9 +2,16 @@
  * Taking the locks of a stanza from processes that hold them for long and can give way: those behind archive-push and archive-get stay while
  * there may be more to do. The wish is a locked file beside the locks, so that it ends with whoever had it.
  */
-import { isWalferryError } from "../errors.ts";
 import type { Clock } from "./clock.ts";
-import { acquireLocks, holdLockFile, makeLockPath, readLockFile, readLockState, type StanzaLock } from "./locks.ts";
+import {
+  acquireLocks,
+  holdLockFile,
+  LockHeld,
+  makeLockPath,
+  readLockFile,
+  readLockState,
+  type StanzaLock,
+} from "./locks.ts";
 
 /** So long they may take to give way, in milliseconds: what is on its way is finished first. */
 const PATIENCE_MS = 30_000;
@@ -33,7 +40,7 @@ export async function acquireAllLocks(
     try {
       return acquireLocks(lockPath, stanza, "all", keys, execId);
     } catch (error) {
-      const isBackground = isWalferryError(error, "LockAcquire") &&
+      const isBackground = error instanceof LockHeld &&
         !readLockState(lockPath, stanza, "backup", keys).held && !readLockState(lockPath, stanza, "restore", keys).held;
       if (!isBackground || clock.monotonicMs() > deadline) throw error;
     }

@@ -45,6 +45,15 @@ export function isLockName(name: string, stanza: string | undefined): boolean {
   return owner !== undefined && (stanza === undefined || owner === stanza);
 }
 
+/** Another process holds the lock, so that another try may help: nothing else that keeps somebody from a lock is this. */
+export class LockHeld extends WalferryError {
+  constructor(path: string) {
+    super("LockAcquire", `unable to acquire lock on file '${path}': Resource temporarily unavailable`, {
+      hint: "is another pgBackRest or walferry process running?",
+    });
+  }
+}
+
 /** Held locks; disposing releases them in the opposite order. */
 export class StanzaLock implements Disposable {
   readonly #held: HeldFile[];
@@ -53,6 +62,11 @@ export class StanzaLock implements Disposable {
   constructor(held: HeldFile[], execId: string) {
     this.#held = held;
     this.#execId = execId;
+  }
+
+  /** Whether the names are still those of the files that are locked: who cleans `/tmp` removes files that are old, and locks nobody out then. */
+  get isInPlace(): boolean {
+    return this.#held.every(({ path, file }) => sameFile(file, path));
   }
 
   /** Writes how far the work is into the lock files. */
@@ -79,7 +93,7 @@ export class StanzaLock implements Disposable {
 /**
  * Takes the locks of a stanza, without waiting.
  * @param keys repositories; type `all` takes archive, backup and restore.
- * @throws WalferryError `LockAcquire` when another process has one, `PathCreate`/`FileOpen` when the lock path cannot be used
+ * @throws LockHeld when another process has one; WalferryError `LockAcquire`, `PathCreate` when the lock path cannot be used
  */
 export function acquireLocks(
   lockPath: string,
@@ -129,13 +143,7 @@ function lockFile(path: string): Deno.FsFile {
     const file = openLockFile(path);
     if (!tryLock(file)) {
       file.close();
-      throw new WalferryError(
-        "LockAcquire",
-        `unable to acquire lock on file '${path}': Resource temporarily unavailable`,
-        {
-          hint: "is another pgBackRest or walferry process running?",
-        },
-      );
+      throw new LockHeld(path);
     }
     // The holder before may have removed the name after it was opened here: then this lock protects nothing.
     if (sameFile(file, path)) return file;

@@ -201,6 +201,56 @@ testWith(
 );
 
 testWith(
+  NEEDS,
+  "answers that a power cut left empty or half stop nothing and acknowledge nothing",
+  () =>
+    story({ "archive-async-linger": "0" }, async ({ cluster, stanza, spool }) => {
+      await cluster.sql("select pg_create_restore_point('x')");
+      const segment = await cluster.sql("select pg_walfile_name(pg_switch_wal())");
+      await until("the segment to be ready", () => exists(`${cluster.path}/pg_wal/archive_status/${segment}.ready`));
+      await runAs(["mkdir", "-p", spool]);
+      for (const [name, content] of [[`${segment}.error`, ""], ["global.error", "103"], [`${segment}.ok`, "0"]]) {
+        await runAs(["sh", "-c", `rm -rf ${stanza.repositories[0]}/archive/main/15-1 ${spool}/*`]);
+        await runAs(["sh", "-c", `printf '${content}' >${spool}/${name}`]);
+        const { code, stdout } = await stanza.walferry(["archive-push", `${cluster.path}/pg_wal/${segment}`]);
+        assertEquals(code, 0, stdout);
+        const stored = await runAs(["find", `${stanza.repositories[0]}/archive`, "-name", `${segment}-*`]);
+        assert(stored.trim() !== "", `${name} was taken for an answer`);
+      }
+    }),
+);
+
+testWith(
+  NEEDS,
+  "a background process whose lock file was removed makes room, and a lock file of another account is told",
+  () =>
+    story({}, async (place) => {
+      const { cluster, stanza, folder } = place;
+      await archiveWith(cluster, stanza, "walferry");
+      await cluster.archiveSegment();
+      const [first] = await services(place);
+      // As one does that cleans /tmp.
+      const lockPath = `${folder.path}/conf/lock`;
+      await runAs(["sh", "-c", `rm ${lockPath}/*`]);
+      await until("the process to end", async () => !(await services(place)).includes(first!), 20_000);
+      assertIncludes(await logOf(place), "end: its lock file was removed");
+      await cluster.archiveSegment();
+      assertEquals((await services(place)).length, 1);
+
+      await stanza.must("walferry", ["stop"]);
+      await until("the process to end", async () => (await services(place)).length === 0);
+      await stanza.must("walferry", ["start"]);
+      await runAs(["mkdir", `${lockPath}/main-archive.lock`]);
+      const { code, stdout } = await stanza.walferry([
+        "archive-push",
+        `${cluster.path}/pg_wal/0000000100000000000000FF`,
+      ]);
+      assertEquals(code, 50, stdout);
+      await runAs(["rmdir", `${lockPath}/main-archive.lock`]);
+    }),
+);
+
+testWith(
   [...NEEDS, "pgbackrest"],
   "each program goes on with the spool that the other left",
   () =>
