@@ -62,8 +62,22 @@ export async function pushWal(options: ArchivePushOptions, context: CommandConte
   const chosen = set.repositories.filter(({ key }) => keys.includes(key));
   const checked = await checkChosen(chosen, options, control, quorum, pushing);
   for (const news of await pushFile(path, checked, options, quorum, pushing)) context.log.warn(news);
-  const canPay = options.cluster !== undefined && quorum.isPayable && !isSomebodyPaying(options);
-  return { state: "pushed", payIn: canPay ? path.slice(0, path.lastIndexOf("/")) : undefined };
+  return {
+    state: "pushed",
+    payIn: canPay(options, quorum, pushing.warn) ? path.slice(0, path.lastIndexOf("/")) : undefined,
+  };
+}
+
+/** The file is archived: what keeps from looking whether anything is owed does not change that. */
+function canPay(options: ArchivePushOptions, quorum: Quorum, warn: PushContext["warn"]): boolean {
+  try {
+    return options.cluster !== undefined && quorum.isPayable && !isSomebodyPaying(options);
+  } catch (error) {
+    if (!(error instanceof WalferryError)) throw error;
+    // An account that may not look there (archiving synchronously it needs no spool) has noted nothing there.
+    if (!(error.cause instanceof Deno.errors.PermissionDenied)) warn(`what is owed cannot be paid now: ${error.text}`);
+    return false;
+  }
 }
 
 /** Whoever holds the lock pays, or will have to end first. */
@@ -115,8 +129,7 @@ export async function pushFile(
   if (failures.length > 0) context.signal.throwIfAborted();
   if (stored.holders.length < quorum.needed) throw tooFew(failures, quorum, stored.holders.length);
   const news = quorum.settle(file, checked.cluster?.systemId, stored.holders, failures);
-  undropWal(file.name, options);
-  return news;
+  return [...news, ...undropWal(file.name, options)];
 }
 
 function tooFew(failures: readonly RepositoryFailure[], { isAll, needed }: Quorum, holders: number): WalferryError {

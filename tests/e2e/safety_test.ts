@@ -142,6 +142,14 @@ testWith(NEEDS, "archive-push: a queue that is too long drops the segment and sa
     stanza.walferry([`--archive-push-queue-max=${limit}`, "archive-push", `${cluster.path}/pg_wal/${segment}`]);
   expectCode(await push("16MiB"), 0, `dropped WAL file '${segment}' because archive queue exceeded 16MB`);
   expectCode(await push("1GiB"), 0, "pushed WAL file");
+  // The server is to outlive a spool in trouble, too. Without asynchronous archiving nothing that is archived needs it.
+  const spool = `${stanza.folder.path}/conf/spool`;
+  await runAs(["sh", "-c", `rm -rf ${spool} && ln -s /dev/null ${spool}`]);
+  expectCode(await stanza.walferry(["archive-push", `${cluster.path}/pg_wal/${segment}`]), 0, "pushed WAL file");
+  expectCode(await push("1GiB"), 0, "pushed WAL file");
+  expectCode(await push("16MiB"), 0, "it could not be noted, so that info and check do not know of this hole");
+  await runAs(["sh", "-c", `rm ${spool} && mkdir -m 0 ${spool}`]);
+  for (const limit of ["1GiB", "16MiB"]) expectCode(await push(limit), 0, "command end: completed successfully");
 });
 
 testWith(
