@@ -27,6 +27,8 @@ const LOOK_EVERY_UNWATCHED = 500;
 /** Pauses after a failed round in milliseconds: first and longest. */
 const RETRY_FIRST = 1000;
 const RETRY_MAX = 15_000;
+/** Between files it is looked so often (milliseconds) whether too much waits by now. */
+const LIMIT_EVERY = 1000;
 
 /** Runs until there is nothing to do for a while, or it is told to end. */
 export async function servePushes(options: PushServiceOptions, context: CommandContext): Promise<void> {
@@ -197,9 +199,8 @@ class PushService {
       if (counts) done.add(name);
       else this.#spool.remove(file);
     }
-    const { queueMaxBytes } = this.#options;
     const waiting = inArchiverOrder([...ready].filter((name) => !done.has(name)));
-    if (queueMaxBytes === undefined || ready.size * this.#control.walSegmentBytes <= queueMaxBytes) return waiting;
+    if (!this.#isTooMuch(ready.size)) return waiting;
     for (const name of waiting) {
       const writtenMs = this.#writtenMs(name);
       const warning = dropWal(name, this.#options);
@@ -209,19 +210,36 @@ class PushService {
     return [];
   }
 
+  /** Whether so many files are above `archive-push-queue-max`. */
+  #isTooMuch(count: number): boolean {
+    const { queueMaxBytes } = this.#options;
+    return queueMaxBytes !== undefined && count * this.#control.walSegmentBytes > queueMaxBytes;
+  }
+
   #writtenMs(name: string): number {
     return modifiedIfThere(`${this.#options.walPath}/${name}`) ?? 0;
   }
 
-  /** Pushes files; after the first failure, or when it must not go on, no further one is begun. @returns whether one failed */
+  /**
+   * Pushes files; after the first failure, when it must not go on, or when too much waits meanwhile (a list of files may take hours in a slow
+   * repository), no further one is begun. @returns whether one failed
+   */
   async #pushAll(pool: WorkerPool<PushRequest, PushedFile>, work: readonly string[]): Promise<boolean> {
-    const { log, signal } = this.#context;
+    const { clock, log, signal } = this.#context;
     log.info(`push ${work.length} WAL file(s) to archive: ${work[0]}${work.length > 1 ? `...${work.at(-1)}` : ""}`);
     const queue = work.values();
     let failed = false;
+    let lookedMs = clock.monotonicMs();
+    let isTooMuch = false;
+    const lookAtLimit = () => {
+      if (this.#options.queueMaxBytes === undefined || clock.monotonicMs() - lookedMs < LIMIT_EVERY) return;
+      lookedMs = clock.monotonicMs();
+      isTooMuch ||= this.#isTooMuch(readReady(this.#options.walPath).length);
+    };
     const lane = async () => {
       for (const name of queue) {
-        if (failed || reasonToEnd(this.#options, this.#lock) !== undefined) return;
+        lookAtLimit();
+        if (failed || isTooMuch || reasonToEnd(this.#options, this.#lock) !== undefined) return;
         try {
           // Before it is read: when it is written to meanwhile, the answer is older than the file.
           const writtenMs = this.#writtenMs(name);

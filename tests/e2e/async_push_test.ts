@@ -202,6 +202,30 @@ testWith(
 
 testWith(
   NEEDS,
+  "what is above the queue limit is dropped also while a long list of files goes to a slow repository",
+  () =>
+    story({ "archive-push-queue-max": "10MiB", "compress-type": "none", "max-rate": "512KiB" }, async (place) => {
+      const { cluster, stanza } = place;
+      const fill = async (count: number) => {
+        for (let round = 0; round < count; round++) {
+          await cluster.sql("select pg_create_restore_point('x'); select pg_switch_wal()");
+        }
+      };
+      await fill(8);
+      await archiveWith(cluster, stanza, "walferry");
+      await until(
+        "the list to be begun",
+        async () => /push [6-9] WAL file/.test(await logOf(place).catch(() => "")),
+      );
+      await fill(8);
+      await until("files to be dropped", async () => (await logOf(place)).includes("dropped WAL file"));
+      const stored = await runAs(["find", `${stanza.repositories[0]}/archive`, "-name", "00000001*-*"]);
+      assert(stored.trim().split("\n").length < 6, `the whole list was pushed first:\n${stored}`);
+    }),
+);
+
+testWith(
+  NEEDS,
   "answers that a power cut left empty or half stop nothing and acknowledge nothing",
   () =>
     story({ "archive-async-linger": "0" }, async ({ cluster, stanza, spool }) => {
