@@ -1,6 +1,6 @@
 /** Storing one WAL file in several repositories at once, where it is not stored yet (behaviour spec §2.3). */
 import { WalferryError } from "../errors.ts";
-import { isWalSegmentOrPartialName, walDirectory } from "../format/wal_name.ts";
+import { isHistoryName, isWalSegmentOrPartialName, walDirectory } from "../format/wal_name.ts";
 import { type AskEnough, askEnough } from "../repository/ask_enough.ts";
 import { encryption, type Repository } from "../repository/repository.ts";
 import type { RepositoryFailure } from "../repository/repository_set.ts";
@@ -8,11 +8,12 @@ import { storedSegmentName } from "../repository/wal_archive.ts";
 import { pipeline } from "../stream/byte_stream.ts";
 import { compressBytes, compressFilter } from "../stream/compress.ts";
 import { compressExtension } from "../stream/compress_type.ts";
+import { sha1Hex } from "../stream/hash.ts";
 import { collect, streamOf } from "../stream/sources.ts";
 import type { ArchivePushOptions } from "./options.ts";
 import type { PushTarget } from "./push_targets.ts";
 import type { FindStored, StoredSegments } from "./stored_segments.ts";
-import { readAgain, type WalFile } from "./wal_file.ts";
+import { IN_MEMORY_BYTES, readAgain, type WalFile } from "./wal_file.ts";
 
 /** How it is looked for, and who hears of it. */
 export interface StoreContext extends AskEnough {
@@ -132,17 +133,48 @@ async function lookUp(
   return { missing, holders, failures };
 }
 
-/** History and backup label files: under their own name, as they are (but encrypted where the repository is), replacing what is there. */
+/**
+ * History and backup label files: under their own name, as they are (but encrypted where the repository is), replacing what is there. Another
+ * history of the same timeline is not replaced: two clusters took one number, and recoveries along the first would take the second's way.
+ */
 async function storeOther(
   file: WalFile,
   targets: readonly PushTarget[],
   options: ArchivePushOptions,
   context: StoreContext,
 ): Promise<Stored> {
+  if (isHistoryName(file.name)) await assertNoOtherHistory(file, targets, options, context);
   return await writeToAll(targets, options.stanza, context, async ({ repository, archiveId, passphrase }, signal) => {
     const stored = repository.archivePath(options.stanza, archiveId, walDirectory(file.name), file.name);
     await repository.storage.write(stored, pipeline(streamOf(file.bytes!), ...encryption(passphrase)), { signal });
   });
+}
+
+/** One that cannot be read, or is empty, is replaced. @throws WalferryError `ArchiveDuplicate` */
+async function assertNoOtherHistory(
+  file: WalFile,
+  targets: readonly PushTarget[],
+  { stanza }: ArchivePushOptions,
+  context: StoreContext,
+): Promise<void> {
+  const outcomes = await askEnough(repositoriesOf(targets), async (repository, signal) => {
+    const { archiveId, passphrase } = targetOf(targets, repository);
+    const stored = await repository.readWith(
+      repository.archivePath(stanza, archiveId, "", file.name),
+      passphrase,
+      signal,
+    );
+    const bytes = stored === undefined ? new Uint8Array() : await collect(stored, IN_MEMORY_BYTES);
+    return bytes.length === 0 ? undefined : sha1Hex(bytes);
+  }, context);
+  for (const outcome of outcomes) {
+    if (!outcome.ok || outcome.value === undefined || outcome.value === file.checksum) continue;
+    throw new WalferryError(
+      "ArchiveDuplicate",
+      `history file '${file.name}' already exists in the ${outcome.repository.name} archive with different content`,
+      { hint: "are multiple primaries archiving to this stanza? did two of them take the same timeline?" },
+    );
+  }
 }
 
 /** Writes to all at once; one that fails is noted and the others finish. */

@@ -1,7 +1,7 @@
 /** Reading a WAL file out of `pg_wal`: whole, hashed, and of the cluster that it is said to be of. */
 import { WalferryError } from "../errors.ts";
 import { isWalSegmentOrPartialName } from "../format/wal_name.ts";
-import { readWalHeader, WAL_HEADER_BYTES } from "../postgres/wal_header.ts";
+import { readWalHeader, WAL_HEADER_BYTES, type WalHeader } from "../postgres/wal_header.ts";
 import { memoryForReading } from "../stream/aligned_memory.ts";
 import { sha1Hex, Sha1Meter } from "../stream/hash.ts";
 import { collect, drain, openForRead, readFileStream, readFully } from "../stream/sources.ts";
@@ -99,6 +99,15 @@ function changedWhileRead(path: string): WalferryError {
   return new WalferryError("FileInvalid", `WAL file '${path}' changed while it was archived`);
 }
 
+function headerOf(path: string, header: Uint8Array, versionForce: string | undefined): WalHeader {
+  try {
+    return readWalHeader(header, versionForce);
+  } catch (error) {
+    if (!(error instanceof WalferryError)) throw error;
+    throw new WalferryError(error.kind, `WAL file '${path}' is none: ${error.message}`, { hint: error.hint });
+  }
+}
+
 /** Compares the file's header with the cluster; gives the segment size that is expected, where it is known. */
 function checkHeader(
   path: string,
@@ -107,7 +116,7 @@ function checkHeader(
   cluster: WalCluster | undefined,
 ): number | undefined {
   if (!options.headerCheck) return cluster?.walSegmentBytes;
-  const found = readWalHeader(header, options.pgVersionForce);
+  const found = headerOf(path, header, options.pgVersionForce);
   if (cluster !== undefined && (found.pgVersion !== cluster.pgVersion || found.systemId !== cluster.systemId)) {
     throw new WalferryError(
       "ArchiveMismatch",

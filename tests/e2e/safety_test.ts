@@ -73,6 +73,22 @@ testWith(
     expectCode(await push(`${folder.path}/${segment}`), 45, "duplicates found in archive for WAL segment");
     await runAs(["rm", twin]);
 
+    const history = `${folder.path}/00000002.history`;
+    await folder.file("00000002.history", "1\t0/3000000\tno recovery target specified\n");
+    for (let time = 0; time < 2; time++) expectCode(await push(history), 0, "pushed WAL file");
+    await folder.file("00000002.history", "1\t0/2000000\tbefore 2026-11-28\n");
+    expectCode(
+      await push(history),
+      45,
+      "'00000002.history' already exists in the repo1 archive with different content",
+    );
+    const stored = await runAs([
+      "sh",
+      "-c",
+      `cat ${stanza.repositories.join("/archive/main/15-1/00000002.history ")}/archive/main/15-1/00000002.history`,
+    ]);
+    assertEquals(stored.split("0/3000000").length, 3, "the first one is where it was");
+
     const next = "0000000100000000000000AA";
     await folder.file(next, bytes.slice(0, bytes.length - 8192));
     expectCode(await push(`${folder.path}/${next}`), 28, "a segment of this cluster is 16777216");
@@ -87,6 +103,8 @@ testWith(
       execute([walferryPath, `--config=${alone}`, "--stanza=main", "archive-push", file]);
     expectCode(await pushAlone(`${folder.path}/${next}`), 44, "do not match stanza");
     expectCode(await pushAlone(path), 0, "pushed WAL file");
+    await folder.file(next, "");
+    expectCode(await push(`${folder.path}/${next}`), 29, `WAL file '${folder.path}/${next}' is none: `);
     await folder.file(next, new Uint8Array(16 << 20));
     expectCode(await push(`${folder.path}/${next}`), 46, "unexpected WAL magic 0");
     expectCode(await push(`${folder.path}/0000000100000000000000AB`), 55, "unable to open missing file");
