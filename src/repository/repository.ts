@@ -259,7 +259,7 @@ export class Repository implements AsyncDisposable {
     await this.storage.write(`${path}.copy`, stored);
   }
 
-  /** Tries the file, then its copy. */
+  /** Tries the file, then its copy where the store answers. */
   async #load<T>(
     path: string,
     read: (path: string) => Promise<ByteStream | undefined>,
@@ -278,7 +278,10 @@ export class Repository implements AsyncDisposable {
         return await decode(stream);
       } catch (error) {
         signal?.throwIfAborted();
-        failures.push(toWalferryError(error));
+        const failure = toWalferryError(error);
+        failures.push(failure);
+        // A store that does not answer was waited for as long as it may take: PostgreSQL (a promotion, too) would wait for it once more.
+        if (failure.kind === "HostConnect") throw this.#loadError(path, what, failures, undefined);
       }
     }
     throw this.#loadError(path, what, failures, hint);

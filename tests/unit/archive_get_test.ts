@@ -3,6 +3,7 @@ import { MemoryStorage } from "../../backends/memory.ts";
 import { fetchVerified } from "../../src/archive/deliver.ts";
 import type { Candidate } from "../../src/archive/get_candidates.ts";
 import { GetQueue } from "../../src/archive/get_queue.ts";
+import { toWalferryError, WalferryError } from "../../src/errors.ts";
 import type { RepositoryConfig } from "../../src/repository/config.ts";
 import { Repository } from "../../src/repository/repository.ts";
 import { storedSegmentName } from "../../src/repository/wal_archive.ts";
@@ -54,6 +55,23 @@ async function slowCandidate(walName: string, content: string): Promise<{ candid
   const repository = Repository.over(CONFIG, slow);
   return { candidate: { repository, archiveId: "15-1", path: name, passphrase: undefined, segment }, letGo: resolve };
 }
+
+Deno.test("of a store that does not answer the copy of an info file is not asked for, too", async () => {
+  const asked: string[] = [];
+  const storage = new MemoryStorage({ type: "memory", path: "m" }, new Map());
+  const silent = new Proxy(storage, {
+    get: (target, property) =>
+      property === "read"
+        ? (path: string) => {
+          asked.push(path);
+          return Promise.reject(new WalferryError("HostConnect", "no answer"));
+        }
+        : Reflect.get(target, property, target),
+  });
+  const error = await Repository.over(CONFIG, silent).loadArchiveInfo("main").then(() => undefined, toWalferryError);
+  assertEquals([error?.kind, asked], ["HostConnect", ["archive/main/archive.info"]]);
+  assertEquals(error?.text.includes("stanza-create"), false, "the stanza is not what is missing");
+});
 
 Deno.test("a command that outlived its server does not write into what a later one delivers to the same place", async () => {
   using folder = temporaryDirectory();
