@@ -27,14 +27,8 @@ export class SpoolDirectory {
 
   /** Writes a file durably. @throws Deno's own errors */
   write(name: string, text: string): void {
-    if (!this.#isMade) {
-      Deno.mkdirSync(this.path, { recursive: true, mode: PATH_MODE });
-      // Each may be new: a name is durable when the directory that holds it is synced.
-      for (let path = this.path; path.length >= this.#rootLength; path = parentOf(path)) syncPath(parentOf(path));
-      this.#isMade = true;
-    }
     const temporary = `${this.path}/${name}.${crypto.randomUUID().slice(0, 8)}${TEMPORARY}`;
-    using file = Deno.openSync(temporary, { write: true, createNew: true, mode: FILE_MODE });
+    using file = this.#create(temporary);
     try {
       const bytes = new TextEncoder().encode(text);
       for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
@@ -46,6 +40,23 @@ export class SpoolDirectory {
       throw error;
     }
     syncPath(this.path);
+  }
+
+  /** A new file; the directories that lead to it are there then, also where somebody emptied the spool since they were made. */
+  #create(path: string): Deno.FsFile {
+    const create = () => Deno.openSync(path, { write: true, createNew: true, mode: FILE_MODE });
+    if (this.#isMade) {
+      try {
+        return create();
+      } catch (error) {
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      }
+    }
+    Deno.mkdirSync(this.path, { recursive: true, mode: PATH_MODE });
+    // Each may be new: a name is durable when the directory that holds it is synced.
+    for (let above = this.path; above.length >= this.#rootLength; above = parentOf(above)) syncPath(parentOf(above));
+    this.#isMade = true;
+    return create();
   }
 
   /** Content of a file, `undefined` when it is not there. @throws WalferryError `FileOpen` */

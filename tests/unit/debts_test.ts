@@ -132,6 +132,15 @@ Deno.test("what this cluster holds or is owed says nothing of the file of that n
   assertEquals(ledger.owes(7n, 2, HISTORY), true);
 });
 
+Deno.test("a debt is noted also when somebody emptied the spool under a process that goes on", () => {
+  using folder = temporaryDirectory();
+  const ledger = new DebtLedger(folder.path, STANZA);
+  ledger.record(2, debtOf("content", 7n));
+  Deno.removeSync(`${folder.path}/walferry`, { recursive: true });
+  ledger.record(2, debtOf("content", 7n));
+  assertEquals(ledger.names(2), [HISTORY]);
+});
+
 Deno.test("a debt that nobody can pay is left alone for five minutes by every process, one that is new is not", () => {
   using folder = temporaryDirectory();
   let nowMs = 1_000_000_000;
