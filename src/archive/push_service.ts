@@ -203,7 +203,7 @@ class PushService {
     if (!this.#isTooMuch(ready.size)) return waiting;
     for (const name of waiting) {
       const writtenMs = this.#writtenMs(name);
-      const warning = dropWal(name, this.#options);
+      const warning = dropWal(name, this.#control.systemId, this.#options);
       this.#context.log.warn(warning.split("\n", 1)[0]!);
       this.#spool.writeOk(name, writtenMs, warning);
     }

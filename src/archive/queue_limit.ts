@@ -9,13 +9,18 @@ import type { ArchivePushOptions } from "./options.ts";
 /**
  * Drops one file: it is noted durably as a hole in the archive. One that cannot be noted is dropped all the same: a spool without room is often
  * on the disk that is about to be full of WAL, and the server is to outlive that.
+ * @param systemId whose it is, where that is known
  * @returns the warning: first line for the log, all of it for PostgreSQL
  */
-export function dropWal(walName: string, { queueMaxBytes, spoolPath, stanza }: ArchivePushOptions): string {
+export function dropWal(
+  walName: string,
+  systemId: bigint | undefined,
+  { queueMaxBytes, spoolPath, stanza }: ArchivePushOptions,
+): string {
   const warning = `dropped WAL file '${walName}' because archive queue exceeded ${formatSize(queueMaxBytes!)}\n` +
     "HINT: point-in-time recovery across this segment is impossible: take a new backup when the archive works again.";
   try {
-    new DroppedWal(spoolPath, stanza).record(walName);
+    new DroppedWal(spoolPath, stanza).record(walName, systemId);
     return warning;
   } catch (error) {
     if (!isWalferryError(error, "FileWrite")) throw error;
@@ -49,5 +54,5 @@ export function droppedBecauseOfQueue(
   if (queueMaxBytes === undefined) return undefined;
   const slash = path.lastIndexOf("/");
   const backlog = readBacklog(path.slice(0, slash), control?.walSegmentBytes ?? Deno.statSync(path).size);
-  return backlog.sizeBytes > queueMaxBytes ? dropWal(path.slice(slash + 1), options) : undefined;
+  return backlog.sizeBytes > queueMaxBytes ? dropWal(path.slice(slash + 1), control?.systemId, options) : undefined;
 }

@@ -61,7 +61,7 @@ export async function check(options: CheckOptions, context: CommandContext): Pro
     assertIsCluster(repository, archiveInfo, primary.control);
     archiveIds.set(repository.key, archiveIdOf(currentHistoryEntry(archiveInfo)));
   }
-  tellState(options, fullStarts, context);
+  tellState(options, fullStarts, primary.control.systemId, context);
   await tellLostWal(set, options, infos, context);
   if (options.archiveAsync && primary.connection.settings.archiveCommand?.includes(".ok") === false) {
     context.log.info(
@@ -127,9 +127,10 @@ async function checkStandby(
 function tellState(
   { spoolPath, stanza, repositories }: CheckOptions,
   fullStarts: readonly (string | undefined)[],
+  systemId: bigint,
   { log, clock }: CommandContext,
 ): void {
-  const state = readArchiveState(spoolPath, stanza, repositories.map(({ key }) => key), fullStarts, clock);
+  const state = readArchiveState(spoolPath, stanza, repositories.map(({ key }) => key), fullStarts, clock, systemId);
   for (const line of describeArchiveState(state, clock.nowMs())) log.warn(line);
 }
 

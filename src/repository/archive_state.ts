@@ -18,6 +18,7 @@ export interface ArchiveState {
 /**
  * Reads the spool.
  * @param backupStarts as for `openHoles`
+ * @param systemId cluster that the stanza belongs to now, where that is known
  */
 export function readArchiveState(
   spoolPath: string,
@@ -25,6 +26,7 @@ export function readArchiveState(
   keys: readonly number[],
   backupStarts: readonly (string | undefined)[],
   clock: Clock,
+  systemId: bigint | undefined,
 ): ArchiveState {
   const health = new HealthBoard(spoolPath, stanza, clock, "push");
   const outages = keys.flatMap((key) => {
@@ -32,10 +34,11 @@ export function readArchiveState(
     return outage === undefined ? [] : [{ key, outage }];
   });
   try {
+    const dropped = new DroppedWal(spoolPath, stanza);
     return {
       debts: new DebtLedger(spoolPath, stanza).summaries().filter(({ key }) => keys.includes(key)),
       outages,
-      holes: openHoles(new DroppedWal(spoolPath, stanza).names(), backupStarts),
+      holes: openHoles(systemId === undefined ? dropped.names() : dropped.namesOf(systemId), backupStarts),
     };
   } catch (error) {
     if (!isWalferryError(error, "PathOpen") && !isWalferryError(error, "FileOpen")) throw error;

@@ -1,6 +1,7 @@
 /**
  * WAL that was given up because the queue was full: `<spool-path>/walferry/<stanza>/dropped/<WAL file>`. Each is a hole in the archive, noted
- * durably before PostgreSQL may recycle the file, and told until a newer full backup makes it meaningless.
+ * durably before PostgreSQL may recycle the file, and told until a newer full backup makes it meaningless. It says whose WAL it was: positions of
+ * another cluster in its place (behind a stanza-upgrade) begin anew.
  */
 import { WalferryError } from "../errors.ts";
 import { isWalSegmentName } from "../format/wal_name.ts";
@@ -20,10 +21,10 @@ export class DroppedWal {
     this.#directory = new SpoolDirectory(spoolPath, stanza, "dropped");
   }
 
-  /** Notes a dropped file durably. @throws WalferryError `FileWrite` */
-  record(walName: string): void {
+  /** Notes a dropped file durably, and of which cluster it is where that is known. @throws WalferryError `FileWrite` */
+  record(walName: string, systemId?: bigint): void {
     try {
-      this.#directory.write(walName, "");
+      this.#directory.write(walName, systemId === undefined ? "" : `${systemId}\n`);
     } catch (error) {
       throw new WalferryError(
         "FileWrite",
@@ -44,6 +45,14 @@ export class DroppedWal {
   /** Names of dropped segments, oldest first. */
   names(): string[] {
     return this.#directory.names().filter(isWalSegmentName);
+  }
+
+  /** As {@link names}, without those that are known to be another cluster's. */
+  namesOf(systemId: bigint): string[] {
+    return this.names().filter((name) => {
+      const owner = this.#directory.read(name)?.trim() ?? "";
+      return owner === "" || owner === String(systemId);
+    });
   }
 }
 

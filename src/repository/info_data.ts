@@ -121,13 +121,14 @@ async function stanzaInfo(
     set.repositories.map((repository) => repositoryInfo(repository, name, options, clock.nowMs(), signal)),
   );
   const keys = set.repositories.map(({ key }) => key);
+  const { systemId } = repositories.flatMap(({ databases }) => databases.slice(-1))[0] ?? {};
   return {
     name,
     status: overallStatus(repositories),
     backupLock: readLockState(options.lockPath, name, "backup", keys),
     restoreLock: readLockState(options.lockPath, name, "restore", keys),
     repositories,
-    archive: readArchiveState(options.spoolPath, name, keys, newestFullStarts(set, repositories), clock),
+    archive: readArchiveState(options.spoolPath, name, keys, newestFullStarts(set, repositories), clock, systemId),
   };
 }
 

@@ -9,6 +9,8 @@ import { BACKREST_VERSION } from "../../src/version.ts";
 import { hurryingClock, repositoryConfig, STANZA } from "./stanza_files.ts";
 
 const SEGMENT_BYTES = 16 * 1024 * 1024;
+/** The cluster whose stanza it is. */
+export const SYSTEM_ID = 7_710_412_083_236_442_382n;
 /** All stored files are of this time, backups of an hour before. */
 export const STORED_SECONDS = 1_795_000_000;
 
@@ -55,7 +57,7 @@ export class OutlookStanza implements Disposable {
   /** Writes the info files. */
   async make(backups: BackupInfoEntry[]): Promise<void> {
     await using repository = await Repository.open(this.config);
-    const entry = { id: 1, pgVersion: "15", systemId: 7_710_412_083_236_442_382n };
+    const entry = { id: 1, pgVersion: "15", systemId: SYSTEM_ID };
     const common = { backrestVersion: BACKREST_VERSION, currentId: 1 };
     await repository.saveArchiveInfo(STANZA, { ...common, history: [entry] });
     await repository.saveBackupInfo(STANZA, {

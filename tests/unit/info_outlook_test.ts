@@ -8,7 +8,7 @@ import { Repository } from "../../src/repository/repository.ts";
 import { saveVerification, type VerificationMode } from "../../src/repository/verification_results.ts";
 import { missingForBackups } from "../../src/repository/wal_sight.ts";
 import { assert, assertEquals, assertIncludes } from "../support/assert.ts";
-import { fullBackup, OutlookStanza, segmentAt, STORED_SECONDS } from "../support/outlook_stanza.ts";
+import { fullBackup, OutlookStanza, segmentAt, STORED_SECONDS, SYSTEM_ID } from "../support/outlook_stanza.ts";
 import { STANZA } from "../support/stanza_files.ts";
 
 const LABEL = "20261118-080000F";
@@ -93,6 +93,18 @@ Deno.test("a backup that holds a copy of its WAL lacks nothing; a recovery that 
   assertEquals((await withHole([LABEL, 5, 7, copying], ["20261118-090000F", 5, 8])).gaps, [
     [segmentAt(1, 6), "20261118-090000F"],
   ]);
+});
+
+Deno.test("what was dropped of the cluster that the stanza was upgraded from is no hole of the one behind it", async () => {
+  using stanza = new OutlookStanza();
+  await stanza.make([fullBackup(LABEL, 5, 6)]);
+  const dropped = new DroppedWal(stanza.spoolPath, STANZA);
+  dropped.record(segmentAt(1, 200), 1n);
+  dropped.record(segmentAt(1, 300), SYSTEM_ID);
+  // By a version that did not note it, or without pg1-path.
+  dropped.record(segmentAt(1, 301));
+  const { holes } = (await stanza.info()).archive;
+  assertEquals(holes, [{ first: segmentAt(1, 300), last: segmentAt(1, 301), count: 2 }]);
 });
 
 Deno.test("each gap is told with its size and why it is there", async () => {
