@@ -162,7 +162,7 @@ async function assertNoOtherHistory(
     const stored = await repository.readWith(
       repository.archivePath(stanza, archiveId, "", file.name),
       passphrase,
-      signal,
+      { signal },
     );
     const bytes = stored === undefined ? new Uint8Array() : await collect(stored, IN_MEMORY_BYTES);
     return bytes.length === 0 ? undefined : sha1Hex(bytes);
