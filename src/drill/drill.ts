@@ -9,8 +9,9 @@ import type { Manifest } from "../format/manifest.ts";
 import { findPrograms } from "../postgres/programs.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { formatSize } from "../report/units.ts";
-import type { RepositorySet } from "../repository/repository_set.ts";
+import { RepositorySet } from "../repository/repository_set.ts";
 import { chooseSet } from "../restore/choose_set.ts";
+import { openSet } from "../restore/open_set.ts";
 import type { RestoreOptions } from "../restore/options.ts";
 import { autoConfText, recoverySettings } from "../restore/recovery_settings.ts";
 import { runRestore } from "../restore/restore.ts";
@@ -64,7 +65,7 @@ export async function runDrill(
 
 class Drill {
   readonly #options: DrillOptions;
-  readonly #set: RepositorySet;
+  #set: RepositorySet;
   readonly #report: DrillReport;
   readonly #context: CommandContext;
   #manifest!: Manifest;
@@ -81,17 +82,23 @@ class Drill {
   async prepare(): Promise<Scratch> {
     const { log, clock } = this.#context;
     const options = this.#options;
-    const chosen = await chooseSet(this.#set.repositories, this.#restoreOptions(options.set, undefined), log);
-    const manifest = await chosen.repository.loadManifest(options.stanza, chosen.entry.label, chosen.info.cipherPass);
-    this.#manifest = manifest;
-    const sizeBytes = manifest.files.values().reduce((sum, file) => sum + file.sizeBytes, 0);
+    const restoreOptions = this.#restoreOptions(options.set, undefined);
+    const { repositories } = this.#set;
+    const chosen = await chooseSet(repositories, restoreOptions, log);
+    const { label, type, timestampStop, sizeBytes } = chosen.entry;
+    // What cannot be opened was chosen all the same: whoever is told of the failure must know of which backup.
     this.#report.backup = {
-      label: manifest.label,
+      label,
       repositoryKey: chosen.repository.key,
-      type: manifest.type,
-      stopMs: manifest.timestampStop * 1000,
+      type,
+      stopMs: timestampStop * 1000,
       sizeBytes,
     };
+    const { repository, manifest } = await openSet(chosen, repositories, restoreOptions, log);
+    this.#report.backup = { ...this.#report.backup, repositoryKey: repository.key };
+    // The restore asks first where the backup could be opened, so that no failure is met and told twice.
+    this.#set = RepositorySet.over([repository, ...repositories.filter((other) => other !== repository)]);
+    this.#manifest = manifest;
     if (options.amcheck && Number(manifest.pgVersion) < AMCHECK_SINCE) {
       throw new WalferryError("OptionInvalid", `PostgreSQL ${manifest.pgVersion} has no pg_amcheck`, {
         hint: `leave out --amcheck; it came with release ${AMCHECK_SINCE}.`,
@@ -108,7 +115,7 @@ class Drill {
     const scratch = makeScratch(options.drillPath, options, sizeBytes, options.keep, clock);
     try {
       warnOfLeftovers(scratch, log);
-      log.info(`drill backup ${manifest.label} of repo${chosen.repository.key} in '${scratch.path}'`);
+      log.info(`drill backup ${manifest.label} of repo${repository.key} in '${scratch.path}'`);
       // Settings that cannot be are refused before hours of restoring.
       Deno.writeTextFileSync(`${scratch.path}/postgresql.conf`, serverSettings(scratch, options.settings));
       Deno.writeTextFileSync(`${scratch.path}/pg_hba.conf`, HOST_BASED_AUTHENTICATION);

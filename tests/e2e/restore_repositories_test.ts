@@ -125,6 +125,17 @@ testWith(
       await putBack();
     }
 
+    // A drill is the same restore: it proves the copy that would be taken, and says so.
+    await Promise.all(manifests.map((path) => Deno.remove(path)));
+    const drillPath = `--drill-path=${await folder.directory("drills", 0o700)}`;
+    const drilled = ended(await stanza.walferry([drillPath, "--type=immediate", "drill"]), 0);
+    assertIncludes(drilled, `drill of stanza main: backup ${label} of repo2 is good`);
+    assertEquals(drilled.split("is restored from repo2 instead").length, 2, drilled);
+    const alone = await stanza.walferry([drillPath, "--repo=1", "--output=json", "drill"]);
+    ended(alone, 55);
+    assertEquals(JSON.parse(alone.stdout).backup.label, label);
+    await putBack();
+
     // Another backup that happens to have the label is none.
     await Promise.all(manifests.map((path) => Deno.remove(path)));
     const infoPath = `${repo2}/backup/main/backup.info`;
