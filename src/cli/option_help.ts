@@ -256,7 +256,7 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "sample": "verify: read this part of the files and segments, chosen at random, such as 5%.",
   "raw": "repo-get: the file as it is stored, not decrypted; repo-put: store it as it comes.",
   "recurse": "repo-ls: paths below too; repo-rm: with everything in it.",
-  "reference": "manifest: only files whose bytes are in this backup.",
+  "reference": "manifest: only files whose bytes are in the backup of this label; latest = in the one that is shown.",
   "sort": "repo-ls: asc, desc or none.",
   "repo-s3-key-secret": "secret of the access key.",
   "repo-s3-key": "access key.",

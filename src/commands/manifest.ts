@@ -10,7 +10,9 @@ import { outputGathered } from "./output_gathered.ts";
 /** Shows the manifest of a backup: of the first repository that lists it, or the newest backup of the first that has one. */
 export async function manifest(options: ManifestOptions, context: CommandContext): Promise<number> {
   const found = await findManifest(options, context);
-  const { filter, reference } = options;
+  const { filter } = options;
+  // As pgBackRest calls what the backup itself holds.
+  const reference = options.reference === "latest" ? found.label : options.reference;
   const isShown = (file: ManifestFile) =>
     (filter === undefined || filter.test(file.name)) &&
     (reference === undefined || (file.reference ?? found.label) === reference);

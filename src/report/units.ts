@@ -4,8 +4,8 @@
 const SIZE_UNITS = ["B", "KB", "MB", "GB"] as const;
 
 /**
- * `8KB`, `22.1MB`, `664.6KB`: 1024 based, one decimal, which is dropped when the tenths are zero before rounding (behaviour spec §8.3).
- * Held against pgBackRest 2.45: 8252 bytes are `8KB`, 2007 are `2.0KB`.
+ * `8KB`, `22.1MB`, `664.6KB`: 1024 based, one decimal, which is dropped when it is zero (behaviour spec §8.3). As pgBackRest 2.59: 8252 bytes
+ * are `8.1KB`, 2007 are `2KB`; 2.45 looked at the tenths before it rounded.
  */
 export function formatSize(bytes: number): string {
   let value = bytes;
@@ -14,8 +14,7 @@ export function formatSize(bytes: number): string {
     value /= 1024;
     unit += 1;
   }
-  const whole = Math.floor(value * 10) % 10 === 0;
-  return `${whole ? Math.floor(value) : value.toFixed(1)}${SIZE_UNITS[unit]}`;
+  return `${Math.round(value * 10) / 10}${SIZE_UNITS[unit]}`;
 }
 
 /** `120MB/s` */

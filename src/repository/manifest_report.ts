@@ -1,86 +1,103 @@
-/** What `manifest` shows of a backup: its head, and a list of its files with where their bytes are (behaviour spec §7.9). */
+/**
+ * What `manifest` shows of a backup: its head, and a list of its files with where their bytes are (behaviour spec §7.9). Words and members, and
+ * their order, are pgBackRest's; its blocks of a single file are not shown.
+ */
+import { renderAnswer, withoutControls } from "../format/json.ts";
 import type { Manifest, ManifestFile } from "../format/manifest.ts";
-import { renderAnswer } from "../format/json.ts";
-import { formatLocalTime, formatSize, formatUtcOffset } from "../report/units.ts";
+import { SHA1_OF_NOTHING } from "../format/manifest_codec.ts";
+import { formatLocalTime, formatSize } from "../report/units.ts";
 
 /** Files that are shown. */
 export type FileChoice = (file: ManifestFile) => boolean;
 
 /** Text of a report in pieces, so that a long list is never one string. */
 export function* renderManifestText(manifest: Manifest, isShown: FileChoice): Generator<string> {
-  const time = (seconds: number) => `${formatLocalTime(seconds * 1000)}${formatUtcOffset(seconds * 1000)}`;
-  const yesNo = (value: boolean) => (value ? "y" : "n");
+  const { timestampStart: start, timestampStop: stop } = manifest;
+  const time = (seconds: number) => formatLocalTime(seconds * 1000);
   yield `label: ${manifest.label}\n` +
-    `reference: ${otherReferences(manifest).join(", ") || "none"}\n` +
+    `reference: ${references(manifest).join(", ")}\n` +
     `type: ${manifest.type}\n` +
-    `time: ${time(manifest.timestampStart)} / ${time(manifest.timestampStop)}\n` +
-    `bundle: ${yesNo(manifest.bundle)}\n` +
-    `block: ${yesNo(manifest.blockIncremental)}\n\nlist:\n`;
+    `time: start: ${time(start)}, stop: ${time(stop)}, duration: ${clockTime(stop - start)}\n` +
+    `bundle: ${manifest.bundle}\n` +
+    `block: ${manifest.blockIncremental}\n\nfile list:\n`;
+  let separator = "";
   for (const file of manifest.files) {
     if (!isShown(file)) continue;
-    const facts = [`size: ${formatSize(file.sizeBytes)}, repo ${formatSize(file.repoSizeBytes)}`];
-    if (file.reference !== undefined) facts.push(`reference: ${file.reference}`);
-    if (file.bundleId !== undefined) facts.push(`bundle: ${file.bundleId}, offset ${file.bundleOffset ?? 0}`);
-    if (file.blockMapBytes !== undefined) {
-      facts.push(
-        `block: size ${formatSize(file.blockSizeBytes!)}, map size ${formatSize(file.blockMapBytes)}, ` +
-          `checksum size ${file.blockChecksumBytes}B`,
-      );
-    }
-    yield `  - ${file.name}\n${facts.map((fact) => `      ${fact}\n`).join("")}`;
+    yield `${separator}${withoutControls(fileText(file))}`;
+    separator = "\n";
   }
 }
 
-/** One JSON object in pieces: `backup`, and `list` in the order of the manifest. */
+function fileText(file: ManifestFile): string {
+  const facts = [
+    ...(file.reference === undefined ? [] : [`reference: ${file.reference}`]),
+    `size: ${formatSize(file.sizeBytes)}, repo ${formatSize(file.repoSizeBytes)}`,
+    `checksum: ${file.checksum ?? SHA1_OF_NOTHING}`,
+    ...(file.bundleId === undefined ? [] : [`bundle: ${file.bundleId}`]),
+    ...(file.blockMapBytes === undefined ? [] : [
+      `block: size ${formatSize(file.blockSizeBytes!)}, map size ${formatSize(file.blockMapBytes)}, ` +
+      `checksum size ${formatSize(file.blockChecksumBytes!)}`,
+    ]),
+  ];
+  return `  - ${file.name}\n${facts.map((fact) => `      ${fact}\n`).join("")}`;
+}
+
+/** `1:02:03`; hours as many as there are. */
+function clockTime(seconds: number): string {
+  const two = (value: number) => String(value).padStart(2, "0");
+  return `${Math.floor(seconds / 3600)}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`;
+}
+
+/** One JSON object in pieces: the head, and `fileList` in the order of the manifest. */
 export function* renderManifestJson(manifest: Manifest, isShown: FileChoice): Generator<string> {
-  const head = renderAnswer({
-    ...(manifest.archiveStart === undefined
-      ? {}
-      : { archive: { start: manifest.archiveStart, stop: manifest.archiveStop ?? null } }),
-    block: manifest.blockIncremental,
-    bundle: manifest.bundle,
-    "compress-type": manifest.options.compressType,
-    label: manifest.label,
-    prior: manifest.prior ?? null,
-    reference: otherReferences(manifest),
-    timestamp: { start: manifest.timestampStart, stop: manifest.timestampStop },
-    type: manifest.type,
-  });
-  yield `{"backup":${head},"list":[`;
-  let first = true;
+  yield `{${
+    members([
+      ["label", manifest.label],
+      ["reference", references(manifest)],
+      ["type", manifest.type],
+    ])
+  },"time":{${
+    members([
+      ["start", manifest.timestampStart],
+      ["copy", manifest.timestampCopyStart],
+      ["stop", manifest.timestampStop],
+    ])
+  }},"bundle":{${
+    members([["bundle", manifest.bundle], ["raw", manifest.bundleRaw]])
+  }},"block":{"block":${manifest.blockIncremental}},"fileList":[`;
+  let separator = "";
   for (const file of manifest.files) {
     if (!isShown(file)) continue;
-    yield `${first ? "" : ","}${renderFile(file)}`;
-    first = false;
+    yield `${separator}${fileJson(file)}`;
+    separator = ",";
   }
   yield "]}\n";
 }
 
-function renderFile(file: ManifestFile): string {
-  return renderAnswer({
-    ...(file.blockMapBytes === undefined ? {} : {
-      block: {
-        "checksum-size": file.blockChecksumBytes!,
-        "map-size": file.blockMapBytes,
-        size: file.blockSizeBytes!,
-      },
-    }),
-    ...(file.bundleId === undefined ? {} : { bundle: { id: file.bundleId, offset: file.bundleOffset ?? 0 } }),
-    ...(file.checksum === undefined ? {} : { checksum: file.checksum }),
-    name: file.name,
-    ...(file.reference === undefined ? {} : { reference: file.reference }),
-    repo: {
-      ...(file.repoChecksum === undefined ? {} : { checksum: file.repoChecksum }),
-      size: file.repoSizeBytes,
-    },
-    size: file.sizeBytes,
-    timestamp: file.timestamp,
-  });
+function fileJson(file: ManifestFile): string {
+  const head = members([
+    ["name", file.name],
+    ...(file.reference === undefined ? [] : [["reference", file.reference] as const]),
+    ["size", file.sizeBytes],
+    ["checksum", file.checksum ?? SHA1_OF_NOTHING],
+    ["repo", { size: file.repoSizeBytes }],
+    ...(file.bundleId === undefined
+      ? []
+      : [["bundle", { id: file.bundleId, offset: file.bundleOffset ?? 0 }] as const]),
+  ]);
+  if (file.blockMapBytes === undefined) return `{${head}}`;
+  return `{${head},"block":{"size":${file.blockSizeBytes},"map":{"size":${file.blockMapBytes}},` +
+    `"checksum":{"size":${file.blockChecksumBytes}}}}`;
 }
 
-/** Backups whose files this one needs; older manifests do not list them. */
-function otherReferences(manifest: Manifest): string[] {
+/** Members of an object in an order of their own. */
+function members(of: ReadonlyArray<readonly [name: string, value: Parameters<typeof renderAnswer>[0]]>): string {
+  return of.map(([name, value]) => `"${name}":${renderAnswer(value)}`).join(",");
+}
+
+/** Backups whose files this one needs, itself as the last; older manifests do not list them. */
+function references(manifest: Manifest): string[] {
   const listed = manifest.references ??
     manifest.files.values().flatMap(({ reference }) => (reference === undefined ? [] : [reference]));
-  return [...new Set(listed)].filter((label) => label !== manifest.label).sort();
+  return [...new Set([...listed, manifest.label])].sort();
 }

@@ -116,7 +116,7 @@ for (const transport of ["ssh2", "ssh"] as const) {
         const names = (await stanza.must("walferry", [repo, "--recurse", "repo-ls", "archive/main"])).split("\n");
         const lost = names.filter((name) => name.endsWith(".zst")).at(-2)!;
         const path = `archive/main/${lost}`;
-        const label = JSON.parse(await stanza.must("walferry", [repo, "--output=json", "manifest"])).backup.label;
+        const label = JSON.parse(await stanza.must("walferry", [repo, "--output=json", "manifest"])).label;
         assertEquals(
           await stanza.must("walferry", [repo, "repo-get", `backup/main/${label}/backup.manifest`]) !== "",
           true,

@@ -1,6 +1,6 @@
 /**
- * `repo-ls`, `repo-get`, `repo-put`, `repo-rm` and `annotate` say and do what the real pgbackrest says and does, byte for byte where it is
- * defined, with its exit codes; `manifest`, which its release here does not have, is held against the manifest itself.
+ * `repo-ls`, `repo-get`, `repo-put`, `repo-rm`, `annotate` and `manifest` say and do what the real pgbackrest says and does, byte for byte where it is
+ * defined, with its exit codes.
  */
 import { execute, type RunResult, TestFolder } from "../support/accounts.ts";
 import { assert, assertEquals, assertIncludes } from "../support/assert.ts";
@@ -250,33 +250,37 @@ testWith(NEEDS, "annotate changes notes as pgbackrest does, in every repository 
   assertEquals(await codes([`--set=${label}`, "--annotation=a", "annotate"]), 31);
 });
 
-testWith(NEEDS, "manifest shows a backup, as text and as JSON", async () => {
-  await using place = await makePlace("a b c", "y");
-  const { stanza, label, diff } = place;
-  const stored = await stanza.must("pgbackrest", ["repo-get", `backup/main/${diff}/backup.manifest`]);
-  const lines = stored.split("\n").filter((line) => /^pg_data\/.*=\{.*"size":/.test(line));
-  interface Shown {
-    backup: { label: string; type: string; reference: string[]; bundle: boolean };
-    list: Array<{ name: string; size: number; reference?: string; bundle?: { id: number; offset: number } }>;
+testWith(NEEDS, "manifest shows a backup as the real program does, as text and as JSON", async () => {
+  for (const bundle of ["y", "n"] as const) {
+    await using place = await makePlace("a b c", bundle);
+    const { stanza, label, diff } = place;
+    for (const args of [[], [`--set=${label}`], [`--set=${diff}`]]) {
+      // Before 2.46 there is no reference of a file, and releases round sizes differently.
+      const shown = async (program: "walferry" | "pgbackrest", ...output: string[]) =>
+        (await stanza.must(program, [...output, ...args, "manifest"]))
+          .replace(/,"reference":"[^"]*"| {6}reference: .*\n/g, "").replace(/\d+(?:\.\d)?[KMG]B/g, "<size>");
+      const same = (await shown("walferry")) === (await shown("pgbackrest"));
+      const sameJson =
+        (await shown("walferry", "--output=json")).trimEnd() === await shown("pgbackrest", "--output=json");
+      // Too long to be shown.
+      assertEquals([same, sameJson], [true, true], `${bundle} ${args}`);
+    }
+    interface Shown {
+      label: string;
+      fileList: Array<{ name: string; reference?: string }>;
+    }
+    const json = async (...args: string[]) =>
+      JSON.parse(await stanza.must("walferry", ["--output=json", ...args, "manifest"])) as Shown;
+    const inFull = (await json(`--reference=${label}`)).fileList;
+    assert(inFull.length > 500 && inFull.every(({ reference }) => reference === label));
+    const own = (await json("--reference=latest")).fileList;
+    assert(own.length > 0 && own.every(({ reference }) => reference === undefined));
+    assertEquals((await json("--filter=PG_VERSION$", `--set=${label}`)).fileList.length, 4);
+    const text = await stanza.must("walferry", [`--set=${label}`, "--filter=^pg_data/PG_VERSION$", "manifest"]);
+    assertIncludes(
+      text,
+      /file list:\n {2}- pg_data\/PG_VERSION\n {6}size: 3B, repo \d+B\n {6}checksum: [0-9a-f]{40}\n/,
+    );
+    assertEquals((await stanza.walferry(["--set=20200101-000000F", "manifest"])).code, 75);
   }
-  const json = async (...args: string[]) =>
-    JSON.parse(await stanza.must("walferry", ["--output=json", ...args, "manifest"])) as Shown;
-  const whole = await json();
-  assertEquals(whole.backup.label, diff);
-  assertEquals([whole.backup.type, whole.backup.reference, whole.backup.bundle], ["diff", [label], true]);
-  assertEquals(whole.list.length, lines.length);
-  for (const line of lines) {
-    const at = line.indexOf("={");
-    const file = JSON.parse(line.slice(at + 1)) as { size: number; reference?: string; bni?: number; bno?: number };
-    const shown = whole.list.find(({ name }) => name === line.slice(0, at))!;
-    assertEquals([shown.size, shown.reference], [file.size, file.reference]);
-    assertEquals(shown.bundle, file.bni === undefined ? undefined : { id: file.bni, offset: file.bno ?? 0 });
-  }
-  assertEquals((await json(`--set=${label}`)).backup.type, "full");
-  assert((await json(`--reference=${label}`)).list.every(({ reference }) => reference === label));
-  assertEquals((await json("--filter=PG_VERSION$", `--set=${label}`)).list.length, 4);
-  const text = await stanza.must("walferry", [`--set=${label}`, "--filter=^pg_data/PG_VERSION$", "manifest"]);
-  assertIncludes(text, `label: ${label}\nreference: none\ntype: full\n`);
-  assertIncludes(text, /list:\n {2}- pg_data\/PG_VERSION\n {6}size: 3B, repo \d+B\n {6}bundle: 1, offset \d+\n$/);
-  assertEquals((await stanza.walferry(["--set=20200101-000000F", "manifest"])).code, 75);
 });

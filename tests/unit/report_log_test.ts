@@ -1,6 +1,7 @@
 /** The log file: lines that pgBackRest's log parsers read, JSON that every reader takes, a file that cannot be opened. */
 import type { LogLevel } from "../../src/report/log.ts";
 import { createLog, type LogOptions } from "../../src/report/log_writer.ts";
+import { formatSize } from "../../src/report/units.ts";
 import { assert, assertEquals, assertIncludes } from "../support/assert.ts";
 
 /** What stands in the log file after some messages. */
@@ -71,4 +72,19 @@ Deno.test("as JSON each line is one object with a time that every reader underst
   assertEquals([info.level, info.process, info.message, error.code], ["info", 0, "a\nb", 55]);
   assertIncludes(info.time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d$/);
   assert(Math.abs(Date.parse(info.time) - Date.now()) < 60_000, info.time);
+});
+
+Deno.test("sizes have one decimal, rounded, which is left out when it is zero", () => {
+  const sizes: ReadonlyArray<readonly [bytes: number, text: string]> = [
+    [0, "0B"],
+    [1023, "1023B"],
+    [1024, "1KB"],
+    [2007, "2KB"],
+    [8252, "8.1KB"],
+    [32_556, "31.8KB"],
+    [92_379_546, "88.1MB"],
+    [1024 ** 3 - 1, "1024MB"],
+    [5 * 1024 ** 4, "5120GB"],
+  ];
+  for (const [bytes, text] of sizes) assertEquals(formatSize(bytes), text);
 });
