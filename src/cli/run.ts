@@ -9,6 +9,7 @@ import { makeExecId } from "../process/exec_id.ts";
 import { listenForSignals } from "../process/signals.ts";
 import { LOG_LEVELS, type LogLevel } from "../report/log.ts";
 import { createLog, type LogOptions, type OpenLog } from "../report/log_writer.ts";
+import { withoutControls } from "../report/shown_text.ts";
 import { silentProgress } from "../report/progress.ts";
 import { writeFully } from "../report/write_fully.ts";
 import { BACKREST_VERSION } from "../version.ts";
@@ -183,7 +184,7 @@ async function reportEarly(
   invocation: Invocation,
 ): Promise<number> {
   const head = `ERROR: [${String(error.code).padStart(3, "0")}]: `;
-  const text = `${head}${error.text.replaceAll("\n", `\n${" ".repeat(head.length)}`)}\n`;
+  const text = `${head}${withoutControls(error.text).replaceAll("\n", `\n${" ".repeat(head.length)}`)}\n`;
   try {
     writeFully(Deno.stderr, new TextEncoder().encode(text));
   } catch (failure) {

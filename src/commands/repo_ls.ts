@@ -2,6 +2,7 @@
 import type { StorageEntry } from "../../backends/contract.ts";
 import { renderAnswer } from "../format/json.ts";
 import type { CommandContext } from "../process/command_context.ts";
+import { shownName } from "../report/shown_text.ts";
 import { givenPath } from "../repository/given_path.ts";
 import type { RepoLsOptions } from "../repository/options.ts";
 import { Repository } from "../repository/repository.ts";
@@ -34,9 +35,9 @@ export async function repoLs(options: RepoLsOptions, context: CommandContext): P
   }
 }
 
-/** A name a line; of the path itself only when it is a file. */
+/** A name a line, as a terminal can show it; of the path itself only when it is a file. */
 async function* text(entries: AsyncIterable<StorageEntry>): AsyncGenerator<string> {
-  for await (const { name, type } of entries) if (name !== "." || type !== "path") yield `${name}\n`;
+  for await (const { name, type } of entries) if (name !== "." || type !== "path") yield `${shownName(name)}\n`;
 }
 
 /** One object, by name. */

@@ -1,5 +1,6 @@
 /** What a drill found out, as values and as the text and the JSON that it is told in. */
 import type { WalferryError } from "../errors.ts";
+import { withoutControls } from "../report/shown_text.ts";
 import { formatDuration, formatLocalTime } from "../report/units.ts";
 
 export type DrillStepName = "restore" | "recover" | "query" | "dump" | "amcheck" | "stop" | "checksums";
@@ -94,7 +95,7 @@ export function renderDrillText(report: DrillReport, nowMs: number): string {
     );
   }
   if (report.kept !== undefined) lines.push(`  kept: ${report.kept}`);
-  return `${lines.join("\n")}\n`;
+  return withoutControls(`${lines.join("\n")}\n`);
 }
 
 /** For programs: one object on one line. docs/drill.md says what its members mean. */

@@ -83,14 +83,6 @@ export function renderAnswer(value: JsonValue | undefined): string {
   return renderJson(value).replace(CONTROLS, escapeControl);
 }
 
-/** A text whose lines are shown on a terminal: what else than a line feed or a tab controls it is shown as its escape. */
-export function withoutControls(text: string): string {
-  return text.replace(
-    CONTROLS,
-    (character) => character === "\n" || character === "\t" ? character : escapeControl(character),
-  );
-}
-
 function escapeControl(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }

@@ -1,5 +1,6 @@
 /** Where log messages go: console, standard error and a file, in pgBackRest's line format or as JSON (behaviour spec §8.2-8.3). */
 import { type Log, LOG_LEVELS, type LogLevel } from "./log.ts";
+import { withoutControls } from "./shown_text.ts";
 import { formatLocalTime, formatUtcOffset } from "./units.ts";
 import { writeFully } from "./write_fully.ts";
 
@@ -115,7 +116,8 @@ class LogWriter implements OpenLog {
     const time = timestamp ? `${formatLocalTime(nowMs, true)} ` : "";
     const who = withProcess ? `P${String(process).padStart(this.#options.processDigits, "0")} ` : "";
     const head = withProcess ? `${time}${who}${level.toUpperCase().padStart(6)}: ` : `${level.toUpperCase()}: `;
-    const coded = code === undefined ? text : `[${String(code).padStart(3, "0")}]: ${text}`;
+    const shown = withoutControls(text);
+    const coded = code === undefined ? shown : `[${String(code).padStart(3, "0")}]: ${shown}`;
     return `${head}${coded.replaceAll("\n", `\n${" ".repeat(head.length)}`)}\n`;
   }
 

@@ -1,5 +1,5 @@
 /** `info` as text, in pgBackRest's shape, which people and scripts read (behaviour spec §7.6). */
-import { withoutControls } from "../format/json.ts";
+import { withoutControls } from "../report/shown_text.ts";
 import { formatLocalTime, formatPercent, formatSize, formatUtcOffset } from "../report/units.ts";
 import { describeArchiveState } from "./archive_state.ts";
 import { type ArchiveRange, type BackupRow, INFO_STATUS, type InfoStatus, type StanzaInfo } from "./info_data.ts";

@@ -2,9 +2,10 @@
  * What `manifest` shows of a backup: its head, and a list of its files with where their bytes are (behaviour spec §7.9). Words and members, and
  * their order, are pgBackRest's; its blocks of a single file are not shown.
  */
-import { renderAnswer, withoutControls } from "../format/json.ts";
+import { renderAnswer } from "../format/json.ts";
 import type { Manifest, ManifestFile } from "../format/manifest.ts";
 import { SHA1_OF_NOTHING } from "../format/manifest_codec.ts";
+import { shownName } from "../report/shown_text.ts";
 import { formatLocalTime, formatSize } from "../report/units.ts";
 
 /** Files that are shown. */
@@ -23,7 +24,7 @@ export function* renderManifestText(manifest: Manifest, isShown: FileChoice): Ge
   let separator = "";
   for (const file of manifest.files) {
     if (!isShown(file)) continue;
-    yield `${separator}${withoutControls(fileText(file))}`;
+    yield `${separator}${fileText(file)}`;
     separator = "\n";
   }
 }
@@ -39,7 +40,7 @@ function fileText(file: ManifestFile): string {
       `checksum size ${formatSize(file.blockChecksumBytes!)}`,
     ]),
   ];
-  return `  - ${file.name}\n${facts.map((fact) => `      ${fact}\n`).join("")}`;
+  return `  - ${shownName(file.name)}\n${facts.map((fact) => `      ${fact}\n`).join("")}`;
 }
 
 /** `1:02:03`; hours as many as there are. */

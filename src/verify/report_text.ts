@@ -1,4 +1,5 @@
 /** The report as text. The lines on archives and backups are pgBackRest's, for programs that read them. */
+import { shownName, withoutControls } from "../report/shown_text.ts";
 import { rangeLine } from "../repository/outlook_text.ts";
 import { type Finding, type Tally, validOf } from "./finding.ts";
 import type { VerifyMode } from "./options.ts";
@@ -26,9 +27,9 @@ export function renderReportText(report: VerifyReport, { verbose, isOneOfMany }:
     const shown = verbose ? some : some.slice(0, SHOWN_MAX);
     for (const { severity, kind, path, message, repaired } of shown) {
       lines.push(
-        `${indent}${severity === "damage" ? "" : "note: "}${describeKind(kind)}: ${path}: ${message}${
-          repaired === undefined ? "" : ` (repaired: ${repaired})`
-        }`,
+        `${indent}${severity === "damage" ? "" : "note: "}${describeKind(kind)}: ${shownName(path)}: ${
+          withoutControls(message)
+        }${repaired === undefined ? "" : ` (repaired: ${withoutControls(repaired)})`}`,
       );
     }
     if (shown.length < some.length) lines.push(`${indent}and ${some.length - shown.length} more (--verbose shows all)`);
