@@ -6,6 +6,7 @@ import type { WalferryError } from "../errors.ts";
 import type { Log } from "../report/log.ts";
 import { failuresIn } from "../repository/repository_set.ts";
 import { WALFERRY_VERSION } from "../version.ts";
+import type { CommandName } from "./commands.ts";
 import type { Configuration } from "./configuration.ts";
 
 /** How a command ended. */
@@ -22,16 +23,21 @@ export interface Span {
   readonly durationMs: number;
 }
 
-/** What repositories were heard to fail with, by number. */
-export type HeardFailures = Map<number, string>;
+/** What was heard of single repositories while the command ran. */
+export interface Heard {
+  /** What they failed with, by number. */
+  readonly failures: Map<number, string>;
+  /** Those that the command had to do with; absent = it did not tell, and it was all of them. */
+  participants?: ReadonlySet<number>;
+}
 
 /** Shorter values are no secrets, and replacing them would garble the text. */
 const SECRET_MIN = 4;
 
 /** A log that listens for what goes wrong with single repositories while the command goes on. */
-export function listeningLog<T extends Log>(log: T, heard: HeardFailures): Log {
+export function listeningLog<T extends Log>(log: T, { failures }: Heard): Log {
   const hear = (message: string) => {
-    for (const { key, text } of failuresIn(message)) heard.set(key, text);
+    for (const { key, text } of failuresIn(message)) failures.set(key, text);
   };
   return {
     error(message, code) {
@@ -50,15 +56,17 @@ export function listeningLog<T extends Log>(log: T, heard: HeardFailures): Log {
 }
 
 /** The JSON, on one line without its end. */
-export function outcomeJson(config: Configuration, ending: Ending, span: Span, heard: HeardFailures): string {
-  for (const { key, text } of failuresIn(ending.error?.text ?? "")) heard.set(key, text);
+export function outcomeJson(config: Configuration, ending: Ending, span: Span, heard: Heard): string {
+  const { failures, participants } = heard;
+  for (const { key, text } of failuresIn(ending.error?.text ?? "")) failures.set(key, text);
+  const isOk = (key: number) => isDone(config, ending) && (participants?.has(key) ?? true);
   return withoutSecrets(
     JSON.stringify({
       ...beginning(config.command, config.stanza, ending, span),
       repo: keysInPlay(config).map((key) => ({
         "repo-key": key,
-        result: heard.has(key) ? "failed" : isDone(config, ending) ? "ok" : "unknown",
-        error: heard.get(key) ?? null,
+        result: failures.has(key) ? "failed" : isOk(key) ? "ok" : "unknown",
+        error: failures.get(key) ?? null,
       })),
     }),
     config,
@@ -98,13 +106,20 @@ function isDone({ command }: Configuration, { code, error }: Ending): boolean {
   return code === 0 || error?.kind === "Command" || (command === "verify" && failuresIn(error?.text ?? "").length > 0);
 }
 
+/** Commands that work with the first repository where none is named. */
+const WITH_THE_FIRST: ReadonlySet<CommandName> = new Set(["backup", "repo-get", "repo-ls", "repo-put", "repo-rm"]);
+
 /** Numbers of the repositories that the command was to work with. */
 function keysInPlay(config: Configuration): number[] {
-  const keys = config.indexes("repo");
-  const named = config.optionalString("repo");
+  const { command } = config;
+  const all = config.indexes("repo");
+  // Those that are for WAL alone get no backup, whatever is named.
+  const keys = command === "backup" ? all.filter((key) => config.optionalString("repo-role", key) !== "wal") : all;
+  const named = command === "repo-sync"
+    ? `${config.optionalString("from")},${config.optionalString("to")}`
+    : config.optionalString("repo");
   if (named !== undefined && named !== "all") return keys.filter((key) => named.split(",").includes(String(key)));
-  // Without --repo a backup goes to the first repository.
-  return config.command === "backup" && named === undefined ? keys.slice(0, 1) : keys;
+  return WITH_THE_FIRST.has(command) && named === undefined ? keys.slice(0, 1) : keys;
 }
 
 /** No message should hold a secret; what hands messages on to other programs makes sure of it. */

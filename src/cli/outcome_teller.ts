@@ -3,13 +3,15 @@ import type { Clock } from "../process/clock.ts";
 import type { Log } from "../report/log.ts";
 import type { Configuration } from "./configuration.ts";
 import { runHook } from "./hook.ts";
-import { type Ending, type HeardFailures, listeningLog, outcomeJson } from "./outcome.ts";
+import { type Ending, type Heard, listeningLog, outcomeJson } from "./outcome.ts";
 
 export interface OutcomeTeller {
   /** The log of the command. */
   readonly log: Log;
   /** Where the command writes its answer. */
   readonly output: (content: string | Uint8Array) => void;
+  /** Takes down which repositories the command had to do with. */
+  readonly tookPart: (keys: readonly number[]) => void;
   /** Tells. Never fails: the command has ended already. */
   tell(ending: Ending): Promise<void>;
 }
@@ -22,7 +24,7 @@ export function openOutcomeTeller(
   clock: Clock,
   output: (content: string | Uint8Array) => void,
 ): OutcomeTeller {
-  const heard: HeardFailures = new Map();
+  const heard: Heard = { failures: new Map() };
   const startMs = clock.nowMs();
   const startedAt = clock.monotonicMs();
   let atLineStart = true;
@@ -32,6 +34,7 @@ export function openOutcomeTeller(
       if (content.length > 0) atLineStart = content.at(-1) === (typeof content === "string" ? "\n" : 0x0a);
     },
     log: listeningLog(log, heard),
+    tookPart: (keys) => heard.participants = new Set(keys),
     async tell(ending) {
       const outcome = outcomeJson(config, ending, { startMs, durationMs: clock.monotonicMs() - startedAt }, heard);
       const name = ending.code === 0 ? "hook-success" : "hook-failure";

@@ -89,7 +89,7 @@ async function runConfigured(command: CommandName, commandLine: CommandLine, inv
   const context: CommandContext = {
     ...makeContext(log, signals.signal),
     progress,
-    ...(teller === undefined ? {} : { log: teller.log, output: teller.output }),
+    ...(teller === undefined ? {} : { log: teller.log, output: teller.output, tookPart: teller.tookPart }),
   };
   const say = declaration.logLevel === "debug" ? log.debug.bind(log) : log.info.bind(log);
   const startMs = systemClock.monotonicMs();

@@ -37,6 +37,7 @@ export async function verify(options: VerifyOptions, context: CommandContext): P
   if (reports.length > 0 && !options.repositoriesChosen) {
     failures = failures.filter(({ error }) => !isWalferryError(error, "BackupSetInvalid"));
   }
+  context.tookPart?.([...reports.map(({ repositoryKey }) => repositoryKey), ...failures.map(({ key }) => key)]);
   if (options.output === "json") context.output(renderReportsJson(reports, options.repositories.length > 1));
   if (options.exit === "strict") throwDamage(reports, failures, options.output === "none");
   throwFailures(failures, options.repositories.length > 1);

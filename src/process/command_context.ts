@@ -14,4 +14,9 @@ export interface CommandContext {
   readonly output: (content: string | Uint8Array) => void;
   /** `<pid>-<8 hex>`: names this run in lock files and logs. */
   readonly execId: string;
+  /**
+   * Told by a command that found out which of its repositories it had to do with: nothing is known of the others, however it ends. Absent =
+   * nobody wants to know.
+   */
+  readonly tookPart?: (keys: readonly number[]) => void;
 }

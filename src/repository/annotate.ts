@@ -21,6 +21,7 @@ export async function annotateBackup(options: AnnotateOptions, context: CommandC
   const outcomes = await set.ask((repository) => annotateIn(repository, options, context));
   const failures = outcomes.flatMap((outcome) => (outcome.ok ? [] : [outcome.failure]));
   for (const failure of failures) context.log.error(describeFailure(failure), failure.error.code);
+  context.tookPart?.(outcomes.flatMap((outcome) => outcome.ok && !outcome.value ? [] : [outcome.repository.key]));
   if (failures.length > 0) {
     throw new WalferryError(
       "Command",

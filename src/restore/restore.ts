@@ -47,6 +47,7 @@ export async function runRestore(given: RestoreOptions, set: RepositorySet, cont
   const from = manifest.options.online && options.type !== "none"
     ? `, recovery will start at ${formatLocalTime(manifest.timestampStart * 1000)}`
     : "";
+  context.tookPart?.([repository.key]);
   log.info(`${repository.name}: restore backup set ${manifest.label}${from}`);
 
   const layout = layoutOf(manifest, options, log);

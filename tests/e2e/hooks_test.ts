@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertIncludes } from "../support/assert.ts";
 import { execute, runAs, TestFolder } from "../support/accounts.ts";
 import { TestCluster } from "../support/postgres.ts";
-import { TestStanza, walferryPath } from "../support/programs.ts";
+import { labelsIn, TestStanza, walferryPath } from "../support/programs.ts";
 import { testWith } from "../support/requirements.ts";
 
 const NEEDS = ["/usr/lib/postgresql/15/bin/postgres"];
@@ -68,6 +68,18 @@ testWith(NEEDS, "--result=json: one line behind everything else, with what came 
   assert(result["duration-ms"] > 0 && Math.abs(result.start - Date.now() / 1000) < 60);
   const first = lastLine((await stanza.walferry(["--result=json", "--type=full", "backup"])).stdout);
   assertEquals(first.repo.length, 1);
+
+  // What a command had nothing to do with is not called good.
+  const results = async (...args: string[]): Promise<Array<[key: number, result: string]>> => {
+    const { repo } = lastLine(await stanza.must("walferry", ["--result=json", ...args]));
+    return repo.map((one: { "repo-key": number; result: string }) => [one["repo-key"], one.result]);
+  };
+  const [, onlyFirst] = await labelsIn(stanza.repositories[0]!);
+  assertEquals(await results(`--set=${onlyFirst}`, "verify"), [[1, "ok"], [2, "unknown"]]);
+  assertEquals(await results(`--set=${onlyFirst}`, "--annotation=a=b", "annotate"), [[1, "ok"], [2, "unknown"]]);
+  const target = await place.folder.directory("target", 0o700);
+  assertEquals(await results(`--pg1-path=${target}`, "restore"), [[1, "ok"], [2, "unknown"]]);
+  assertEquals(await results("--repo1-role=wal", "--type=full", "backup"), [[2, "ok"]]);
 
   // The second repository has lost what it knew.
   const away = stanza.repositories[1]!;
