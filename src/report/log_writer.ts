@@ -94,14 +94,21 @@ class LogWriter implements OpenLog {
         : this.#textLine(nowMs, level, process, text, code, timestamp, withProcess);
     // One message goes to one of the two: standard error when its level is asked for there, else the console.
     if (shows(this.#options.stderr)) this.#terminal(Deno.stderr, line(false, false));
-    else if (shows(this.#options.console)) this.#terminal(Deno.stdout, line(this.#options.timestamp, true));
+    else if (shows(this.#options.console)) {
+      const isTold = this.#terminal(Deno.stdout, line(this.#options.timestamp, true));
+      // An answer that finds the disk full must not end without a word, because the word goes the same way.
+      if (!isTold && level === "error") this.#terminal(Deno.stderr, line(false, false));
+    }
     if (this.#file !== undefined && shows(this.#options.file!.level)) writeMessage(this.#file, line(true, true));
   }
 
-  #terminal(output: { writeSync(bytes: Uint8Array): number }, line: string): void {
+  /** @returns as `writeMessage` */
+  #terminal(output: { writeSync(bytes: Uint8Array): number }, line: string): boolean {
     const around = this.#options.aroundTerminal;
-    if (around === undefined) writeMessage(output, line);
-    else around(() => writeMessage(output, line));
+    if (around === undefined) return writeMessage(output, line);
+    let isTold = false;
+    around(() => isTold = writeMessage(output, line));
+    return isTold;
   }
 
   #textLine(
@@ -133,11 +140,14 @@ function jsonLine(nowMs: number, level: LogLevel, process: number, message: stri
   return `${JSON.stringify({ time, level, process, code, message })}\n`;
 }
 
-function writeMessage(output: { writeSync(bytes: Uint8Array): number }, text: string): void {
+/** @returns false when somebody wants to read it and it could not be written */
+function writeMessage(output: { writeSync(bytes: Uint8Array): number }, text: string): boolean {
   try {
     writeFully(output, encoder.encode(text));
+    return true;
   } catch (error) {
     // A reader that went away (`walferry ... | head`) or a full log disk must not fail a backup.
     if (!(error instanceof Error)) throw error;
+    return error instanceof Deno.errors.BrokenPipe;
   }
 }

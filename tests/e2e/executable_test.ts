@@ -180,3 +180,11 @@ test("on a terminal nothing but the answer is shown", async (folder) => {
   assertEquals(result.code, 0);
   assertIncludes(result.stdout.replaceAll("\r", ""), /^walferry \d+\.\d+\.\d+\nbuilt with [^\n]+\n$/);
 });
+
+test("an answer that finds the disk full says so, one whose reader has gone does not", async () => {
+  const full = await execute(["sh", "-c", '"$0" help >/dev/full', walferryPath]);
+  assertEquals([full.code, full.stderr], [64, full.stderr]);
+  assertIncludes(full.stderr, /^ERROR: \[064\]: unable to write to standard output: No space left on device/);
+  const gone = await execute(["sh", "-c", '{ "$0" help; echo "$?" >&2; } | true', walferryPath]);
+  assertIncludes(gone.stderr, /^(0|64)\n$/);
+});
