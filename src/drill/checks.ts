@@ -19,6 +19,18 @@ export interface Drilled {
   readonly signal: AbortSignal;
 }
 
+/**
+ * What a database or a role was given for its users must not fail a check: times, and triggers on the making of an extension, which `amcheck`
+ * is.
+ */
+const CHECK_OPTIONS = [
+  "default_transaction_read_only=off",
+  "idle_in_transaction_session_timeout=0",
+  "lock_timeout=0",
+  "session_replication_role=replica",
+  "statement_timeout=0",
+].map((setting) => `-c ${setting}`).join(" ");
+
 /** Longest result that is shown whole, in characters. */
 const SHOWN_MAX = 200;
 
@@ -80,7 +92,7 @@ function connectionWords({ scratch, superuser }: Drilled): string[] {
 function clientOptions({ scratch, environment, signal }: Drilled, discardOutput: boolean) {
   return {
     cwd: scratch.path,
-    env: { ...environment, PGOPTIONS: SESSION_OPTIONS, LC_ALL: "C" },
+    env: { ...environment, PGOPTIONS: `${SESSION_OPTIONS} ${CHECK_OPTIONS}`, LC_ALL: "C" },
     clearEnv: true,
     detached: true,
     discardOutput,

@@ -117,7 +117,10 @@ class Drill {
       warnOfLeftovers(scratch, log);
       log.info(`drill backup ${manifest.label} of repo${repository.key} in '${scratch.path}'`);
       // Settings that cannot be are refused before hours of restoring.
-      Deno.writeTextFileSync(`${scratch.path}/postgresql.conf`, serverSettings(scratch, options.settings));
+      Deno.writeTextFileSync(
+        `${scratch.path}/postgresql.conf`,
+        serverSettings(scratch, options.settings, manifest.pgVersion),
+      );
       Deno.writeTextFileSync(`${scratch.path}/pg_hba.conf`, HOST_BASED_AUTHENTICATION);
       Deno.writeTextFileSync(`${scratch.path}/pg_ident.conf`, "");
       return scratch;

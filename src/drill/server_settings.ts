@@ -34,6 +34,11 @@ const FIXED: ReadonlyArray<readonly [name: string, value: string]> = [
   ["lc_messages", "C"],
 ];
 
+/** Likewise, of one release and later: somebody logs in to the copy, too, and what a trigger then does may reach other servers. */
+const FIXED_SINCE: ReadonlyArray<readonly [release: number, name: string, value: string]> = [
+  [17, "event_triggers", "off"],
+];
+
 /** Names that {@link serverSettings} or the restore fill in. */
 const MADE = new Set([
   "archive_library",
@@ -63,12 +68,19 @@ const DEFAULTS: ReadonlyArray<readonly [name: string, value: string]> = [
   ["ssl", "off"],
 ];
 
-/** Text of the server's configuration file. @throws WalferryError `OptionInvalidValue` for a setting that the drill needs for itself */
-export function serverSettings(scratch: Scratch, given: ReadonlyMap<string, string>): string {
+/**
+ * Text of the server's configuration file.
+ * @throws WalferryError `OptionInvalidValue` for a setting that the drill needs for itself
+ */
+export function serverSettings(scratch: Scratch, given: ReadonlyMap<string, string>, pgVersion: string): string {
   const own = new Map([...DEFAULTS]);
+  const fixed = [
+    ...FIXED,
+    ...FIXED_SINCE.filter(([release]) => Number(pgVersion) >= release).map(([, name, value]) => [name, value] as const),
+  ];
   for (const [written, value] of given) {
     const name = written.toLowerCase().replaceAll("-", "_");
-    if (MADE.has(name) || FIXED.some(([fixed]) => fixed === name) || name.startsWith("recovery_target")) {
+    if (MADE.has(name) || fixed.some(([one]) => one === name) || name.startsWith("recovery_target")) {
       throw new WalferryError("OptionInvalidValue", `'${written}' cannot be set with 'drill-option'`, {
         hint: "it keeps the restored copy apart from the real cluster.",
       });
@@ -80,7 +92,7 @@ export function serverSettings(scratch: Scratch, given: ReadonlyMap<string, stri
   }
   const settings: ReadonlyArray<readonly [string, string]> = [
     ...own,
-    ...FIXED,
+    ...fixed,
     ["data_directory", scratch.dataPath],
     ["hba_file", `${scratch.path}/pg_hba.conf`],
     ["ident_file", `${scratch.path}/pg_ident.conf`],

@@ -81,6 +81,13 @@ testWith(
     await cluster.sql(`create tablespace "../../out" location '${space}'`);
     await cluster.sql('create table far tablespace "../../out" as select 1 a');
     await cluster.sql("create database app");
+    // What was made for users of the real cluster must fail no check of the copy.
+    await cluster.sql("alter database app set default_transaction_read_only = on");
+    await cluster.sql("alter database app set statement_timeout = '1ms'");
+    await cluster.sql(
+      "create function refuse() returns event_trigger language plpgsql as $$ begin raise exception 'not now'; end $$",
+    );
+    await cluster.sql("create event trigger guard on ddl_command_start execute function refuse()");
     // What a copy must not do: ask for libraries that are not there, listen, follow somebody.
     await cluster.sql("alter system set shared_preload_libraries = 'nowhere'");
     await cluster.sql("alter database app set session_preload_libraries = 'nowhere'");
@@ -132,6 +139,26 @@ testWith(
     await assertNothingLeft(place);
   },
 );
+
+testWith([], "who logs in to the copy starts no trigger", async () => {
+  await using place = await scene({ major: 17 });
+  const { cluster } = place;
+  await cluster.sql(
+    "create function refuse() returns event_trigger language plpgsql as " +
+      "$$ begin if current_setting('application_name') ~ 'drill' then raise exception 'nobody'; end if; end $$",
+  );
+  await cluster.sql("create event trigger entrance on login execute function refuse()");
+  await backUp(place);
+  const result = await drill(
+    place,
+    `--pg-bin=${await postgresBin(17)}`,
+    "--type=immediate",
+    "--no-checksums",
+    "--query=select count(*) from t",
+    "--expect=1000",
+  );
+  assertEquals(result.code, 0, result.stdout + result.stderr);
+});
 
 testWith(NEEDS, "a drill goes to a moment, and to the end of a backup without one transaction more", async () => {
   await using place = await scene();

@@ -67,10 +67,13 @@ Deno.test("directories of tablespaces are PostgreSQL's too; a name that only beg
 Deno.test("settings: what keeps the copy apart stands last, and cannot be changed under any spelling", async () => {
   using place = temporaryDirectory();
   await using scratch = new Scratch(Deno.makeTempDirSync({ dir: place.path }), false, systemClock);
-  const text = serverSettings(scratch, new Map([["shared-preload-libraries", "it's"], ["work_mem", "64MB"]]));
+  const text = serverSettings(scratch, new Map([["shared-preload-libraries", "it's"], ["work_mem", "64MB"]]), "15");
   assertIncludes(text, "shared_preload_libraries = 'it''s'\n");
   assertIncludes(text, "work_mem = '64MB'\n");
   assertEquals([...text.matchAll(/^shared_preload_libraries/gm)].length, 1);
+  // A setting that a release does not know would keep it from starting.
+  assert(!text.includes("event_triggers"));
+  assertIncludes(serverSettings(scratch, new Map(), "17"), "event_triggers = 'off'\n");
   for (
     const name of [
       "LISTEN_addresses",
@@ -88,7 +91,7 @@ Deno.test("settings: what keeps the copy apart stands last, and cannot be change
       "include_dir",
     ]
   ) {
-    await refused("OptionInvalidValue", () => serverSettings(scratch, new Map([[name, "1"]])));
+    await refused("OptionInvalidValue", () => serverSettings(scratch, new Map([[name, "1"]]), "15"));
   }
 });
 
