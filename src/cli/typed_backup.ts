@@ -9,6 +9,7 @@ import type { CheckOptions, ExpireOptions, StanzaDeleteOptions, StanzaOptions } 
 import type { RestoreOptions, RestoreType } from "../restore/options.ts";
 import type { Configuration } from "./configuration.ts";
 import {
+  annotations,
   cluster,
   clusters,
   compressSetting,
@@ -50,7 +51,8 @@ export function backupOptions(config: Configuration): BackupOptions {
     walSummary: config.boolean("wal-summary"),
     resume: config.boolean("resume"),
     manifestSaveBytes: config.number("manifest-save-threshold"),
-    annotations: config.hash("annotation"),
+    // One without a text removes a note, and here there is none yet.
+    annotations: new Map([...annotations(config)].filter(([, text]) => text !== "")),
     processMax: config.number("process-max"),
     bufferBytes: config.number("buffer-size"),
     dbTimeoutMs: config.number("db-timeout"),

@@ -14,7 +14,7 @@ import type {
   RepoSyncOptions,
 } from "../repository/options.ts";
 import type { Configuration } from "./configuration.ts";
-import { repositories, stanzaOf } from "./typed_repositories.ts";
+import { annotations, repositories, stanzaOf } from "./typed_repositories.ts";
 
 /** Options of repo-gc. */
 export function repoGcOptions(config: Configuration): RepoGcOptions {
@@ -128,7 +128,7 @@ export function annotateOptions(config: Configuration): AnnotateOptions {
     stanza: stanzaOf(config),
     repositories: repositories(config),
     set: config.string("set"),
-    annotations: config.option("annotation") === undefined ? config.missing("annotation") : config.hash("annotation"),
+    annotations: config.option("annotation") === undefined ? config.missing("annotation") : annotations(config),
     lockPath: config.string("lock-path"),
   };
 }

@@ -179,6 +179,27 @@ export function compressSetting(config: Configuration): CompressSetting {
   return { type, level };
 }
 
+/**
+ * Notes on a backup. A name that JSON escapes is none that pgBackRest can read: the whole `backup.info` would be lost to it. One that is there
+ * all the same can be removed (with an empty value).
+ * @throws WalferryError `OptionInvalidValue`
+ */
+export function annotations(config: Configuration): ReadonlyMap<string, string> {
+  const notes = config.hash("annotation");
+  for (const [name, text] of notes) {
+    // deno-lint-ignore no-control-regex
+    if (text === "" || !/["\\\x00-\x1f\x7f]/.test(name)) continue;
+    throw new WalferryError(
+      "OptionInvalidValue",
+      `'${name}' is not valid for 'annotation' option: the name of a note`,
+      {
+        hint: "names of notes hold no quotation marks, backslashes and control characters; their texts may.",
+      },
+    );
+  }
+  return notes;
+}
+
 export function noRepositoryFor(command: string, role: string): WalferryError {
   return new WalferryError("OptionInvalid", `there is no repository for ${command}: each has repo-role=${role}`, {
     hint: "one repository at least needs repo-role=all (the default) for it.",

@@ -9,7 +9,13 @@ import { optionsOf } from "../../src/cli/help.ts";
 import { loadConfiguration } from "../../src/cli/load_configuration.ts";
 import { OPTIONS } from "../../src/cli/option_table.ts";
 import { restoreCommandText } from "../../src/cli/restore_command.ts";
-import { archivePushOptions, backupOptions, infoOptions, repositories } from "../../src/cli/typed_options.ts";
+import {
+  annotateOptions,
+  archivePushOptions,
+  backupOptions,
+  infoOptions,
+  repositories,
+} from "../../src/cli/typed_options.ts";
 import { type ErrorKind, isWalferryError, type WalferryError } from "../../src/errors.ts";
 import type { CommandContext } from "../../src/process/command_context.ts";
 import { writeFully } from "../../src/report/write_fully.ts";
@@ -442,4 +448,25 @@ Deno.test("output to a slow reader is complete, to one that is gone an error", a
 Deno.test("notes on backups may stand in a file", () => {
   const config = configure("--stanza=main backup", `[global:backup]\nannotation=by=cron\nannotation=host=a\n${PG}`);
   assertEquals([config.warnings, [...backupOptions(config).annotations]], [[], [["by", "cron"], ["host", "a"]]]);
+});
+
+Deno.test("a name of a note that pgBackRest could not read is refused; its removal and any text are not", async () => {
+  for (const name of ['a"b', "a\\b", "a\tb", "a\nb", "a\x1bb"]) {
+    for (const command of ["backup", "annotate"] as const) {
+      const set = command === "annotate" ? ["--set=x"] : [];
+      const config = Configuration.make({
+        command,
+        commandLine: parseCommandLine(["--stanza=main", ...set, `--annotation=${name}=text`, command]),
+        environment: {},
+        lines: parseConfig(PG, "test.conf"),
+      });
+      await refused(
+        "OptionInvalidValue",
+        "names of notes hold no quotation marks",
+        () => command === "backup" ? backupOptions(config) : annotateOptions(config),
+      );
+    }
+  }
+  const kept = configure("--stanza=main backup", `[global:backup]\nannotation=a=x"\\y\nannotation=b=\n${PG}`);
+  assertEquals([...backupOptions(kept).annotations], [["a", 'x"\\y']]);
 });
