@@ -6,6 +6,7 @@
  */
 import { toWalferryError, WalferryError } from "../errors.ts";
 import type { Manifest } from "../format/manifest.ts";
+import { readControlFile } from "../postgres/control_file.ts";
 import { findPrograms } from "../postgres/programs.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { formatSize } from "../report/units.ts";
@@ -15,6 +16,7 @@ import { openSet } from "../restore/open_set.ts";
 import type { RestoreOptions } from "../restore/options.ts";
 import { autoConfText, recoverySettings } from "../restore/recovery_settings.ts";
 import { runRestore } from "../restore/restore.ts";
+import { checkArchiveEnd, followedTimeline } from "./archive_end.ts";
 import { amcheckAll, askRecovered, type Drilled, dumpAll, hasPageChecksums, runQuery, verifyPages } from "./checks.ts";
 import type { DrillOptions } from "./options.ts";
 import type { DrillReport, DrillStepName } from "./report.ts";
@@ -174,6 +176,7 @@ class Drill {
     const superuser = await findSuperuser(scratch, pgUser, dbTimeoutMs, signal);
     const drilled: Drilled = { scratch, binPath: this.#binPath, superuser, environment, dbTimeoutMs, signal };
     this.#report.recovered = await askRecovered(drilled);
+    await this.#archiveEnd(scratch);
     for (const query of queries) await this.#check("query", () => runQuery(query, queryDatabase, drilled));
     if (dump) await this.#check("dump", () => dumpAll(drilled));
     if (amcheck) await this.#check("amcheck", () => amcheckAll(drilled));
@@ -182,6 +185,24 @@ class Drill {
       return "";
     });
     return drilled;
+  }
+
+  /** Whether "to the end of the archive" was that. */
+  async #archiveEnd(scratch: Scratch): Promise<void> {
+    const { type, stanza, pgVersionForce } = this.#options;
+    const lsn = this.#report.recovered?.lsn;
+    if (type !== "default" || this.#isOffline() || lsn === undefined) return;
+    const { pgVersion, systemId } = this.#manifest;
+    const control = readControlFile(scratch.dataPath, pgVersionForce);
+    const ended = {
+      stanza,
+      pgVersion,
+      systemId,
+      segmentBytes: control.walSegmentBytes,
+      timeline: followedTimeline(`${scratch.dataPath}/pg_wal`, control.timeline),
+      lsn,
+    };
+    await this.#check("archive", () => checkArchiveEnd(this.#set.repositories, ended, this.#context));
   }
 
   /** What recovery went on to, in words. */
@@ -197,12 +218,13 @@ class Drill {
     return !this.#options.typeChosen && !this.#manifest.options.online;
   }
 
-  /** A step that must succeed. @throws what the action throws */
-  async #step(name: DrillStepName, action: () => Promise<string>): Promise<void> {
+  /** A step that must succeed; one that gives nothing could not be made. @throws what the action throws */
+  async #step(name: DrillStepName, action: () => Promise<string | undefined>): Promise<void> {
     const { clock, log } = this.#context;
     const startMs = clock.monotonicMs();
     try {
       const detail = await action();
+      if (detail === undefined) return this.#skip(name, "nothing could be asked");
       this.#report.steps.push({ name, outcome: "passed", durationMs: clock.monotonicMs() - startMs, detail });
       log.info(`${name} passed${detail === "" ? "" : `: ${detail}`}`);
     } catch (thrown) {
@@ -214,7 +236,7 @@ class Drill {
   }
 
   /** A check whose failure is a result. @throws what the action throws when the drill is to end */
-  async #check(name: DrillStepName, action: () => Promise<string>): Promise<void> {
+  async #check(name: DrillStepName, action: () => Promise<string | undefined>): Promise<void> {
     try {
       await this.#step(name, action);
     } catch (error) {

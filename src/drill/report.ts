@@ -3,7 +3,7 @@ import type { WalferryError } from "../errors.ts";
 import { withoutControls } from "../report/shown_text.ts";
 import { formatDuration, formatLocalTime } from "../report/units.ts";
 
-export type DrillStepName = "restore" | "recover" | "query" | "dump" | "amcheck" | "stop" | "checksums";
+export type DrillStepName = "restore" | "recover" | "archive" | "query" | "dump" | "amcheck" | "stop" | "checksums";
 
 /** One part of the drill. */
 export interface DrillStep {

@@ -115,7 +115,7 @@ testWith(
     assertEquals(report.result, "good");
     assertEquals(
       resultsOf(report),
-      "restore passed, recover passed, query passed, query passed, dump passed, amcheck passed, stop passed, checksums passed",
+      "restore passed, recover passed, archive passed, query passed, query passed, dump passed, amcheck passed, stop passed, checksums passed",
     );
     assertEquals([report.stanza, report.backup["repo-key"], report.error, report.kept], ["main", 1, null, null]);
     assert(report["restore-ms"] > 0 && report["recover-ms"] > 0);
@@ -215,10 +215,10 @@ testWith(NEEDS, "a wrong result ends with 11, and the other checks are made all 
   const report = reportOf(result);
   assertEquals(
     resultsOf(report),
-    "restore passed, recover passed, query failed, query failed, dump passed, stop passed, checksums passed",
+    "restore passed, recover passed, archive passed, query failed, query failed, dump passed, stop passed, checksums passed",
   );
-  assertIncludes(report.step[2].detail, "expected '7' but got '1000'");
-  assertIncludes(report.step[3].detail, 'relation "nowhere" does not exist');
+  assertIncludes(report.step[3].detail, "expected '7' but got '1000'");
+  assertIncludes(report.step[4].detail, 'relation "nowhere" does not exist');
   assertEquals(report.result, "failed");
   await assertNothingLeft(place);
   const metrics = readMetrics(await place.stanza.must("walferry", ["metrics"]));
@@ -240,7 +240,7 @@ testWith(NEEDS, "a page that was damaged before the backup is found in the resto
   assertEquals(result.code, 11, result.stdout + result.stderr);
   assertEquals(
     resultsOf(reportOf(result)),
-    "restore passed, recover passed, dump failed, stop passed, checksums failed",
+    "restore passed, recover passed, archive passed, dump failed, stop passed, checksums failed",
   );
   await assertNothingLeft(place);
 });
@@ -279,6 +279,38 @@ testWith(
     await assertNothingLeft(place);
   },
 );
+
+testWith(NEEDS, "a gap in the archive is not taken for its end", async () => {
+  await using place = await scene({ repositories: [{}, {}] });
+  const { cluster, stanza, folder } = place;
+  await backUp(place);
+  const segments: string[] = [];
+  for (let at = 0; at < 3; at++) {
+    await cluster.sql(`insert into t values (${2000 + at}, 'behind the backup')`);
+    segments.push(await cluster.archiveSegment());
+  }
+  const [, lost, last] = segments;
+  const copies = (await runAs(["find", ...stanza.repositories, "-name", `${lost}-*`])).trim().split("\n");
+  assertEquals(copies.length, 2);
+  for (const [at, copy] of copies.entries()) await runAs(["mv", copy, `${folder.path}/away${at}`]);
+  const result = await drill(place, "--output=json", "--query=select count(*) from t", "--expect=1001");
+  assertEquals(result.code, 11, result.stdout + result.stderr);
+  const report = reportOf(result);
+  assertEquals(
+    resultsOf(report),
+    "restore passed, recover passed, archive failed, query passed, stop passed, checksums passed",
+  );
+  assertIncludes(
+    report.step[2].detail,
+    `WAL segment ${lost} is in no repository: no recovery gets to what is behind it, up to ${last}`,
+  );
+  // Where one repository has it, every recovery has.
+  await runAs(["mv", `${folder.path}/away1`, copies[1]!]);
+  const whole = await drill(place, "--query=select count(*) from t", "--expect=1003");
+  assertEquals(whole.code, 0, whole.stdout + whole.stderr);
+  assertIncludes(whole.stdout, / {2}archive {4}passed .*there is no WAL behind where it ended\n/);
+  await assertNothingLeft(place);
+});
 
 testWith(NEEDS, "WAL that cannot be read is no verdict on the backup", async () => {
   await using place = await scene();
