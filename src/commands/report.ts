@@ -35,7 +35,8 @@ function replaceFile(path: string, text: string): void {
     try {
       Deno.removeSync(temporary);
     } catch (failure) {
-      if (!(failure instanceof Deno.errors.NotFound)) throw failure;
+      // Where it could not be made it cannot be removed either: what is told is the first failure.
+      if (!(failure instanceof Error)) throw failure;
     }
     throw new WalferryError("FileWrite", `unable to write '${path}': ${(error as Error).message}`, { cause: error });
   }

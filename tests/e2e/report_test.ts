@@ -42,6 +42,9 @@ testWith(
     const printed = await execute([walferryPath, `--config=${stanza.config}`, "--html=-", "report"]);
     assertEquals(printed.code, 0, printed.stderr);
     readPage(printed.stdout);
+    const closed = await stanza.walferry(["--html=/proc/1/root/page.html", "report"]);
+    assertEquals(closed.code, 64, closed.stdout + closed.stderr);
+    assertIncludes(closed.stdout, "unable to write '/proc/1/root/page.html': Permission denied");
     const nowhere = await stanza.walferry(["--html=/nonexistent/page.html", "report"]);
     assertEquals(nowhere.code, 64, nowhere.stdout);
   },
