@@ -36,7 +36,10 @@ const DRILL_OWN = new Set([...DROPPED, "pg-path", "spool-path"]);
  */
 export function drillRestoreCommandText(config: Configuration, dataPath: string, spoolPath: string): string {
   const { path, args } = selfCommand();
+  const file = config.option("config");
   const own = [
+    // The server has the variable too, and reads it in another directory.
+    ...(file?.source.kind === "environment" ? [`--config=${absolute(String(file.value))}`] : []),
     `--pg1-path=${dataPath}`,
     `--spool-path=${spoolPath}`,
     "--no-archive-async",

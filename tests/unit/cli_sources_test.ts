@@ -8,7 +8,7 @@ import { configCheck } from "../../src/cli/config_check.ts";
 import { optionsOf } from "../../src/cli/help.ts";
 import { loadConfiguration } from "../../src/cli/load_configuration.ts";
 import { OPTIONS } from "../../src/cli/option_table.ts";
-import { restoreCommandText } from "../../src/cli/restore_command.ts";
+import { drillRestoreCommandText, restoreCommandText } from "../../src/cli/restore_command.ts";
 import {
   annotateOptions,
   archivePushOptions,
@@ -338,6 +338,9 @@ Deno.test("a relative --config reaches restore_command as an absolute path, with
     restoreCommandText(configure("--config=a/b.conf --stanza=main --cmd=wf restore", PG)),
     `wf --config=${Deno.cwd()}/a/b.conf --stanza=main archive-get %f "%p"`,
   );
+  // The server of a drill has the variable, and another directory.
+  const drilled = configure("--stanza=main drill", PG, { PGBACKREST_CONFIG: "a/b.conf" });
+  assertIncludes(drillRestoreCommandText(drilled, "/d", "/s"), ` --config=${Deno.cwd()}/a/b.conf --pg1-path=/d `);
   const { options } = parseCommandLine(["--stanza=main", '--lock-path=/a b$(c)`d`"e\\%', "restore"]);
   const config = Configuration.make({
     command: "restore",
