@@ -89,7 +89,10 @@ function latestOf(
   { type }: RestoreOptions,
   log: Log,
 ): BackupInfoEntry | undefined {
-  if (info.backups.length === 0) log.warn(`${repository.name}: [BackupSetInvalidError] no backup sets to restore`);
+  // One that is for WAL alone has none, and nobody need be told.
+  if (info.backups.length === 0 && repository.config.role !== "wal") {
+    log.warn(`${repository.name}: [BackupSetInvalidError] no backup sets to restore`);
+  }
   const entry = info.backups.filter(fits).at(-1);
   // A moment or a position says itself which cluster is meant.
   const isNamed = type === "time" || type === "lsn";

@@ -46,6 +46,12 @@ testWith(
     assertEquals(backup.length, 1);
     assertEquals(kept[0], backup[0].archive.start);
 
+    // That the one for WAL has no backup is no trouble of a restore.
+    const target = await folder.directory("target", 0o700);
+    const said = await stanza.must("walferry", ["--result=json", `--pg1-path=${target}`, "restore"]);
+    assert(!said.includes("WARN"), said);
+    assertIncludes(said, '"repo":[{"repo-key":1,"result":"unknown","error":null},{"repo-key":2,"result":"ok"');
+
     // With its archive lost the backup is whole by itself.
     await runAs(["mv", stanza.repositories[0]!, `${stanza.repositories[0]}.away`]);
     const path = await folder.directory("restored", 0o700);
