@@ -139,9 +139,14 @@ export class DebtLedger {
       .filter((key) => this.names(key).length > 0).sort((a, b) => a - b);
   }
 
-  /** Names of the WAL files that a repository is owed, oldest first. */
+  /** Names of the WAL files that a repository is owed, oldest first, as far as they can be read. */
   names(key: number): string[] {
     return this.#of(key).names();
+  }
+
+  /** The same, all of them. @throws WalferryError `PathOpen` */
+  async allNames(key: number): Promise<string[]> {
+    return await this.#of(key).allNames();
   }
 
   /** @returns `undefined` when there is no such debt (any more) @throws WalferryError `Format` for a damaged file */

@@ -114,7 +114,7 @@ export class ArchiveExpiry {
 
   async #apply(cluster: Cluster, decision: ArchiveDecision): Promise<void> {
     const archiveId = archiveIdOf(cluster);
-    const owed = owedRuns(this.#options, this.#repository.key, cluster.systemId);
+    const owed = await owedRuns(this.#options, this.#repository.key, cluster.systemId);
     this.#plan([
       ...describeArchivePlan(archiveId, decision),
       ...(decision.kind === "keep all" ? [] : owed.map((run) => `${archiveId}: ${describeOwed(run)}`)),

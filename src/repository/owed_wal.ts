@@ -24,11 +24,15 @@ export interface OwedOptions {
  * What others than `key` are owed of a cluster. Files that go with a segment (`.partial`, `.backup`) are kept by its name.
  * @throws WalferryError of a kind for files when it cannot be said
  */
-export function owedRuns({ stanza, spoolPath, archiveKeys }: OwedOptions, key: number, systemId: bigint): OwedRun[] {
+export async function owedRuns(
+  { stanza, spoolPath, archiveKeys }: OwedOptions,
+  key: number,
+  systemId: bigint,
+): Promise<OwedRun[]> {
   const ledger = new DebtLedger(spoolPath, stanza);
   const debtorsOf = new Map<string, number[]>();
   for (const debtor of archiveKeys.filter((one) => one !== key).toSorted((a, b) => a - b)) {
-    for (const name of ledger.names(debtor)) {
+    for (const name of await ledger.allNames(debtor)) {
       if (!isOwed(ledger, debtor, name, systemId)) continue;
       const segment = /^[0-9A-F]{24}/.exec(name)?.[0] ?? name;
       const debtors = debtorsOf.get(segment) ?? [];

@@ -1,5 +1,6 @@
 /** Small files of the spool that must survive a crash of the host: written whole, synced with the directories that lead to them. */
 import { WalferryError } from "../errors.ts";
+import { directoryNames } from "../process/directory_names.ts";
 
 const FILE_MODE = 0o640;
 const PATH_MODE = 0o750;
@@ -94,21 +95,39 @@ export class SpoolDirectory {
     }
   }
 
-  /** Names of the files, in order. @throws WalferryError `PathOpen` */
+  /** Names of the files, in order, as far as they can be read. @throws WalferryError `PathOpen` */
   names(): string[] {
-    return this.#entries().filter((name) => !name.endsWith(TEMPORARY)).sort();
+    return finished(this.#entries());
+  }
+
+  /** All names of the files, in order: for whoever removes what is not named. @throws WalferryError `PathOpen` when some cannot be read */
+  async allNames(): Promise<string[]> {
+    try {
+      return finished(await directoryNames(this.path));
+    } catch (error) {
+      return this.#noneOr(error);
+    }
   }
 
   #entries(): string[] {
     try {
       return [...Deno.readDirSync(this.path)].map(({ name }) => name);
     } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return [];
-      throw new WalferryError("PathOpen", `unable to list path '${this.path}': ${(error as Error).message}`, {
-        cause: error,
-      });
+      return this.#noneOr(error);
     }
   }
+
+  /** A directory that is not there has no files. @throws WalferryError `PathOpen` */
+  #noneOr(error: unknown): string[] {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw new WalferryError("PathOpen", `unable to list path '${this.path}': ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}
+
+function finished(names: readonly string[]): string[] {
+  return names.filter((name) => !name.endsWith(TEMPORARY)).sort();
 }
 
 /** The members of a record in JSON; `undefined` when the text is none, because somebody else wrote it. */

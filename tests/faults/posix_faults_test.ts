@@ -219,3 +219,33 @@ testWith(
     assertEquals(await failing(`${path}/base/1`, "--delta", ...restore), 53);
   },
 );
+
+testWith(
+  NEEDS,
+  "where it cannot be read what another repository is owed, expire removes no WAL",
+  async () => {
+    await using place = await scene();
+    const { folder, cluster } = place;
+    const stanza = await TestStanza.make(folder, cluster, {
+      name: "owed",
+      repositories: [{}, {}],
+      global: { "compress-type": "none" },
+    });
+    await cluster.start();
+    await stanza.must("walferry", ["stanza-create"]);
+    await cluster.sql("select pg_create_restore_point('x')");
+    const segment = await cluster.sql("select pg_walfile_name(pg_switch_wal())");
+    await stanza.must("walferry", ["archive-push", `${cluster.path}/pg_wal/${segment}`]);
+    await stanza.must("walferry", ["--repo=1", "--no-archive-check", "backup"]);
+    const debts = `${folder.path}/owed/spool/walferry/main/debt/repo2`;
+    await runAs(["mkdir", "-p", debts]);
+    const expire = ["--repo=1", `--archive-expire-before=${segment.slice(0, 8)}FFFFFFFF00000000`, "expire"];
+    const trace = ["-f", "-qq", "-o", `${folder.path}/trace`, "-P", debts, "-e", "trace=getdents64"];
+    const command = [walferryPath, `--config=${stanza.config}`, "--stanza=main", ...expire];
+    const failed = await execute(["strace", ...trace, "-e", "inject=getdents64:error=EIO", ...command]);
+    assertIncludes(failed.stdout, `unable to list path '${debts}': Input/output error`);
+    assertEquals(failed.code, 104, failed.stdout);
+    const stored = `${stanza.repositories[0]!}/archive/main/15-1/${segment.slice(0, 16)}`;
+    assertIncludes(await runAs(["ls", stored]), segment);
+  },
+);
