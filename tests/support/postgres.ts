@@ -243,8 +243,16 @@ export class TestCluster implements AsyncDisposable {
   }
 }
 
-/** A port that nobody listens on just now. Only its number matters here: the servers listen on Unix sockets. */
+/** Ports that were given out: the servers listen on Unix sockets, so that the kernel knows nothing of them and may name one twice. */
+const given = new Set<number>();
+
+/** A port that nobody listens on just now, and no server of these tests. Only its number matters here. */
 export function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return (listener.addr as Deno.NetAddr).port;
+  for (;;) {
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = listener.addr as Deno.NetAddr;
+    if (given.has(port)) continue;
+    given.add(port);
+    return port;
+  }
 }
