@@ -11,11 +11,13 @@ interface Suite {
   readonly what: string;
   /** Long suites with different numbers run beside each other, those with the same one behind the other. */
   readonly lane?: number;
+  /** Its files may run beside each other: they share nothing, and none waits for the clock. */
+  readonly parallel?: boolean;
 }
 
 /** Fast first. */
 const SUITES: readonly Suite[] = [
-  { name: "unit", path: "tests/unit", what: "codecs, parsers, arithmetic" },
+  { name: "unit", path: "tests/unit", what: "codecs, parsers, arithmetic", parallel: true },
   { name: "simulation", path: "tests/simulation", what: "thousands of histories of outages, kills and damage" },
   { name: "conformance", path: "tests/conformance", what: "the storage contract over every backend" },
   { name: "fuzz", path: "tests/fuzz", what: "damaged and hostile input" },
@@ -88,7 +90,11 @@ async function runSuite(suite: Suite, named: boolean): Promise<Counts> {
   const report = await Deno.makeTempFile({ prefix: "walferry-junit-", suffix: ".xml" });
   try {
     const child = new Deno.Command(Deno.execPath(), {
-      args: ["test", "-A", "--quiet", "--no-check", `--junit-path=${report}`, suite.path],
+      args: [
+        ...["test", "-A", "--quiet", "--no-check", `--junit-path=${report}`],
+        ...(suite.parallel ? ["--parallel"] : []),
+        suite.path,
+      ],
       stdin: "null",
       stdout: named ? "piped" : "inherit",
       stderr: named ? "piped" : "inherit",
