@@ -1,5 +1,6 @@
 /** The server on the restored data: started, waited for until recovery is over, ended. It never outlives the drill. */
 import { WalferryError } from "../errors.ts";
+import { serverStatus } from "../postgres/server_status.ts";
 import type { Clock } from "../process/clock.ts";
 import type { Scratch } from "./scratch.ts";
 
@@ -75,14 +76,8 @@ export class DrillServer implements AsyncDisposable {
     }
   }
 
-  /** The eighth line of `postmaster.pid` (PostgreSQL source: `LOCK_FILE_LINE_PM_STATUS` in `src/include/utils/pidfile.h`). */
   #isReady(): boolean {
-    try {
-      return Deno.readTextFileSync(`${this.#scratch.dataPath}/postmaster.pid`).split("\n")[7]?.trim() === "ready";
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return false;
-      throw error;
-    }
+    return serverStatus(this.#scratch.dataPath) === "ready";
   }
 
   /** The end of the server's log: what it complained of, or the last lines when it did not. */

@@ -2,14 +2,12 @@
  * What a failing `restore_command` does to a standby. PostgreSQL ends the server when the command's code is above 125, and takes any other one
  * for "not there", which ends a recovery. A standby does not end: it streams, waits and asks again, also while its archive is away.
  */
-import { WalferryError } from "../errors.ts";
 import { isHistoryName, isWalSegmentName, timelineOf } from "../format/wal_name.ts";
-import { isThere, readIfThere } from "../process/local_file.ts";
+import { isThere } from "../process/local_file.ts";
 import { readControlFile } from "./control_file.ts";
+import { serverStatus } from "./server_status.ts";
 
-/** Line of `postmaster.pid` that tells the state of the server. PostgreSQL source: `LOCK_FILE_LINE_PM_STATUS`. */
-const STATUS_LINE = 8;
-/** What stands there when recovery has begun: connections are taken, or never will be (`hot_standby=off`). */
+/** What a server says when recovery has begun: connections are taken, or never will be (`hot_standby=off`). */
 const BEGUN = ["ready", "standby"];
 
 /**
@@ -23,11 +21,10 @@ export function asksAgain(dataPath: string, walName: string, versionForce?: stri
   try {
     if (!isThere(`${dataPath}/standby.signal`)) return false;
     if (isWalSegmentName(walName)) return timelineOf(walName) <= readControlFile(dataPath, versionForce).timeline;
-    const status = readIfThere(`${dataPath}/postmaster.pid`)?.split("\n")[STATUS_LINE - 1] ?? "";
-    return isHistoryName(walName) && BEGUN.includes(status.trim());
+    return isHistoryName(walName) && BEGUN.includes(serverStatus(dataPath) ?? "");
   } catch (error) {
-    // Of a server that cannot be looked at nothing is assumed.
-    if (error instanceof WalferryError) return false;
+    // Of a server that cannot be looked at nothing is assumed, whatever the reason: the caller is about to tell another error.
+    if (error instanceof Error) return false;
     throw error;
   }
 }

@@ -32,4 +32,5 @@ Deno.test("only a standby asks again: for its timeline's segments, and for histo
   assertEquals(asksAgain(path, "000000010000000000000003.00000028.backup"), false);
   Deno.removeSync(`${path}/global/pg_control`);
   assertEquals(answers(), [false, false, false], "nothing is known of it");
+  assertEquals(asksAgain(`${path}/${"x".repeat(300)}`, SEGMENT), false, "it cannot be looked at");
 });
