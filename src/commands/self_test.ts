@@ -23,8 +23,9 @@ export async function selfTest(part: string | undefined, context: CommandContext
     return 0;
   }
   if (part !== undefined) throw new WalferryError("ParamInvalid", `self-test has no part '${part}'`);
-  const { codecs, cipher } = await testWorker();
+  const { hash, codecs, cipher } = await testWorker();
   context.output("worker thread: hash, compression and encryption are right\n");
+  context.output(`hash sha1: ${hash.origin}\n`);
   for (const { type, origin } of codecs) {
     if (type !== "none") context.output(`compress-type ${type}: ${origin}\n`);
   }
@@ -37,7 +38,7 @@ export async function selfTest(part: string | undefined, context: CommandContext
 async function testWorker(): Promise<SelfTestResult> {
   await using pool = new WorkerPool<SelfTestRequest, SelfTestResult>("self-test", undefined, 1);
   const { result } = await pool.run({ text: TEXT });
-  if (result.sha1 !== TEXT_SHA1 || [...result.codecs, result.cipher].some(({ text }) => text !== TEXT)) {
+  if (result.hash.hex !== TEXT_SHA1 || [...result.codecs, result.cipher].some(({ text }) => text !== TEXT)) {
     throw new WalferryError("Assert", `a worker thread computes wrongly: ${JSON.stringify(result)}`);
   }
   return result;

@@ -2,16 +2,23 @@
 import { cipherOrigin, decryptBytes, encryptBytes, generateCipherPass } from "../stream/cipher.ts";
 import { codecOrigin, compressBytes, decompressBytes } from "../stream/compress.ts";
 import { COMPRESS_TYPES, type CompressType } from "../stream/compress_type.ts";
-import { sha1Hex } from "../stream/hash.ts";
+import { sha1 } from "../stream/sha1.ts";
 
 export interface SelfTestRequest {
   readonly text: string;
 }
 
 export interface SelfTestResult {
-  readonly sha1: string;
+  readonly hash: HashResult;
   readonly codecs: readonly CodecResult[];
   readonly cipher: CipherResult;
+}
+
+/** The hash of the text. */
+export interface HashResult {
+  readonly hex: string;
+  /** Who computed it. */
+  readonly origin: string;
 }
 
 /** What encryption made of the text. */
@@ -43,6 +50,6 @@ export function start(): (request: SelfTestRequest) => Promise<SelfTestResult> {
     const passphrase = generateCipherPass();
     const plain = await decryptBytes(passphrase, await encryptBytes(passphrase, bytes));
     const cipher = { text: new TextDecoder().decode(plain), origin: await cipherOrigin() };
-    return { sha1: sha1Hex(bytes), codecs, cipher };
+    return { hash: { hex: sha1().hexOf(bytes), origin: sha1().origin }, codecs, cipher };
   };
 }

@@ -1,6 +1,7 @@
 /**
  * Columns of a table with very many rows. An object for each row would cost hundreds of bytes; here a number costs four, a checksum
- * twenty-four, a name little more than its last part. What holds no value costs nothing: room is made in chunks, when something is put there.
+ * twenty-four, a name little more than its last part. What holds no value costs nothing: room is made in chunks, when something is put there,
+ * and the first chunk begins small, since there are also very many tables with a few rows (an incremental backup each).
  */
 import { compareBytes } from "./json.ts";
 
@@ -8,6 +9,9 @@ import { compareBytes } from "./json.ts";
 const CHUNK_BITS = 13;
 const CHUNK_ROWS = 1 << CHUNK_BITS;
 const ROW_IN_CHUNK = CHUNK_ROWS - 1;
+
+/** Rows that the first chunk has room for in the beginning; when they are not enough, for twice as many. */
+const FIRST_ROWS = 32;
 
 /** Marks a number that does not fit beside. 0 stands for none, all others for one less than themselves. */
 const ELSEWHERE = 0xffff_ffff;
@@ -24,8 +28,11 @@ export class NumberColumn {
   }
 
   set(row: number, value: number | undefined): void {
-    const chunk = this.#chunks[row >>> CHUNK_BITS] ?? (value === undefined ? undefined : this.#grow(row));
-    if (chunk === undefined) return;
+    let chunk = this.#chunks[row >>> CHUNK_BITS];
+    if (chunk === undefined || (row & ROW_IN_CHUNK) >= chunk.length) {
+      if (value === undefined) return;
+      chunk = this.#grow(row);
+    }
     const fits = value === undefined || (Number.isInteger(value) && value >= 0 && value < ELSEWHERE - 1);
     if (!fits) this.#elsewhere.set(row, value);
     else if (chunk[row & ROW_IN_CHUNK] === ELSEWHERE) this.#elsewhere.delete(row);
@@ -35,8 +42,18 @@ export class NumberColumn {
   #grow(row: number): Uint32Array {
     const at = row >>> CHUNK_BITS;
     while (this.#chunks.length <= at) this.#chunks.push(undefined);
-    return this.#chunks[at] = new Uint32Array(CHUNK_ROWS);
+    const rows = at === 0 ? roomFor(row + 1, FIRST_ROWS, CHUNK_ROWS) : CHUNK_ROWS;
+    const grown = new Uint32Array(rows);
+    grown.set(this.#chunks[at] ?? []);
+    return this.#chunks[at] = grown;
   }
+}
+
+/** The first size that is enough of those that double, from the smallest to the largest. */
+function roomFor(wanted: number, smallest: number, largest: number): number {
+  let room = smallest;
+  while (room < wanted && room < largest) room *= 2;
+  return room;
 }
 
 const SHA1_BYTES = 20;
@@ -74,7 +91,11 @@ export class Sha1Column {
     const known = this.#slots.get(row);
     if (known !== undefined) return known;
     const slot = this.#used++;
-    if (slot % SHA1_CHUNK === 0) this.#chunks.push(new Uint8Array(SHA1_CHUNK * SHA1_BYTES));
+    if (slot % SHA1_CHUNK === 0) {
+      this.#chunks.push(new Uint8Array((slot === 0 ? FIRST_ROWS : SHA1_CHUNK) * SHA1_BYTES));
+    } else if (slot * SHA1_BYTES === this.#chunks[0]!.length) {
+      this.#chunks[0] = enlarged(this.#chunks[0]!, 2 * this.#chunks[0]!.length);
+    }
     this.#slots.set(row, slot);
     return slot;
   }
@@ -85,8 +106,16 @@ export class Sha1Column {
   }
 }
 
+function enlarged(bytes: Uint8Array, sizeBytes: number): Uint8Array {
+  const larger = new Uint8Array(sizeBytes);
+  larger.set(bytes);
+  return larger;
+}
+
 const ARENA_BITS = 16;
 const ARENA_BYTES = 1 << ARENA_BITS;
+/** What the first chunk has in the beginning. */
+const FIRST_ARENA_BYTES = 512;
 const LENGTH_BYTES = 2;
 /** Instead of a length: the name fills the rest of its chunk, which is its own. */
 const WHOLE_CHUNK = 0xffff;
@@ -150,11 +179,10 @@ export class PathColumn {
     const bytes = isAscii(path, from) ? undefined : new TextEncoder().encode(path.slice(from));
     const length = bytes?.length ?? path.length - from;
     const isOwn = length >= WHOLE_CHUNK - LENGTH_BYTES;
-    if (isOwn || this.#free + LENGTH_BYTES + length > ARENA_BYTES) {
-      this.#chunks.push(new Uint8Array(isOwn ? LENGTH_BYTES + length : ARENA_BYTES));
-      this.#free = 0;
-    }
-    const chunk = this.#chunks.at(-1)!;
+    const endBytes = this.#free + LENGTH_BYTES + length;
+    const chunk = isOwn || endBytes > ARENA_BYTES
+      ? this.#addChunk(LENGTH_BYTES + length, isOwn)
+      : this.#lastChunk(endBytes);
     const place = ((this.#chunks.length - 1) << ARENA_BITS >>> 0) + this.#free;
     const said = isOwn ? WHOLE_CHUNK : length;
     chunk[this.#free] = said & 0xff;
@@ -164,6 +192,26 @@ export class PathColumn {
     else for (let at = 0; at < length; at++) chunk[start + at] = path.charCodeAt(from + at);
     this.#free = isOwn ? ARENA_BYTES : start + length;
     return place;
+  }
+
+  #addChunk(wantedBytes: number, isOwn: boolean): Uint8Array {
+    const isFirst = this.#chunks.length === 0;
+    const sizeBytes = isOwn
+      ? wantedBytes
+      : isFirst
+      ? roomFor(wantedBytes, FIRST_ARENA_BYTES, ARENA_BYTES)
+      : ARENA_BYTES;
+    const chunk = new Uint8Array(sizeBytes);
+    this.#chunks.push(chunk);
+    this.#free = 0;
+    return chunk;
+  }
+
+  /** The one that is being filled, with so much room. */
+  #lastChunk(sizeBytes: number): Uint8Array {
+    const last = this.#chunks.at(-1)!;
+    if (sizeBytes <= last.length) return last;
+    return this.#chunks[this.#chunks.length - 1] = enlarged(last, roomFor(sizeBytes, FIRST_ARENA_BYTES, ARENA_BYTES));
   }
 
   /** No view of its own: those cost more than what they show here. */

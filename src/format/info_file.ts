@@ -2,8 +2,8 @@
  * The syntax that `archive.info`, `backup.info` and `backup.manifest` share: sections, one JSON value a line, and a checksum over
  * all of it (repository-format §2.1-2.3). What the sections mean is not known here.
  */
-import { createHash, type Hash } from "node:crypto";
 import { WalferryError } from "../errors.ts";
+import { sha1 } from "../stream/sha1.ts";
 import { BACKREST_FORMAT } from "./format_number.ts";
 import { compareBytes, type JsonValue, parseJson, renderString } from "./json.ts";
 
@@ -19,9 +19,11 @@ export interface InfoLine {
 /** Longest line that is read, in characters. A manifest line of a file with many bad pages is the longest real one. */
 const LINE_MAX = 16 * 1024 * 1024;
 
+const encoder = new TextEncoder();
+
 /** The running checksum: SHA-1 over a rendering of sections, keys and verbatim value text (§2.3). */
 class InfoChecksum {
-  readonly #hash: Hash = createHash("sha1");
+  readonly #hash = sha1().begin();
   #section: string | undefined;
   #pending = "{";
 
@@ -39,11 +41,11 @@ class InfoChecksum {
   digestHex(): string {
     this.#pending += "}}";
     this.#flush();
-    return this.#hash.digest("hex");
+    return this.#hash.digestHex();
   }
 
   #flush(): void {
-    this.#hash.update(this.#pending, "utf8");
+    this.#hash.update(encoder.encode(this.#pending));
     this.#pending = "";
   }
 }

@@ -2,7 +2,6 @@
  * The worker's side of restoring a block incremental file (repository-format §7.8): the blocks that are not there yet are fetched, wherever
  * their backups have them, and written in their places.
  */
-import { createHash } from "node:crypto";
 import { WalferryError } from "../errors.ts";
 import type { BlockMapItem } from "../format/block_map.ts";
 import type { Advance } from "../process/worker_pool.ts";
@@ -13,6 +12,7 @@ import { decryptBytes, decryptFilter } from "../stream/cipher.ts";
 import { decompressBytes, decompressFilter } from "../stream/compress.ts";
 import type { CompressType } from "../stream/compress_type.ts";
 import { Sha1Meter } from "../stream/hash.ts";
+import { sha1 } from "../stream/sha1.ts";
 import { FileSink } from "../stream/file_sink.ts";
 import { PartReader } from "../stream/part_reader.ts";
 import { drain, readFileStream } from "../stream/sources.ts";
@@ -213,7 +213,7 @@ class BlockOutput implements Disposable {
   readonly #sizeBytes: number;
   /** Zeros need not be written where nothing was before. */
   readonly #isEmpty: boolean;
-  readonly #hash = createHash("sha1");
+  readonly #hash = sha1().begin();
   /** Where stored bytes are gathered. */
   #memory = new Uint8Array(0);
   #hashedBytes = 0;
@@ -266,7 +266,7 @@ class BlockOutput implements Disposable {
 
   /** `undefined` when the file was not written front to back. */
   digestHex(): string | undefined {
-    return this.#hashedBytes === this.#sizeBytes ? this.#hash.digest("hex") : undefined;
+    return this.#hashedBytes === this.#sizeBytes ? this.#hash.digestHex() : undefined;
   }
 }
 

@@ -1,6 +1,6 @@
 /** What a delta restore finds in a file's place: all of it right, or some of its blocks (behaviour spec §5.6). */
-import { createHash } from "node:crypto";
 import { memoryForReading } from "../stream/aligned_memory.ts";
+import { sha1 } from "../stream/sha1.ts";
 import { openForRead, readFully } from "../stream/sources.ts";
 import { xxh3 } from "../stream/xxh3.ts";
 import { attempt, lstat, openForWrite } from "./local_files.ts";
@@ -50,7 +50,7 @@ function hashes(
   sizeBytes: number,
   blockBytes: number | undefined,
 ): { readonly checksum: string; readonly blockChecksums: readonly Uint8Array[] | undefined } {
-  const hash = createHash("sha1");
+  const hash = sha1().begin();
   const blockChecksums: Uint8Array[] | undefined = blockBytes === undefined ? undefined : [];
   // Whole blocks at a time.
   const unit = blockBytes ?? 1;
@@ -66,5 +66,5 @@ function hashes(
     if (bytes.length < wanted.length) break;
     left -= bytes.length;
   }
-  return { checksum: hash.digest("hex"), blockChecksums };
+  return { checksum: hash.digestHex(), blockChecksums };
 }

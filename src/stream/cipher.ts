@@ -2,11 +2,11 @@
  * Encryption of the repository format (repository-format §8.2): aes-256-cbc as `openssl enc -md sha1` writes it. There is no
  * authentication in it; whoever reads verifies a SHA-1 behind it.
  */
-import { createHash, randomBytes } from "node:crypto";
 import { WalferryError } from "../errors.ts";
 import type { ByteStream, Filter } from "./byte_stream.ts";
 import type { Cbc, CbcSecret } from "./cbc.ts";
 import type { Framing } from "./framing.ts";
+import { sha1Hex } from "./hash.ts";
 import { concatenate } from "./sources.ts";
 
 const MAGIC = new TextEncoder().encode("Salted__");
@@ -16,16 +16,18 @@ const IV_BYTES = 16;
 
 /** A new passphrase for a level below the user's: 48 random bytes as base64, 64 characters. */
 export function generateCipherPass(): string {
-  return randomBytes(48).toString("base64");
+  return crypto.getRandomValues(new Uint8Array(48)).toBase64();
 }
 
 /** Key and IV as OpenSSL's EVP_BytesToKey makes them with SHA-1 and one iteration. */
 function deriveKey(passphrase: string, salt: Uint8Array): CbcSecret {
+  const secret = new TextEncoder().encode(passphrase);
   const material: Uint8Array[] = [];
   let size = 0;
-  let previous = new Uint8Array(0);
+  let previous: Uint8Array = new Uint8Array(0);
   while (size < KEY_BYTES + IV_BYTES) {
-    previous = new Uint8Array(createHash("sha1").update(previous).update(passphrase, "utf8").update(salt).digest());
+    const pieces = [previous, secret, salt];
+    previous = Uint8Array.fromHex(sha1Hex(concatenate(pieces, previous.length + secret.length + salt.length)));
     material.push(previous);
     size += previous.length;
   }
@@ -56,7 +58,7 @@ async function openCbc(): Promise<Cbc> {
  */
 export function encryptFilter(passphrase: string, framing: Framing = "normal", chunksPass = false): Filter {
   return async function* (source: ByteStream) {
-    const salt = new Uint8Array(randomBytes(SALT_BYTES));
+    const salt = crypto.getRandomValues(new Uint8Array(SALT_BYTES));
     yield headerOf(salt, framing);
     yield* (await loadCbc()).encrypt(deriveKey(passphrase, salt), source, chunksPass);
   };
@@ -68,7 +70,7 @@ export async function encryptBytes(
   bytes: Uint8Array,
   framing: Framing = "normal",
 ): Promise<Uint8Array> {
-  const salt = new Uint8Array(randomBytes(SALT_BYTES));
+  const salt = crypto.getRandomValues(new Uint8Array(SALT_BYTES));
   const header = headerOf(salt, framing);
   const stored = await (await loadCbc()).encryptBytes(deriveKey(passphrase, salt), bytes);
   return concatenate([header, stored], header.length + stored.length);

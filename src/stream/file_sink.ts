@@ -2,14 +2,8 @@
  * Writing a long local file from the front, around the page cache where the file system is known to do that well (docs/decisions/0019): the
  * content is copied once less, and what nobody reads soon does not push out what the database needs.
  */
-import fs from "node:fs";
 import { ALIGNED_BYTES, ALIGNMENT_BYTES, giveBackAligned, takeAligned } from "./aligned_memory.ts";
-
-/**
- * File systems that databases use this way, by their numbers in statfs(2): ext2 to ext4, XFS. Others copy all the same, or make every single
- * write durable (NFS).
- */
-const SUITABLE: ReadonlySet<number> = new Set([0xef53, 0x5846_5342]);
+import { UncachedFile } from "./uncached_file.ts";
 
 /** Less than this is not worth a write past the page cache, which the disk answers before it ends. Bytes. */
 const DIRECT_MIN_BYTES = 128 * 1024;
@@ -22,7 +16,7 @@ export class FileSink implements Disposable {
   readonly #file: Deno.FsFile;
   readonly #path: string;
   /** Second handle, past the page cache. `undefined` = not asked for yet. */
-  #direct: number | "unsuitable" | undefined;
+  #direct: UncachedFile | "unsuitable" | undefined;
   /** Gathers what is not written yet. */
   #stage: Uint8Array | undefined;
   #staged = 0;
@@ -81,42 +75,23 @@ export class FileSink implements Disposable {
     this.#staged = 0;
     const wholeBytes = staged.length - staged.length % ALIGNMENT_BYTES;
     const isLong = staged.length === ALIGNED_BYTES ||
-      (typeof this.#direct === "number" && staged.length >= DIRECT_MIN_BYTES);
+      (this.#direct instanceof UncachedFile && staged.length >= DIRECT_MIN_BYTES);
     const done = isLong ? this.#putDirectly(staged.subarray(0, wholeBytes)) : 0;
     if (done < staged.length) this.#put(staged.subarray(done));
   }
 
   /** Gives the number of bytes that were written, which may be none: the rest goes the ordinary way, and its errors come from there. */
   #putDirectly(bytes: Uint8Array): number {
-    this.#direct ??= this.#open();
+    this.#direct ??= UncachedFile.open(this.#path, this.#file.statSync()) ?? "unsuitable";
     if (this.#direct === "unsuitable") return 0;
-    try {
-      const count = fs.writeSync(this.#direct, bytes, 0, bytes.length, this.#position);
-      this.#position += count;
-      return count;
-    } catch (error) {
-      if ((error as { code?: string }).code !== "EINVAL") throw error;
-      // The disk has larger sectors, or the file system does not do it after all.
+    const count = this.#direct.write(bytes, this.#position);
+    if (count < 0) {
+      // The disk has larger sectors, the file system does not do it after all, or something that the other way will tell.
       this.#closeDirect();
       return 0;
     }
-  }
-
-  #open(): number | "unsuitable" {
-    const { O_WRONLY, O_DIRECT, O_NOFOLLOW } = fs.constants;
-    try {
-      if (!SUITABLE.has(fs.statfsSync(this.#path).type)) return "unsuitable";
-      const second = fs.openSync(this.#path, O_WRONLY | O_DIRECT | O_NOFOLLOW);
-      const [first, found] = [this.#file.statSync(), fs.fstatSync(second)];
-      if (first.dev === found.dev && first.ino === found.ino) return second;
-      // Somebody put another file there.
-      fs.closeSync(second);
-      return "unsuitable";
-    } catch (error) {
-      // A file that only its first handle may write, no descriptor left, or no such way to write: the first handle does it all.
-      if (error instanceof Error) return "unsuitable";
-      throw error;
-    }
+    this.#position += count;
+    return count;
   }
 
   #put(bytes: Uint8Array): void {
@@ -134,10 +109,8 @@ export class FileSink implements Disposable {
     this.#closeDirect();
   }
 
-  /** Forgets the handle first: its number may soon be another file's. */
   #closeDirect(): void {
-    const handle = this.#direct;
+    if (this.#direct instanceof UncachedFile) this.#direct[Symbol.dispose]();
     this.#direct = "unsuitable";
-    if (typeof handle === "number") fs.closeSync(handle);
   }
 }

@@ -1,10 +1,10 @@
-/** SHA-1, the hash of the repository format, over streams and over bytes at hand. */
-import { createHash } from "node:crypto";
+/** SHA-1 over streams and over bytes at hand. */
 import type { ByteStream, Filter } from "./byte_stream.ts";
+import { sha1 } from "./sha1.ts";
 
 /** SHA-1 of some bytes as 40 lower-case hex digits. */
 export function sha1Hex(bytes: Uint8Array): string {
-  return createHash("sha1").update(bytes).digest("hex");
+  return sha1().hexOf(bytes);
 }
 
 /** Passes every chunk on, and fails behind the last one when they are not what they should be. @throws the error given */
@@ -40,7 +40,7 @@ export class ByteMeter {
 
 /** Counts and hashes what flows through its filter. One meter serves one stream. */
 export class Sha1Meter {
-  readonly #hash = createHash("sha1");
+  readonly #hash = sha1().begin();
   #sizeBytes = 0;
   #digest: string | undefined;
 
@@ -62,7 +62,7 @@ export class Sha1Meter {
 
   /** Hash of what has passed, 40 hex digits. The first call ends the measurement. */
   digestHex(): string {
-    this.#digest ??= this.#hash.digest("hex");
+    this.#digest ??= this.#hash.digestHex();
     return this.#digest;
   }
 }

@@ -9,8 +9,7 @@ import type { CommandContext } from "../process/command_context.ts";
 import { type BackupDirectory, listBackupDirectories } from "../repository/backup_catalog.ts";
 import { MANIFEST_BYTES_MAX, textPieces } from "../repository/info_bytes.ts";
 import type { Repository } from "../repository/repository.ts";
-import { pipeline } from "../stream/byte_stream.ts";
-import { decompressFilter } from "../stream/compress.ts";
+import { gunzip } from "../stream/gunzip.ts";
 import { BackupFiles } from "./backup_files.ts";
 import { kindOf } from "./copies.ts";
 import type { DamagedObjects } from "./damaged_objects.ts";
@@ -266,7 +265,7 @@ export class BackupCheck {
       const reader = new InfoFileReader(({ section, key, value }) => {
         if (section === "backup" && key === "backup-label") found = value;
       }, usualFileKeyEnd);
-      for await (const piece of textPieces(pipeline(stream, decompressFilter("gz")), MANIFEST_BYTES_MAX)) {
+      for await (const piece of textPieces(gunzip(stream), MANIFEST_BYTES_MAX)) {
         reader.push(piece);
       }
       reader.end();

@@ -5,7 +5,7 @@ import { walferryPath } from "../support/programs.ts";
 import { testAsRoot, testWith } from "../support/requirements.ts";
 
 const SELF_TEST = new RegExp(
-  "^worker thread: .*right\n(compress-type (bz2|gz): built in\n|compress-type (lz4|zst): (built in|the host's lib.*)\n){4}cipher-type aes-256-cbc: (built in|the host's lib.*)\nstarts itself: answered\n$",
+  "^worker thread: .*right\nhash sha1: (built in|the host's lib.*)\n(compress-type (bz2|gz): built in\n|compress-type (lz4|zst): (built in|the host's lib.*)\n){4}cipher-type aes-256-cbc: (built in|the host's lib.*)\nstarts itself: answered\n$",
 );
 const CANNOT_START = 126;
 

@@ -181,3 +181,35 @@ Deno.test("a hundred thousand stored files take less than a hundred bytes each",
   assertEquals(table.at(count - 1)?.bundleOffset, (count - 1) * 90);
   assert(bytes / count < 100, `${bytes / count} bytes a file`);
 });
+
+Deno.test("a thousand tables of five files, as incremental backups have them, take a few thousand bytes each", () => {
+  const before = Deno.memoryUsage().external;
+  const tables = Array.from({ length: 1000 }, (_, at) =>
+    FileTable.from(Array.from({ length: 5 }, (_, index) => ({
+      ...PLAIN,
+      name: `pg_data/base/5/${at}${index}`,
+      checksum: SHA1,
+      repoChecksum: SHA1,
+    }))));
+  const bytes = (Deno.memoryUsage().external - before) / tables.length;
+  assertEquals(tables.at(-1)?.at(4)?.checksum, SHA1);
+  assert(bytes < 8000, `${bytes} bytes a table`);
+});
+
+Deno.test("what a column holds stays when it gets more room, at every number of rows", () => {
+  for (const count of [31, 32, 33, 63, 64, 65, 4095, 4096, 4097, 8191, 8192, 8193, 12_289]) {
+    const files = Array.from({ length: count }, (_, at) => ({
+      ...PLAIN,
+      name: `pg_data/${String(at).padStart(6, "0")}`,
+      checksum: at.toString(16).padStart(40, "0"),
+      // Some rows only, and not the first ones.
+      repoChecksum: at > 40 && at % 3 === 0 ? at.toString(16).padStart(40, "f") : undefined,
+      bundleId: at > 30 ? at : undefined,
+    }));
+    const table = FileTable.from(files);
+    assertEquals(table.length, count);
+    for (const at of [0, 1, 30, 31, 32, 42, 63, 64, count >> 1, count - 1].filter((one) => one < count)) {
+      assertEquals(table.at(at), files[at], `${count} files, the one at ${at}`);
+    }
+  }
+});

@@ -27,6 +27,7 @@ const FLOORS: ReadonlyArray<readonly [room: string, floor: number]> = [
 const SHARED_ON_FLOOR_ONE = new Set([
   "src/process -> src/report",
   "src/postgres -> src/process",
+  "src/format -> src/stream",
   "src/postgres -> src/format",
   "src/postgres -> src/stream",
 ]);
