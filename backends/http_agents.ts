@@ -4,6 +4,7 @@ import { Agent as HttpsAgent } from "node:https";
 import { isIP } from "node:net";
 import { WalferryError } from "../src/errors.ts";
 import type { ObjectStoreConfig, TlsConfig } from "./config.ts";
+import type { DirectTarget } from "./direct_connection.ts";
 
 /** Connections that one store object holds at most: the parts of an upload, removals in batches, and some room. */
 const SOCKETS_MAX = 16;
@@ -60,6 +61,19 @@ function sendingOnce<T extends HttpAgent | HttpsAgent>(agent: T): T {
     request.reusedSocket = false;
   };
   return agent;
+}
+
+/**
+ * Where content may be asked for over a connection of the runtime's own; `undefined` where it must not: that trusts the authorities which came
+ * with the runtime besides those that it is told of, and proves every certificate.
+ * @param hostName name that the server's certificate must carry
+ */
+export function directTarget(config: ObjectStoreConfig, hostName: string): DirectTarget | undefined {
+  const target = connectTarget(config, hostName);
+  if (target.protocol === "http:") return { ...target, hostName, authorities: [] };
+  const { verify, caFile, caPath } = config.tls;
+  if (!verify || caFile !== undefined || caPath !== undefined) return undefined;
+  return { ...target, hostName, authorities: readAuthorities(config.tls) ?? [] };
 }
 
 /** Where systems keep the authorities that their administrators trust: Debian and SUSE, Red Hat, Alpine and BSD. */

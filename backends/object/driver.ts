@@ -8,6 +8,7 @@
 import type { Readable } from "node:stream";
 import type { Filter } from "../../src/stream/byte_stream.ts";
 import type { StorageType } from "../contract.ts";
+import type { DirectBody } from "../direct_content.ts";
 
 export interface ObjectEntry {
   readonly key: string;
@@ -49,7 +50,7 @@ export interface ListRequest {
 /** An answer whose content is on its way. */
 export interface ObjectContent {
   /** Absent where there is nothing to come. */
-  readonly body: Readable | undefined;
+  readonly body: Readable | DirectBody | undefined;
   /** What the content is led through: it fails where the content is not what the store says. */
   readonly check?: Filter;
   /** Bytes that the body must have. */

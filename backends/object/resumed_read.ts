@@ -2,6 +2,7 @@
 import type { ByteStream } from "../../src/stream/byte_stream.ts";
 import { streamOf } from "../../src/stream/sources.ts";
 import type { NetworkLimits } from "../config.ts";
+import { DirectBody } from "../direct_content.ts";
 import { arrivals } from "./arrivals.ts";
 import type { GetRequest, ObjectContent, ObjectDriver } from "./driver.ts";
 import { connectionFailure, RequestFailure } from "../request_failure.ts";
@@ -89,7 +90,8 @@ class ResumedRead implements ByteStream {
   #arriving({ body, check }: ObjectContent, sizeBytes: number): ByteStream {
     const { signal, chunksPass = false } = this.#range;
     if (body === undefined) return streamOf(new Uint8Array(0));
-    const pieces = arrivals(body, { sizeBytes, silenceMs: this.#limits.ioTimeoutMs, chunksPass, signal });
+    const options = { sizeBytes, silenceMs: this.#limits.ioTimeoutMs, chunksPass, signal };
+    const pieces = body instanceof DirectBody ? body.arrivals(options) : arrivals(body, options);
     return check === undefined ? pieces : check(pieces);
   }
 

@@ -1,5 +1,5 @@
 /** Amazon's client as this program wants it: tries once, waits as configured, connects where it is told. */
-import { S3Client, type S3ClientConfig } from "@aws-sdk/client-s3";
+import { type GetObjectCommand, S3Client, type S3ClientConfig } from "@aws-sdk/client-s3";
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import type { Agent as HttpAgent } from "node:http";
@@ -11,10 +11,16 @@ import { inPieces } from "../http_request.ts";
 import { judgeAnswers } from "./answers.ts";
 import type { SigningKeySource } from "./credentials.ts";
 
+/** Name of the host that requests for objects go to. */
+export function hostNameOf({ endpoint, uriStyle, bucket }: S3StorageConfig): string {
+  const { hostname } = new URL(endpoint);
+  return uriStyle === "host" ? `${bucket}.${hostname}` : hostname;
+}
+
 /** Makes a client; nothing is sent yet. */
 export function makeClient(config: S3StorageConfig, keys: SigningKeySource): S3Client {
   const endpoint = new URL(config.endpoint);
-  const hostName = config.uriStyle === "host" ? `${config.bucket}.${endpoint.hostname}` : endpoint.hostname;
+  const hostName = hostNameOf(config);
   const agent = makeAgent(config, hostName);
   const settings: S3ClientConfig = {
     endpoint: config.endpoint,
@@ -45,8 +51,38 @@ export function makeClient(config: S3StorageConfig, keys: SigningKeySource): S3C
   return client;
 }
 
+/** A request as it is to be sent: path and query, and all headers. */
+export interface SignedRequest {
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/**
+ * Signs requests as a client does, and sends none.
+ * @param client whose settings count, that of the time among them
+ */
+export function makeSigner(client: S3Client): (command: GetObjectCommand) => Promise<SignedRequest> {
+  const stack = client.middlewareStack.clone();
+  stack.addRelativeTo(
+    (() => (args: { readonly request: unknown }) =>
+      Promise.resolve({ response: undefined, output: { $metadata: {}, signed: args.request } })) as never,
+    { relation: "after", toMiddleware: "httpSigningMiddleware", name: "walferrySigned" },
+  );
+  return async (command) => {
+    const sign = command.resolveMiddleware(stack as never, client.config, {});
+    const { output } = await sign(command) as unknown as { readonly output: { readonly signed: SentRequest } };
+    const { path, query = {}, headers } = output.signed;
+    const words = Object.entries(query).map(([name, value]) =>
+      `${encodeURIComponent(name)}=${encodeURIComponent(String(value))}`
+    );
+    return { path: `${path}${words.length === 0 ? "" : `?${words.join("&")}`}`, headers };
+  };
+}
+
 interface SentRequest {
   hostname: string;
+  readonly path: string;
+  readonly query?: Readonly<Record<string, unknown>>;
   port?: number;
   headers: Record<string, string>;
   body?: unknown;

@@ -121,6 +121,23 @@ testWith(RGW_PROGRAMS, "S3 in trouble", async (test) => {
     });
   }
 
+  await step(
+    "content comes by a connection of the runtime's own, and what is none is asked for again",
+    async ({ open }) => {
+      const storage = open();
+      const bytes = noise(MIB);
+      await storage.write("f ü+%", bytes);
+      proxy.requests.length = 0;
+      assertEquals(sha1Hex(await contentOf(storage, "f ü+%")), sha1Hex(bytes));
+      assertEquals(await storage.read("absent"), undefined);
+      // Node's client says how long it wants to keep the connection.
+      const asked = proxy.requests.map((
+        { method, url, headers },
+      ) => [method, url.includes("absent"), "connection" in headers]);
+      assertEquals(asked, [["GET", false, false], ["GET", true, false], ["GET", true, true]]);
+    },
+  );
+
   await step("a read that is cut goes on in the same version, or ends with an error", async ({ open, bucket }) => {
     const storage = open();
     const bytes = noise(3 * MIB);

@@ -1,0 +1,153 @@
+/** Content of objects over connections of the runtime's own, which are kept for the next request. */
+import { memoryForReading } from "../src/stream/aligned_memory.ts";
+import { DirectConnection, type DirectHead, type DirectTarget, NotDirect } from "./direct_connection.ts";
+import type { ArrivalOptions } from "./object/arrivals.ts";
+
+/** Bytes of a piece. */
+const PIECE_BYTES = 256 * 1024;
+/** Connections that wait for a request at most. */
+const KEPT_MAX = 16;
+
+/** An answer whose content is on its way. */
+export interface DirectAnswer {
+  readonly head: DirectHead;
+  readonly sizeBytes: number;
+  readonly body: DirectBody;
+}
+
+/** The content of one answer. Whoever does not read it ends it. */
+export class DirectBody {
+  readonly #connection: DirectConnection;
+  readonly #release: (connection: DirectConnection) => void;
+
+  constructor(connection: DirectConnection, release: (connection: DirectConnection) => void) {
+    this.#connection = connection;
+    this.#release = release;
+  }
+
+  /**
+   * The content in pieces. What came before an error is given first.
+   * @throws Error with the code `ECONNRESET` when it ends before its end, `ETIMEDOUT` when nothing came for too long; the signal's reason
+   */
+  async *arrivals({ sizeBytes, silenceMs, chunksPass, signal }: ArrivalOptions): AsyncGenerator<Uint8Array> {
+    const pieceBytes = Math.max(1, Math.min(PIECE_BYTES, sizeBytes));
+    let reason: { readonly error: unknown } | undefined;
+    const end = (error: unknown) => {
+      reason ??= { error };
+      this.#connection[Symbol.dispose]();
+    };
+    /** Only waiting counts: a reader may take its time. */
+    let sinceMs: number | undefined;
+    const watch = setInterval(() => {
+      if (sinceMs === undefined || performance.now() - sinceMs < silenceMs) return;
+      end(Object.assign(new Error(`nothing came for ${silenceMs} ms`), { code: "ETIMEDOUT" }));
+    }, Math.max(1, silenceMs / 8));
+    const onAbort = () => end(signal!.reason);
+    signal?.addEventListener("abort", onAbort, { once: true });
+    if (signal?.aborted) onAbort();
+    try {
+      let piece = memoryForReading(pieceBytes);
+      for (;;) {
+        let filled = 0;
+        let count: number | undefined = 0;
+        let failure: { readonly error: unknown } | undefined;
+        while (filled < piece.length && count !== undefined && failure === undefined) {
+          sinceMs = performance.now();
+          try {
+            count = await this.#connection.read(piece.subarray(filled));
+            filled += count ?? 0;
+          } catch (error) {
+            failure = reason ?? { error };
+          }
+          sinceMs = undefined;
+        }
+        if (filled > 0) yield piece.subarray(0, filled);
+        if (failure !== undefined) throw failure.error;
+        if (count === undefined) return;
+        if (!chunksPass) piece = memoryForReading(pieceBytes);
+      }
+    } finally {
+      clearInterval(watch);
+      signal?.removeEventListener("abort", onAbort);
+      this.#release(this.#connection);
+    }
+  }
+
+  /** Ends the connection. */
+  destroy(): void {
+    this.#connection[Symbol.dispose]();
+  }
+}
+
+/** Where a request is asked for again by another client. */
+export class DirectContent implements Disposable {
+  readonly #target: DirectTarget;
+  readonly #silenceMs: number;
+  readonly #kept: DirectConnection[] = [];
+  #isClosed = false;
+  /** The other side is not to be had this way. */
+  #isUnfit = false;
+
+  constructor(target: DirectTarget, silenceMs: number) {
+    this.#target = target;
+    this.#silenceMs = silenceMs;
+  }
+
+  /**
+   * Asks for content.
+   * @param sign gives path, query and headers of the request; asked for each try
+   * @returns `undefined` when the store's own client is to ask: the answer is no content, or the connection cannot be had this way
+   * @throws Error with a code of sockets; the signal's reason
+   */
+  async get(
+    sign: () => Promise<{ readonly path: string; readonly headers: Readonly<Record<string, string>> }>,
+    signal?: AbortSignal,
+  ): Promise<DirectAnswer | undefined> {
+    if (this.#isUnfit || this.#isClosed) return undefined;
+    try {
+      for (let kept = this.#kept.pop(); kept !== undefined; kept = this.#kept.pop()) {
+        const head = await this.#ask(kept, sign, signal);
+        if (head !== undefined) return this.#answerOf(kept, head);
+        kept[Symbol.dispose]();
+      }
+      const connection = await DirectConnection.open(this.#target, this.#silenceMs, signal);
+      const head = await this.#ask(connection, sign, signal);
+      if (head !== undefined) return this.#answerOf(connection, head);
+      connection[Symbol.dispose]();
+      throw Object.assign(new Error("the connection was closed"), { code: "ECONNRESET" });
+    } catch (error) {
+      if (!(error instanceof NotDirect)) throw error;
+      this.#isUnfit = true;
+      return undefined;
+    }
+  }
+
+  async #ask(
+    connection: DirectConnection,
+    sign: () => Promise<{ readonly path: string; readonly headers: Readonly<Record<string, string>> }>,
+    signal: AbortSignal | undefined,
+  ): Promise<DirectHead | undefined> {
+    const { path, headers } = await sign();
+    return await connection.get(path, headers, this.#silenceMs, signal);
+  }
+
+  #answerOf(connection: DirectConnection, head: DirectHead): DirectAnswer | undefined {
+    const { status, sizeBytes } = head;
+    if ((status === 200 || status === 206) && sizeBytes !== undefined) {
+      return { head, sizeBytes, body: new DirectBody(connection, (one) => this.#release(one)) };
+    }
+    connection[Symbol.dispose]();
+    return undefined;
+  }
+
+  #release(connection: DirectConnection): void {
+    if (connection.isFree && !this.#isClosed && this.#kept.length < KEPT_MAX) this.#kept.push(connection);
+    else connection[Symbol.dispose]();
+  }
+
+  /** Ends the connections that wait. */
+  [Symbol.dispose](): void {
+    this.#isClosed = true;
+    for (const connection of this.#kept.splice(0)) connection[Symbol.dispose]();
+  }
+}
