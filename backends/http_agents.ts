@@ -117,6 +117,7 @@ function isFile(path: string): boolean {
   }
 }
 
+/** As far as it can be read: one authority less is trusted, never one more, and a connection that needs it fails by its name. */
 function readDirectory(path: string): Deno.DirEntry[] {
   try {
     return [...Deno.readDirSync(path)];

@@ -1,5 +1,6 @@
 /** What PostgreSQL says about WAL that waits to be archived: the `.ready` files beside `pg_wal`. */
 import { WalferryError } from "../errors.ts";
+import { directoryNames } from "../process/directory_names.ts";
 
 /** WAL that waits. */
 export interface Backlog {
@@ -8,18 +9,16 @@ export interface Backlog {
 }
 
 /** Counts `.ready` files; each stands for one segment. @throws WalferryError `PathOpen` */
-export function readBacklog(pgWalPath: string, segmentBytes: number): Backlog {
-  const count = readReady(pgWalPath).length;
+export async function readBacklog(pgWalPath: string, segmentBytes: number): Promise<Backlog> {
+  const count = (await readReady(pgWalPath)).length;
   return { count, sizeBytes: count * segmentBytes };
 }
 
 /** Names of WAL files that wait, in no order. @throws WalferryError `PathOpen` */
-export function readReady(pgWalPath: string): string[] {
-  const names: string[] = [];
+export async function readReady(pgWalPath: string): Promise<string[]> {
+  let names: string[];
   try {
-    for (const { name } of Deno.readDirSync(`${pgWalPath}/archive_status`)) {
-      if (name.endsWith(".ready")) names.push(name.slice(0, -".ready".length));
-    }
+    names = await directoryNames(`${pgWalPath}/archive_status`);
   } catch (error) {
     throw new WalferryError(
       "PathOpen",
@@ -29,5 +28,5 @@ export function readReady(pgWalPath: string): string[] {
       },
     );
   }
-  return names;
+  return names.filter((name) => name.endsWith(".ready")).map((name) => name.slice(0, -".ready".length));
 }

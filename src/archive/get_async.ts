@@ -38,12 +38,12 @@ export async function getWalAsync(
   const control = readControlFile(options.cluster.path, options.pgVersionForce);
   assertStartable(options.cluster.path, control);
   const queue = new GetQueue(options.spoolPath, options.stanza);
-  const begun = beginRecovery(queue, control, options, start, context);
+  const begun = await beginRecovery(queue, control, options, start, context);
   const result = await takeFromQueue(queue, destination, control, options, context) ?? await getWal(options, context);
   // A standby that has all there is asks for the next one again and again: behind an absent one there is nothing to fetch.
   if (result.state === "absent" || begun) return result;
   try {
-    fetchAhead(queue, result, control, options, start, context);
+    await fetchAhead(queue, result, control, options, start, context);
   } catch (error) {
     // A full spool or lock path, no more processes: PostgreSQL has its segment, and an error now would end the recovery.
     context.log.warn(`unable to fetch ahead: ${toWalferryError(error).text}`);
@@ -56,20 +56,20 @@ export async function getWalAsync(
  * has all there is would start a process with each question.
  * @returns whether it was started
  */
-function beginRecovery(
+async function beginRecovery(
   queue: GetQueue,
   { systemId, walSegmentBytes }: ControlData,
   options: ArchiveGetAsyncOptions,
   start: (firstSegment: string) => void,
   { execId, log }: CommandContext,
-): boolean {
+): Promise<boolean> {
   try {
     if (queue.belongsTo(systemId)) return false;
     const keys = options.repositories.map(({ key }) => key);
     const next = nextSegmentName(options.walName, walSegmentBytes);
     {
       using _lock = acquireLocks(options.lockPath, options.stanza, "archive", keys, execId);
-      queue.claim(systemId);
+      await queue.claim(systemId);
       announce(queue, next, options, walSegmentBytes);
     }
     start(next);
@@ -139,17 +139,17 @@ async function awaitFetch(
 }
 
 /** Starts the process that fills the queue, or tells the one that runs where to go on, when less than half of it is there. */
-function fetchAhead(
+async function fetchAhead(
   queue: GetQueue,
   { state }: AsyncGetResult,
   { walSegmentBytes }: ControlData,
   options: ArchiveGetAsyncOptions,
   start: (firstSegment: string) => void,
   { execId }: CommandContext,
-): void {
+): Promise<void> {
   const next = nextSegmentName(options.walName, walSegmentBytes);
   const wanted = wantedSegments(next, options.queueMaxBytes, walSegmentBytes);
-  const there = queue.segments().filter((name) => wanted.includes(name)).length;
+  const there = (await queue.segments()).filter((name) => wanted.includes(name)).length;
   if (there > wanted.length / 2) return;
   queue.make();
   if (!isBusy(options, execId)) {

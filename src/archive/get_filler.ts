@@ -55,7 +55,7 @@ export async function fillQueue(options: ArchiveGetAsyncOptions, context: Comman
   using lock = acquireLocks(options.lockPath, options.stanza, "archive", keys, context.execId);
   const control = readControlFile(options.cluster.path, options.pgVersionForce);
   const queue = new GetQueue(options.spoolPath, options.stanza);
-  queue.claim(control.systemId);
+  await queue.claim(control.systemId);
   await new QueueFiller(options, control.walSegmentBytes, queue, lock, context).run();
 }
 
@@ -103,32 +103,35 @@ class QueueFiller {
     const stop = () => pool.close(signal.reason);
     signal.addEventListener("abort", stop, { once: true });
     using _announced = { [Symbol.dispose]: () => this.#queue.announce(undefined) };
-    this.#tidy();
+    await this.#tidy();
     this.#pushes.forgetWanted();
-    const first = this.#missing()[0];
+    const first = (await this.#missing())[0];
     if (first !== undefined) log.info(`get WAL file(s) from archive: ${first}...${this.#window.at(-1)}`);
     const stays = this.#options.lingerMs > 0 && this.#isRecovering();
     let lastWorkMs = clock.monotonicMs();
     for (;;) {
       signal.throwIfAborted();
-      const begun = this.#begin(pool);
+      // Before anything is waited for: a fetch that ends meanwhile must not be missed.
+      const settled = this.#settledOne();
+      const begun = await this.#begin(pool);
       if (begun > 0) lastWorkMs = clock.monotonicMs();
       if (this.#running.size === 0 && !stays) return;
       // Also one that only fetches its batch: a repository that does not answer may keep it for long.
-      const told = this.#reasonToEnd() ?? (stays ? this.#reasonToLeave(clock.monotonicMs() - lastWorkMs) : undefined);
+      const told = await this.#reasonToEnd() ??
+        (stays ? this.#reasonToLeave(clock.monotonicMs() - lastWorkMs) : undefined);
       if (told !== undefined) return log.info(`end: ${told}`);
       const pauseMs = clock.monotonicMs() - lastWorkMs > IDLE_AFTER ? LOOK_EVERY_IDLE : LOOK_EVERY_BUSY;
-      await Promise.race([this.#settledOne(), clock.sleep(pauseMs, signal)]);
-      this.#follow();
+      await Promise.race([settled, clock.sleep(pauseMs, signal)]);
+      await this.#follow();
     }
   }
 
-  #reasonToEnd(): string | undefined {
+  async #reasonToEnd(): Promise<string | undefined> {
     const { lockPath, stanza, isOutdated } = this.#options;
     if (isStopped(lockPath, stanza) || isStopped(lockPath, undefined)) return "the stanza is stopped";
     if (isLockWished(lockPath, stanza)) return "another command needs the lock";
     if (!this.#lock.isInPlace) return "its lock file was removed";
-    return isOutdated?.() ? "the program or its configuration was changed" : undefined;
+    return await isOutdated?.() ? "the program or its configuration was changed" : undefined;
   }
 
   /** Why one that stays with the recovery ends. */
@@ -147,30 +150,35 @@ class QueueFiller {
   }
 
   /** Removes what is not wanted. */
-  #tidy(): void {
-    this.#queue.keepOnly(new Set([...this.#window, ...this.#running]), this.#running);
-    for (const name of this.#queue.segments()) this.#fetched.add(name);
+  async #tidy(): Promise<void> {
+    const running = new Set(this.#running);
+    await this.#queue.keepOnly(new Set([...this.#window, ...running]), running);
+    for (const name of await this.#queue.segments()) this.#fetched.add(name);
   }
 
   /** Moves the window behind what was taken, or to where the recovery went instead. */
-  #follow(): void {
+  async #follow(): Promise<void> {
     const wanted = this.#queue.takeWanted();
     if (wanted !== undefined) {
       this.#end = undefined;
       if (!this.#window.includes(wanted)) this.#fetched.clear();
       this.#window = this.#from(wanted);
-      return this.#tidy();
+      return await this.#tidy();
     }
-    const present = new Set(this.#queue.segments());
-    const taken = this.#window.findLast((name) => this.#fetched.has(name) && !present.has(name));
+    // One that comes while the list is made may be missing in it.
+    const fetched = new Set(this.#fetched);
+    const present = new Set(await this.#queue.segments());
+    const taken = this.#window.findLast((name) => fetched.has(name) && !present.has(name));
     if (taken === undefined) return;
     for (const name of this.#window.slice(0, this.#window.indexOf(taken) + 1)) this.#fetched.delete(name);
     this.#window = this.#from(nextSegmentName(taken, this.#segmentBytes));
   }
 
-  #missing(): string[] {
-    const present = new Set(this.#queue.segments());
-    const missing = this.#window.filter((name) => !present.has(name) && !this.#running.has(name));
+  async #missing(): Promise<string[]> {
+    // As above: it is on its way no longer, and not in the list yet.
+    const running = new Set(this.#running);
+    const present = new Set(await this.#queue.segments());
+    const missing = this.#window.filter((name) => !present.has(name) && !running.has(name));
     const end = this.#end;
     return end === undefined ? missing : missing.filter((name) => name < end);
   }
@@ -188,9 +196,9 @@ class QueueFiller {
   #announced = "";
 
   /** Begins as many fetches as there is room for. @returns how many */
-  #begin(pool: WorkerPool<FetchRequest, FetchedSegment>): number {
+  async #begin(pool: WorkerPool<FetchRequest, FetchedSegment>): Promise<number> {
     this.#announce();
-    const names = this.#missing().slice(0, this.#lanes.atOnce - this.#running.size);
+    const names = (await this.#missing()).slice(0, this.#lanes.atOnce - this.#running.size);
     for (const name of names) {
       this.#running.add(name);
       this.#fetch(name, pool).finally(() => {

@@ -10,6 +10,7 @@ import { writeFully } from "../report/write_fully.ts";
 import { memoryForReading } from "../stream/aligned_memory.ts";
 import { openForRead, readFully } from "../stream/sources.ts";
 import { TemporaryFile } from "./temporary_file.ts";
+import { directoryNames } from "../process/directory_names.ts";
 import { readIfThere, replaceFile } from "../process/local_file.ts";
 
 /** Ending of a file that is being fetched. */
@@ -50,11 +51,11 @@ export class GetQueue {
     return readIfThere(this.identityPath)?.trim() === String(systemId);
   }
 
-  /** Takes the queue for a cluster; what another one left is thrown away. @throws WalferryError `PathCreate`, `FileWrite` */
-  claim(systemId: bigint): void {
+  /** Takes the queue for a cluster; what another one left is thrown away. @throws WalferryError `PathCreate`, `PathOpen`, `FileWrite` */
+  async claim(systemId: bigint): Promise<void> {
     this.make();
     if (this.belongsTo(systemId)) return;
-    this.keepOnly(new Set());
+    await this.keepOnly(new Set());
     replaceFile(this.identityPath, `${systemId}\n`);
   }
 
@@ -103,9 +104,9 @@ export class GetQueue {
     return `${this.path}/${walName}`;
   }
 
-  /** Names of the segments that are there whole. */
-  segments(): string[] {
-    return this.#names().filter(isWalSegmentName);
+  /** Names of the segments that are there whole. @throws WalferryError `PathOpen` */
+  async segments(): Promise<string[]> {
+    return (await this.#names()).filter(isWalSegmentName);
   }
 
   /** Whether a segment is there whole. */
@@ -130,9 +131,10 @@ export class GetQueue {
   /**
    * Removes everything but these segments.
    * @param fetching segments that are on their way right now
+   * @throws WalferryError `PathOpen`, `FileRemove`
    */
-  keepOnly(wanted: ReadonlySet<string>, fetching: ReadonlySet<string> = new Set()): void {
-    for (const name of this.#names()) {
+  async keepOnly(wanted: ReadonlySet<string>, fetching: ReadonlySet<string> = new Set()): Promise<void> {
+    for (const name of await this.#names()) {
       const isOnItsWay = name.endsWith(FETCHING) && fetching.has(name.split(".", 1)[0]!);
       if (!wanted.has(name) && !isOnItsWay) this.remove(name);
     }
@@ -167,9 +169,9 @@ export class GetQueue {
     }
   }
 
-  #names(): string[] {
+  async #names(): Promise<string[]> {
     try {
-      return [...Deno.readDirSync(this.path)].map(({ name }) => name);
+      return await directoryNames(this.path);
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return [];
       throw new WalferryError("PathOpen", `unable to list path '${this.path}': ${(error as Error).message}`, {

@@ -1,5 +1,5 @@
 /** Pays what repositories are owed, as soon as they answer again: one file is the probe, then several at once, oldest first. */
-import { toWalferryError } from "../errors.ts";
+import { isWalferryError, toWalferryError } from "../errors.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { WorkerPool } from "../process/worker_pool.ts";
 import { SEEK_AGAIN } from "../repository/debts.ts";
@@ -17,10 +17,10 @@ export class Healer implements AsyncDisposable {
   readonly #pool: WorkerPool<PayRequest, PaidDebt>;
   /** Debts that nobody could pay, and when it is worth another look (monotonic milliseconds). */
   readonly #hopeless = new Map<string, number>();
-  readonly #goesOn: () => boolean;
+  readonly #goesOn: () => Promise<boolean>;
 
   /** @param goesOn asked before each file */
-  constructor(options: PushServiceOptions, quorum: Quorum, context: CommandContext, goesOn: () => boolean) {
+  constructor(options: PushServiceOptions, quorum: Quorum, context: CommandContext, goesOn: () => Promise<boolean>) {
     this.#options = options;
     this.#quorum = quorum;
     this.#context = context;
@@ -50,7 +50,7 @@ export class Healer implements AsyncDisposable {
   async payAll(): Promise<void> {
     const { signal } = this.#context;
     using _stop = this.#endWith(signal);
-    while (this.#goesOn() && await this.#round() > 0) signal.throwIfAborted();
+    while (await this.#goesOn() && await this.#round() > 0) signal.throwIfAborted();
     signal.throwIfAborted();
   }
 
@@ -61,25 +61,30 @@ export class Healer implements AsyncDisposable {
     return { [Symbol.dispose]: () => signal.removeEventListener("abort", stop) };
   }
 
-  /** Whether repositories are owed something that may still be paid. */
-  get hasWork(): boolean {
-    return this.#owed().some(({ names }) => names.length > 0);
+  /** Whether repositories are owed something that may still be paid. Why that cannot be read is told by {@link run}. */
+  async hasWork(): Promise<boolean> {
+    try {
+      return (await this.#owed()).some(({ names }) => names.length > 0);
+    } catch (error) {
+      if (isWalferryError(error, "PathOpen")) return false;
+      throw error;
+    }
   }
 
   /** Tries every repository that is owed something and may be tried now. @returns how many debts were paid */
   async #round(): Promise<number> {
-    const due = this.#owed().filter(({ key, names }) => names.length > 0 && this.#quorum.health.takeTry(key));
+    const due = (await this.#owed()).filter(({ key, names }) => names.length > 0 && this.#quorum.health.takeTry(key));
     const paid = await Promise.all(due.map(({ key, names }) => this.#pay(key, names)));
     return paid.reduce((sum, count) => sum + count, 0);
   }
 
-  #owed(): { readonly key: number; readonly names: readonly string[] }[] {
+  async #owed(): Promise<{ readonly key: number; readonly names: readonly string[] }[]> {
     const nowMs = this.#context.clock.monotonicMs();
     const { ledger } = this.#quorum;
-    return this.#options.repositories.map(({ key }) => ({
+    return await Promise.all(this.#options.repositories.map(async ({ key }) => ({
       key,
-      names: ledger.names(key).filter((name) => (this.#hopeless.get(`${key} ${name}`) ?? 0) <= nowMs),
-    }));
+      names: (await ledger.names(key)).filter((name) => (this.#hopeless.get(`${key} ${name}`) ?? 0) <= nowMs),
+    })));
   }
 
   async #pay(key: number, names: readonly string[]): Promise<number> {
@@ -93,7 +98,7 @@ export class Healer implements AsyncDisposable {
     let failed = false;
     const lane = async () => {
       for (const name of queue) {
-        if (failed || !this.#goesOn()) return;
+        if (failed || !await this.#goesOn()) return;
         failed = !await this.#payOne(key, name, () => paid++) || failed;
       }
     };

@@ -39,7 +39,7 @@ export interface PushServiceOptions extends ArchivePushAsyncOptions {
   /** False without `archive-async`: it only pays what repositories are owed, and ends. */
   readonly pushes: boolean;
   /** Whether the program or its configuration is no longer what the process was started with. Does not cross to workers. */
-  readonly isOutdated?: () => boolean;
+  readonly isOutdated?: () => Promise<boolean>;
 }
 
 export interface ArchiveGetOptions {
@@ -63,6 +63,6 @@ export interface ArchiveGetAsyncOptions extends ArchiveGetOptions {
   /** How long the background process stays without work while the cluster recovers, in milliseconds; 0 = it ends with its batch. */
   readonly lingerMs: number;
   /** Whether the program or its configuration is no longer what the process was started with. Does not cross to workers. */
-  readonly isOutdated?: () => boolean;
+  readonly isOutdated?: () => Promise<boolean>;
   readonly processMax: number;
 }

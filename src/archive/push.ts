@@ -47,7 +47,7 @@ export async function pushWal(options: ArchivePushOptions, context: CommandConte
   const control = options.cluster === undefined
     ? undefined
     : readControlFile(options.cluster.path, options.pgVersionForce);
-  const dropped = droppedBecauseOfQueue(options, path, control);
+  const dropped = await droppedBecauseOfQueue(options, path, control);
   if (dropped !== undefined) return { state: "dropped", warning: dropped };
 
   await using set = await RepositorySet.open(impatient(options));
@@ -64,14 +64,14 @@ export async function pushWal(options: ArchivePushOptions, context: CommandConte
   for (const news of await pushFile(path, checked, options, quorum, pushing)) context.log.warn(news);
   return {
     state: "pushed",
-    payIn: canPay(options, quorum, pushing.warn) ? path.slice(0, path.lastIndexOf("/")) : undefined,
+    payIn: await canPay(options, quorum, pushing.warn) ? path.slice(0, path.lastIndexOf("/")) : undefined,
   };
 }
 
 /** The file is archived: what keeps from looking whether anything is owed does not change that. */
-function canPay(options: ArchivePushOptions, quorum: Quorum, warn: PushContext["warn"]): boolean {
+async function canPay(options: ArchivePushOptions, quorum: Quorum, warn: PushContext["warn"]): Promise<boolean> {
   try {
-    return options.cluster !== undefined && quorum.isPayable && !isSomebodyPaying(options);
+    return options.cluster !== undefined && await quorum.isPayable() && !isSomebodyPaying(options);
   } catch (error) {
     if (!(error instanceof WalferryError)) throw error;
     // An account that may not look there (archiving synchronously it needs no spool) has noted nothing there.

@@ -50,7 +50,7 @@ export async function awaitPush(
     const nowMs = context.clock.monotonicMs();
     // One that was started and said nothing may have been killed before it could.
     if (started === undefined || nowMs - started > START_AGAIN) {
-      if (startIfNeeded(options, spool, systemId, name, path, start, context)) started = nowMs;
+      if (await startIfNeeded(options, spool, systemId, name, path, start, context)) started = nowMs;
       else if (nowMs - askedMs > ASK_EVERY) {
         askedMs = nowMs;
         spool.want();
@@ -80,8 +80,8 @@ export function isOlder(answerMs: number, path: string): boolean {
   return answerMs < (modifiedIfThere(path) ?? 0);
 }
 
-/** Whoever holds the lock is pushing. */
-function startIfNeeded(
+/** Whoever holds the lock is pushing. @returns whether a process was started */
+async function startIfNeeded(
   options: ArchivePushAsyncOptions,
   spool: PushSpool,
   systemId: bigint,
@@ -89,7 +89,7 @@ function startIfNeeded(
   path: string,
   start: (pgWalPath: string) => void,
   context: CommandContext,
-): boolean {
+): Promise<boolean> {
   if (isLockWished(options.lockPath, options.stanza)) return false;
   try {
     using _lock = acquireLocks(
@@ -100,7 +100,7 @@ function startIfNeeded(
       context.execId,
     );
     // A spool that cannot be written to is told at once: the background process would have no way to tell it.
-    spool.claim(systemId);
+    await spool.claim(systemId);
     for (const old of [`${name}.error`, `${GLOBAL}.error`]) spool.remove(old);
   } catch (error) {
     if (error instanceof LockHeld) return false;

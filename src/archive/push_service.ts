@@ -3,7 +3,7 @@
  * PostgreSQL makes ready, and pushes it before the archiver asks. One directory scan per wake-up, oldest first, a bounded number at once.
  * Beside it repositories are given what they are owed.
  */
-import { toWalferryError, WalferryError } from "../errors.ts";
+import { isWalferryError, toWalferryError, WalferryError } from "../errors.ts";
 import { type ControlData, readControlFile } from "../postgres/control_file.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { isLockWished } from "../process/lock_wish.ts";
@@ -45,7 +45,7 @@ export async function servePushes(options: PushServiceOptions, context: CommandC
   if (!options.pushes) return await payAll(options, lock, context);
   try {
     const control = readControlFile(options.cluster.path, options.pgVersionForce);
-    spool.claim(control.systemId);
+    await spool.claim(control.systemId);
     await new PushService(options, control, spool, lock, context).run();
   } catch (error) {
     const failure = toWalferryError(error);
@@ -57,18 +57,21 @@ export async function servePushes(options: PushServiceOptions, context: CommandC
 /** Without `archive-async`: pays what can be paid now. Whoever pushes the next file starts it again when there is more. */
 async function payAll(options: PushServiceOptions, lock: StanzaLock, context: CommandContext): Promise<void> {
   const spool = new PushSpool(options.spoolPath, options.stanza);
-  const goesOn = () => reasonToEnd(options, lock) === undefined && !spool.isWanted;
+  const goesOn = async () => await reasonToEnd(options, lock) === undefined && !spool.isWanted;
   spool.forgetWanted();
   await using healer = new Healer(options, new Quorum(options, context.clock), context, goesOn);
   await healer.payAll();
 }
 
 /** Why a process must not go on, whatever waits: the next command of PostgreSQL starts another where that is right. */
-function reasonToEnd({ lockPath, stanza, isOutdated }: PushServiceOptions, lock: StanzaLock): string | undefined {
+async function reasonToEnd(
+  { lockPath, stanza, isOutdated }: PushServiceOptions,
+  lock: StanzaLock,
+): Promise<string | undefined> {
   if (isStopped(lockPath, stanza) || isStopped(lockPath, undefined)) return "the stanza is stopped";
   if (isLockWished(lockPath, stanza)) return "another command needs the lock";
   if (!lock.isInPlace) return "its lock file was removed";
-  return isOutdated?.() ? "the program or its configuration was changed" : undefined;
+  return await isOutdated?.() ? "the program or its configuration was changed" : undefined;
 }
 
 class PushService {
@@ -96,8 +99,8 @@ class PushService {
 
   /** Pushes and heals until it is told to end or there is nothing more to do. */
   async run(): Promise<void> {
-    if (this.#quorum.isAll && this.#quorum.ledger.keys().length === 0) return await this.#push(undefined);
-    const goesOn = () => reasonToEnd(this.#options, this.#lock) === undefined;
+    if (this.#quorum.isAll && await this.#owesNothing()) return await this.#push(undefined);
+    const goesOn = async () => await reasonToEnd(this.#options, this.#lock) === undefined;
     await using healer = new Healer(this.#options, this.#quorum, this.#context, goesOn);
     if (this.#options.lingerMs === 0) {
       await this.#push(undefined);
@@ -115,6 +118,16 @@ class PushService {
     }
   }
 
+  /** Where it cannot be read what is owed, pushing goes on all the same: whoever pays tells why. */
+  async #owesNothing(): Promise<boolean> {
+    try {
+      return (await this.#quorum.ledger.keys()).length === 0;
+    } catch (error) {
+      if (isWalferryError(error, "PathOpen")) return false;
+      throw error;
+    }
+  }
+
   async #push(healer: Healer | undefined): Promise<void> {
     const { clock, signal, log } = this.#context;
     const setup: PushServiceOptions = { ...this.#options, isOutdated: undefined };
@@ -125,16 +138,16 @@ class PushService {
     // What an earlier process was asked says nothing to this one.
     this.#givesWay();
     // Leftovers of an earlier process say nothing of this one.
-    for (const name of this.#spool.names()) if (!name.endsWith(".ok")) this.#spool.remove(name);
+    for (const name of await this.#spool.names()) if (!name.endsWith(".ok")) this.#spool.remove(name);
     let lastWorkMs = clock.monotonicMs();
     let retryMs = RETRY_FIRST;
     for (;;) {
       signal.throwIfAborted();
       const seen = watcher.seen;
-      const told = this.#reasonToEnd();
+      const told = await this.#reasonToEnd();
       if (told !== undefined) return log.info(`end: ${told}`);
       this.#spool.forgetWanted();
-      const work = this.#scan();
+      const work = await this.#scan();
       // What waits is pushed also for a cluster that is stopped, when somebody asks for it; but nobody waits there for better times.
       const isAlone = !isThere(`${this.#options.cluster.path}/postmaster.pid`);
       if (work.length > 0) {
@@ -152,7 +165,7 @@ class PushService {
       } else {
         if (isAlone) return log.info("end: the cluster is stopped");
         if (this.#givesWay()) return log.info("end: the recovery fetches WAL");
-        if (healer?.hasWork) lastWorkMs = clock.monotonicMs();
+        if (await healer?.hasWork()) lastWorkMs = clock.monotonicMs();
         const leftMs = this.#options.lingerMs - (clock.monotonicMs() - lastWorkMs);
         if (leftMs <= 0) return log.info("end: nothing to do");
         await watcher.next(seen, Math.min(leftMs, watcher.lookEveryMs), signal);
@@ -164,13 +177,13 @@ class PushService {
   async #pause(milliseconds: number): Promise<void> {
     const { clock, signal } = this.#context;
     const end = clock.monotonicMs() + milliseconds;
-    while (clock.monotonicMs() < end && reasonToEnd(this.#options, this.#lock) === undefined) {
+    while (clock.monotonicMs() < end && await reasonToEnd(this.#options, this.#lock) === undefined) {
       await clock.sleep(Math.min(RETRY_FIRST, end - clock.monotonicMs()), signal);
     }
   }
 
-  #reasonToEnd(): string | undefined {
-    const reason = reasonToEnd(this.#options, this.#lock);
+  async #reasonToEnd(): Promise<string | undefined> {
+    const reason = await reasonToEnd(this.#options, this.#lock);
     if (reason !== undefined) return reason;
     const { cluster, pgVersionForce } = this.#options;
     // Upgraded or put in its place: the answers in the spool are said to be of the old one.
@@ -187,10 +200,10 @@ class PushService {
   }
 
   /** Files to push, oldest first. Answers that PostgreSQL has taken, those of other files of the same name, and what is none are removed. */
-  #scan(): string[] {
-    const ready = new Set(readReady(this.#options.walPath));
+  async #scan(): Promise<string[]> {
+    const ready = new Set(await readReady(this.#options.walPath));
     const done = new Set<string>();
-    for (const file of this.#spool.names()) {
+    for (const file of await this.#spool.names()) {
       if (!file.endsWith(".ok")) continue;
       const name = file.slice(0, -3);
       const status = this.#spool.status(name);
@@ -231,15 +244,15 @@ class PushService {
     let failed = false;
     let lookedMs = clock.monotonicMs();
     let isTooMuch = false;
-    const lookAtLimit = () => {
+    const lookAtLimit = async () => {
       if (this.#options.queueMaxBytes === undefined || clock.monotonicMs() - lookedMs < LIMIT_EVERY) return;
       lookedMs = clock.monotonicMs();
-      isTooMuch ||= this.#isTooMuch(readReady(this.#options.walPath).length);
+      isTooMuch ||= this.#isTooMuch((await readReady(this.#options.walPath)).length);
     };
     const lane = async () => {
       for (const name of queue) {
-        lookAtLimit();
-        if (failed || isTooMuch || reasonToEnd(this.#options, this.#lock) !== undefined) return;
+        await lookAtLimit();
+        if (failed || isTooMuch || await reasonToEnd(this.#options, this.#lock) !== undefined) return;
         try {
           // Before it is read: when it is written to meanwhile, the answer is older than the file.
           const writtenMs = this.#writtenMs(name);

@@ -45,14 +45,15 @@ export function undropWal(walName: string, { queueMaxBytes, spoolPath, stanza }:
 }
 
 /** Drops a file when too much waits. @returns its warning, `undefined` when it is to be archived @throws WalferryError `PathOpen` */
-export function droppedBecauseOfQueue(
+export async function droppedBecauseOfQueue(
   options: ArchivePushOptions,
   path: string,
   control: ControlData | undefined,
-): string | undefined {
+): Promise<string | undefined> {
   const { queueMaxBytes } = options;
   if (queueMaxBytes === undefined) return undefined;
   const slash = path.lastIndexOf("/");
-  const backlog = readBacklog(path.slice(0, slash), control?.walSegmentBytes ?? Deno.statSync(path).size);
+  const segmentBytes = control?.walSegmentBytes ?? Deno.statSync(path).size;
+  const backlog = await readBacklog(path.slice(0, slash), segmentBytes);
   return backlog.sizeBytes > queueMaxBytes ? dropWal(path.slice(slash + 1), control?.systemId, options) : undefined;
 }

@@ -43,11 +43,12 @@ export class Quorum {
   }
 
   /** Whether a repository is owed something and may be tried now. Also where all must hold a file by now: debts outlive the setting. */
-  get isPayable(): boolean {
+  async isPayable(): Promise<boolean> {
     const nowMs = this.#clock.nowMs();
-    return this.ledger.keys().some((key) =>
-      this.#keys.includes(key) && this.health.mayTry(key) && this.ledger.hasDue(key, nowMs)
-    );
+    for (const key of await this.ledger.keys()) {
+      if (this.#keys.includes(key) && this.health.mayTry(key) && await this.ledger.hasDue(key, nowMs)) return true;
+    }
+    return false;
   }
 
   /**

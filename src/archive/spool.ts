@@ -3,6 +3,7 @@
  * so that either program can go on with what the other left.
  */
 import { ERROR_CODES, type ErrorKind, WalferryError } from "../errors.ts";
+import { directoryNames } from "../process/directory_names.ts";
 import { modifiedIfThere, readIfThere, replaceFile } from "../process/local_file.ts";
 
 /** What a status file says. */
@@ -47,9 +48,9 @@ export class PushSpool {
     return text === undefined || text.trim() === String(systemId);
   }
 
-  /** Takes the spool for a cluster; what another one left is thrown away. */
-  claim(systemId: bigint): void {
-    if (!this.belongsTo(systemId)) { for (const name of this.names()) this.remove(name); }
+  /** Takes the spool for a cluster; what another one left is thrown away. @throws WalferryError of a kind for files */
+  async claim(systemId: bigint): Promise<void> {
+    if (!this.belongsTo(systemId)) { for (const name of await this.names()) this.remove(name); }
     this.make();
     replaceFile(this.identityPath, `${systemId}\n`);
   }
@@ -69,10 +70,10 @@ export class PushSpool {
     removeIfThere(this.#wantedPath);
   }
 
-  /** Names of all files, with their endings. */
-  names(): string[] {
+  /** Names of all files, with their endings. @throws WalferryError `PathOpen` */
+  async names(): Promise<string[]> {
     try {
-      return [...Deno.readDirSync(this.path)].map(({ name }) => name);
+      return await directoryNames(this.path);
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return [];
       throw new WalferryError("PathOpen", `unable to list path '${this.path}': ${(error as Error).message}`, {

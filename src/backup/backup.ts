@@ -67,7 +67,7 @@ export async function runBackup(run: BackupRun): Promise<BackupReport> {
   const started = await start(run, opened);
   const listed = await list(run, opened, started);
   const saver = new ManifestSaver(opened.participants, listed, options.manifestSaveBytes, context);
-  using journals = RunJournals.begin(opened.participants, listed, options, context);
+  using journals = await RunJournals.begin(opened.participants, listed, options, context);
   try {
     await copy(run, opened, listed, saver, journals);
     const stopped = await stop(opened, started, listed);
@@ -258,7 +258,7 @@ async function complete(
     context.signal.throwIfAborted();
     await listed.held.assertHeld(participant, facts);
     await completeBackup(participant, facts, manifest, listed.held, context);
-    journals.forget(key);
+    await journals.forget(key);
     const { sizeBytes } = entryOfManifest(manifest);
     const { type } = lineages.get(key)!;
     reports.set(key, { label: manifest.label, type, sizeBytes, files: manifest.files.length });

@@ -41,9 +41,9 @@ export class CopiedJournals {
     this.#directory = new SpoolDirectory(spoolPath, stanza, "resume");
   }
 
-  /** Begins the journal of a run; whatever another run left under this key is gone. @throws Deno's own errors */
-  begin(key: number, run: JournalRun, monotonicMs: () => number): JournalWriter {
-    this.#directory.removeUnfinished(nameOf(key));
+  /** Begins the journal of a run; whatever another run left under this key is gone. @throws WalferryError `PathOpen`; Deno's own errors */
+  async begin(key: number, run: JournalRun, monotonicMs: () => number): Promise<JournalWriter> {
+    await this.#directory.removeUnfinished(nameOf(key));
     this.#directory.write(nameOf(key), line(JSON.stringify(headOf(run))));
     return new JournalWriter(`${this.#directory.path}/${nameOf(key)}`, monotonicMs);
   }

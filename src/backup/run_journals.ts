@@ -34,21 +34,21 @@ export class RunJournals implements Disposable {
    * Begins them, or removes what is there when nobody is to go on with this backup. Called when the copies of the manifests are saved: they hold
    * what earlier runs had stored, and a crash in between leaves a journal that belongs to no copy and is not read.
    */
-  static begin(
+  static async begin(
     participants: Participants,
     listed: Listed,
     options: BackupOptions,
     context: CommandContext,
-  ): RunJournals {
+  ): Promise<RunJournals> {
     const journals = new RunJournals(new CopiedJournals(options.spoolPath, options.stanza), context);
     for (const participant of participants.live) {
       const { repository } = participant;
-      journals.#attempt(repository.key, () => {
+      await journals.#attempt(repository.key, async () => {
         if (!options.resume) return journals.#journals.remove(repository.key);
         const run = runOf(repository, unfinishedManifest(factsOf(listed, participant), participant, []));
         journals.#writers.set(
           repository.key,
-          journals.#journals.begin(repository.key, run, () => context.clock.monotonicMs()),
+          await journals.#journals.begin(repository.key, run, () => context.clock.monotonicMs()),
         );
       });
     }
@@ -72,15 +72,15 @@ export class RunJournals implements Disposable {
   }
 
   /** The backup in this repository is complete: nobody will go on with it. */
-  forget(key: number): void {
+  async forget(key: number): Promise<void> {
     this.#writers.get(key)?.[Symbol.dispose]();
     this.#writers.delete(key);
-    this.#attempt(key, () => this.#journals.remove(key));
+    await this.#attempt(key, () => this.#journals.remove(key));
   }
 
-  #attempt(key: number, action: () => void): void {
+  async #attempt(key: number, action: () => void | Promise<void>): Promise<void> {
     try {
-      action();
+      await action();
     } catch (error) {
       this.#giveUp(key, error);
     }

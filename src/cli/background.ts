@@ -54,22 +54,30 @@ function selfAs({ invokedName }: Invocation, path: string): string {
  * Tells whether the program or what its configuration files say has changed since this configuration was read: also a file that came or went
  * counts, for a repository may have come with it.
  */
-export function changeDetector(config: Configuration, commandLine: CommandLine, invocation: Invocation): () => boolean {
+export function changeDetector(
+  config: Configuration,
+  commandLine: CommandLine,
+  invocation: Invocation,
+): () => Promise<boolean> {
   const program = stamp(Deno.execPath());
   const before = JSON.stringify(config.lines);
   let lookedMs = performance.now();
+  let looked = Promise.resolve(false);
   let isChanged = false;
-  return () => {
-    if (isChanged || performance.now() - lookedMs < LOOK_EVERY) return isChanged;
-    lookedMs = performance.now();
-    isChanged = stamp(Deno.execPath()) !== program || textNow(commandLine, invocation) !== before;
+  // Whoever asks while the files are read waits for what they say.
+  return async () => {
+    if (!isChanged && performance.now() - lookedMs >= LOOK_EVERY) {
+      lookedMs = performance.now();
+      looked = textNow(commandLine, invocation).then((text) => stamp(Deno.execPath()) !== program || text !== before);
+    }
+    isChanged ||= await looked;
     return isChanged;
   };
 }
 
-function textNow(commandLine: CommandLine, invocation: Invocation): string | undefined {
+async function textNow(commandLine: CommandLine, invocation: Invocation): Promise<string | undefined> {
   try {
-    return JSON.stringify(readLines(commandLine, invocation));
+    return JSON.stringify(await readLines(commandLine, invocation));
   } catch (error) {
     // What cannot be read is no longer what it was: the next command says what is wrong.
     if (error instanceof WalferryError) return undefined;

@@ -23,7 +23,8 @@ export async function checkStanzas(
   for (const stanza of config.stanzaSections) {
     context.log.info(`check stanza '${stanza}'`);
     try {
-      const own = loadConfiguration("check", parseCommandLine([...invocation.args, `--stanza=${stanza}`]), invocation);
+      const commandLine = parseCommandLine([...invocation.args, `--stanza=${stanza}`]);
+      const own = await loadConfiguration("check", commandLine, invocation);
       for (const warning of own.warnings) if (!config.warnings.includes(warning)) context.log.warn(warning);
       await check(checkOptions(own), context);
     } catch (error) {

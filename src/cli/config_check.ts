@@ -34,7 +34,7 @@ export async function configCheck(
   }
   const shown = command === undefined
     ? config
-    : loadConfiguration(command, parseCommandLine(invocation.args), invocation);
+    : await loadConfiguration(command, parseCommandLine(invocation.args), invocation);
   for (const warning of shown.warnings) if (!config.warnings.includes(warning)) context.log.warn(warning);
   const rows = shown.all()
     .filter(({ option, source }) => source.kind !== "default" || !option.compatibilityOnly)
@@ -57,7 +57,7 @@ export async function configCheck(
   }
   // Behind the list that explains it.
   assertUsable(shown, command);
-  return await Promise.resolve(0);
+  return 0;
 }
 
 /** What the command would refuse is refused here too. */

@@ -1,5 +1,6 @@
 /** Configuration files: which are read, and their syntax (behaviour spec §1.1, §1.2). What the options mean is not known here. */
 import { WalferryError } from "../errors.ts";
+import { directoryNames } from "../process/directory_names.ts";
 
 /** One `key=value` line. */
 export interface ConfigLine {
@@ -55,7 +56,10 @@ function mainFileOf({ file, oldFile }: ConfigPlaces): string {
  * Reads every file that the selection and the places ask for.
  * @throws WalferryError `FileMissing`, `PathMissing`, `FileOpen`, `Format` (file and line in the message)
  */
-export function readConfigFiles(selection: ConfigSelection, places: readonly ConfigPlaces[]): ConfigLine[] {
+export async function readConfigFiles(
+  selection: ConfigSelection,
+  places: readonly ConfigPlaces[],
+): Promise<ConfigLine[]> {
   const { config, configPath, configIncludePath } = selection;
   const chosen =
     places.find(({ file, oldFile, includePath }) =>
@@ -66,26 +70,24 @@ export function readConfigFiles(selection: ConfigSelection, places: readonly Con
   else if (config !== false) {
     lines.push(...readFile(configPath === undefined ? mainFileOf(chosen) : mainFileIn(configPath, places), false));
   }
-  if (configIncludePath !== undefined) lines.push(...readDirectory(configIncludePath, true));
-  else if (configPath !== undefined) lines.push(...readDirectory(`${configPath}/conf.d`, false));
-  else if (config === undefined) lines.push(...readDirectory(chosen.includePath, false));
+  if (configIncludePath !== undefined) lines.push(...await readDirectory(configIncludePath, true));
+  else if (configPath !== undefined) lines.push(...await readDirectory(`${configPath}/conf.d`, false));
+  else if (config === undefined) lines.push(...await readDirectory(chosen.includePath, false));
   return lines;
 }
 
-function readDirectory(path: string, required: boolean): ConfigLine[] {
+async function readDirectory(path: string, required: boolean): Promise<ConfigLine[]> {
   let names: string[];
   try {
-    names = [...Deno.readDirSync(path)].map(({ name }) => name).filter((name) => name.endsWith(".conf"));
+    names = (await directoryNames(path)).filter((name) => name.endsWith(".conf"));
   } catch (error) {
     if (error instanceof Deno.errors.NotFound && !required) return [];
-    const missing = error instanceof Deno.errors.NotFound;
-    throw new WalferryError(
-      missing ? "PathMissing" : "PathOpen",
-      `unable to list file info for ${missing ? "missing " : ""}path '${path}'`,
-      {
-        cause: error,
-      },
-    );
+    if (error instanceof Deno.errors.NotFound) {
+      throw new WalferryError("PathMissing", `unable to list file info for missing path '${path}'`, { cause: error });
+    }
+    throw new WalferryError("PathOpen", `unable to list file info for path '${path}': ${(error as Error).message}`, {
+      cause: error,
+    });
   }
   return names.sort().flatMap((name) => readFile(`${path}/${name}`, true));
 }

@@ -68,7 +68,7 @@ export async function dispatch(
     case "metrics": {
       const { metricsOptions } = await import("./metrics_scopes.ts");
       return await (await import("../commands/metrics.ts")).metrics(
-        metricsOptions(config, invocation, context),
+        await metricsOptions(config, invocation, context),
         context,
       );
     }
@@ -96,7 +96,7 @@ export async function dispatch(
     case "report": {
       const { reportOptions } = await import("./metrics_scopes.ts");
       return await (await import("../commands/report.ts")).report(
-        reportOptions(config, invocation, context),
+        await reportOptions(config, invocation, context),
         context,
       );
     }

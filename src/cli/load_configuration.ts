@@ -12,18 +12,18 @@ export interface Invocation {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** Everything that options come from, put together. */
-export function loadConfiguration(
+/** Everything that options come from, put together. @throws WalferryError as `readConfigFiles` and `Configuration.make` */
+export async function loadConfiguration(
   command: CommandName,
   commandLine: CommandLine,
   invocation: Invocation,
-): Configuration {
-  const lines = readLines(commandLine, invocation);
+): Promise<Configuration> {
+  const lines = await readLines(commandLine, invocation);
   return Configuration.make({ command, commandLine, environment: invocation.environment, lines });
 }
 
 /** The lines of the configuration files as they are now. @throws WalferryError as `readConfigFiles` */
-export function readLines(commandLine: CommandLine, invocation: Invocation): ConfigLine[] {
+export async function readLines(commandLine: CommandLine, invocation: Invocation): Promise<ConfigLine[]> {
   const said = (name: "config" | "config-path" | "config-include-path"): string | undefined => {
     const written = commandLine.options.get(name);
     if (written !== undefined) return written.texts[0] || undefined;
@@ -31,7 +31,7 @@ export function readLines(commandLine: CommandLine, invocation: Invocation): Con
     // An empty text says nothing here; it is refused with the other empty values.
     return ENVIRONMENT_PREFIXES.map((prefix) => invocation.environment[prefix + variable]).find(Boolean);
   };
-  return readConfigFiles({
+  return await readConfigFiles({
     config: commandLine.options.get("config")?.negated ? false : said("config"),
     configPath: said("config-path"),
     configIncludePath: said("config-include-path"),

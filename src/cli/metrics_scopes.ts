@@ -7,27 +7,41 @@ import { type Invocation, loadConfiguration } from "./load_configuration.ts";
 import { listenAddress, metricsScope } from "./typed_options.ts";
 
 /** Options of metrics. */
-export function metricsOptions(config: Configuration, invocation: Invocation, context: CommandContext): MetricsOptions {
+export async function metricsOptions(
+  config: Configuration,
+  invocation: Invocation,
+  context: CommandContext,
+): Promise<MetricsOptions> {
   const listen = config.optionalString("listen");
   return {
-    scopes: scopesOf(config, invocation, context),
+    scopes: await scopesOf(config, invocation, context),
     listen: listen === undefined ? undefined : listenAddress(listen),
     maxAgeMs: config.number("metrics-max-age"),
   };
 }
 
 /** Options of report. */
-export function reportOptions(config: Configuration, invocation: Invocation, context: CommandContext): ReportOptions {
-  return { scopes: scopesOf(config, invocation, context), htmlPath: config.string("html") };
+export async function reportOptions(
+  config: Configuration,
+  invocation: Invocation,
+  context: CommandContext,
+): Promise<ReportOptions> {
+  return { scopes: await scopesOf(config, invocation, context), htmlPath: config.string("html") };
 }
 
 /** Without any stanza section: all stanzas that the repositories have. */
-function scopesOf(config: Configuration, invocation: Invocation, { log }: CommandContext): MetricsScope[] {
+async function scopesOf(
+  config: Configuration,
+  invocation: Invocation,
+  { log }: CommandContext,
+): Promise<MetricsScope[]> {
   if (config.stanza !== undefined || config.stanzaSections.length === 0) return [metricsScope(config)];
-  return config.stanzaSections.map((stanza) => {
+  const scopes: MetricsScope[] = [];
+  for (const stanza of config.stanzaSections) {
     const commandLine = parseCommandLine([...invocation.args, `--stanza=${stanza}`]);
-    const own = loadConfiguration(config.command, commandLine, invocation);
+    const own = await loadConfiguration(config.command, commandLine, invocation);
     for (const warning of own.warnings) if (!config.warnings.includes(warning)) log.warn(warning);
-    return metricsScope(own);
-  });
+    scopes.push(metricsScope(own));
+  }
+  return scopes;
 }

@@ -78,7 +78,7 @@ async function runBare(command: CommandName, commandLine: CommandLine, invocatio
 }
 
 async function runConfigured(command: CommandName, commandLine: CommandLine, invocation: Invocation): Promise<number> {
-  const config = loadConfiguration(command, commandLine, invocation);
+  const config = await loadConfiguration(command, commandLine, invocation);
   if (config.boolean("neutral-umask")) Deno.umask(0);
   const { progress, aroundTerminal } = await openProgress(command);
   using log = createLog(logOptions(config, commandLine, aroundTerminal));

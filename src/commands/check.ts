@@ -61,7 +61,7 @@ export async function check(options: CheckOptions, context: CommandContext): Pro
     assertIsCluster(repository, archiveInfo, primary.control);
     archiveIds.set(repository.key, archiveIdOf(currentHistoryEntry(archiveInfo)));
   }
-  tellState(options, fullStarts, primary.control.systemId, context);
+  await tellState(options, fullStarts, primary.control.systemId, context);
   await tellLostWal(set, options, infos, context);
   if (options.archiveAsync && primary.connection.settings.archiveCommand?.includes(".ok") === false) {
     context.log.info(
@@ -124,13 +124,14 @@ async function checkStandby(
 }
 
 /** What this host knows: who is behind, and what was dropped. */
-function tellState(
+async function tellState(
   { spoolPath, stanza, repositories }: CheckOptions,
   fullStarts: readonly (string | undefined)[],
   systemId: bigint,
   { log, clock }: CommandContext,
-): void {
-  const state = readArchiveState(spoolPath, stanza, repositories.map(({ key }) => key), fullStarts, clock, systemId);
+): Promise<void> {
+  const keys = repositories.map(({ key }) => key);
+  const state = await readArchiveState(spoolPath, stanza, keys, fullStarts, clock, systemId);
   for (const line of describeArchiveState(state, clock.nowMs())) log.warn(line);
 }
 
@@ -141,12 +142,12 @@ async function tellLostWal(
   infos: ReadonlyMap<number, StanzaInfos>,
   { log, clock, signal }: CommandContext,
 ): Promise<void> {
-  const outcomes = await set.ask((repository) =>
-    missingForBackups({
+  const outcomes = await set.ask(async (repository) =>
+    await missingForBackups({
       repository,
       stanza,
       ...infos.get(repository.key)!,
-      losses: readKnownLosses(spoolPath, stanza, repository.key),
+      losses: await readKnownLosses(spoolPath, stanza, repository.key),
       nowMs: clock.nowMs(),
       signal,
     })

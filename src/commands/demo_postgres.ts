@@ -23,7 +23,7 @@ export async function obtainPostgres(
     }
     return await describe(pgBin, place);
   }
-  for (const path of programPaths(searchPath)) {
+  for (const path of await programPaths(searchPath)) {
     if (!holdsPrograms(path, PROGRAMS)) continue;
     const found = await usable(path, place, say);
     if (found !== undefined) return found;

@@ -11,6 +11,6 @@ export async function metrics(options: MetricsOptions, context: CommandContext):
     return 0;
   }
   const seen = await Promise.all(options.scopes.map((scope) => look(scope.info, context)));
-  context.output(metricsText(options.scopes, seen, context));
+  context.output(await metricsText(options.scopes, seen, context));
   return 0;
 }

@@ -27,7 +27,8 @@ export async function serveMetrics(
     if (pathname === "/") return new Response("walferry: the metrics are at /metrics\n", { headers: PLAIN });
     if (pathname !== "/metrics") return new Response("there is only /metrics\n", { status: 404, headers: PLAIN });
     try {
-      return new Response(metricsText(options.scopes, await watch.seen(), context), { headers: HEADERS });
+      const text = await metricsText(options.scopes, await watch.seen(), context);
+      return new Response(text, { headers: HEADERS });
     } catch (thrown) {
       const error = toWalferryError(thrown);
       log.error(`unable to answer a request for metrics: ${error.text}`, error.code);

@@ -23,27 +23,28 @@ export async function look(options: InfoOptions, { clock }: CommandContext): Pro
 }
 
 /** The text for what was seen of each scope. What is on this host is read anew. */
-export function metricsText(
+export async function metricsText(
   scopes: readonly MetricsScope[],
   seen: readonly Sight[],
   context: CommandContext,
-): string {
-  const sights = scopes.flatMap((scope, at): StanzaSight[] => {
+): Promise<string> {
+  const sights: StanzaSight[] = [];
+  for (const [at, scope] of scopes.entries()) {
     const { stanzas, readMs } = seen[at]!;
-    const lag = lagOf(scope, context);
-    // Without a name the stanzas were found in the repositories: whose cluster this host has is not known.
-    return stanzas.map((info) => {
-      return {
+    const lag = await lagOf(scope, context);
+    for (const info of stanzas) {
+      sights.push({
         info,
         readMs,
+        // Without a name the stanzas were found in the repositories: whose cluster this host has is not known.
         lag: scope.info.stanza === undefined ? undefined : lag,
         drills: drillsKnown(scope.info.spoolPath, info.name, context, (drills) => ({
           last: drills.last("last"),
           passed: drills.last("last-good"),
         })) ?? {},
-      };
-    });
-  });
+      });
+    }
+  }
   return renderOpenMetrics(metricFamilies(sights, context.clock.nowMs()));
 }
 
@@ -64,10 +65,13 @@ export function drillsKnown<T>(
 }
 
 /** How far archiving of the stanza's cluster is, where that is on this host. */
-export function lagOf({ clusterPath, pgVersionForce }: MetricsScope, { log }: CommandContext): StanzaSight["lag"] {
+export async function lagOf(
+  { clusterPath, pgVersionForce }: MetricsScope,
+  { log }: CommandContext,
+): Promise<StanzaSight["lag"]> {
   if (clusterPath === undefined) return undefined;
   try {
-    return readArchiveLag(clusterPath, pgVersionForce);
+    return await readArchiveLag(clusterPath, pgVersionForce);
   } catch (error) {
     // Everything else is worth telling all the same, and that this is missing is a metric of its own.
     log.warn(`unable to tell how far archiving of '${clusterPath}' is: ${toWalferryError(error).message}`);

@@ -13,7 +13,7 @@ export async function report({ scopes, htmlPath }: ReportOptions, context: Comma
   const stanzas: ReportedStanza[] = [];
   for (const scope of scopes) {
     await using set = await RepositorySet.open(scope.info.repositories);
-    const lag = scope.info.stanza === undefined ? undefined : lagOf(scope, context);
+    const lag = scope.info.stanza === undefined ? undefined : await lagOf(scope, context);
     for (const info of await gatherInfo(set, scope.info, context.clock, context.signal)) {
       const drills = drillsKnown(scope.info.spoolPath, info.name, context, (records) => records.history());
       stanzas.push(await reportedStanza(set, info, { lag, drills }));

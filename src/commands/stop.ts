@@ -1,6 +1,7 @@
 /** `stop` */
 import { WalferryError } from "../errors.ts";
 import type { CommandContext } from "../process/command_context.ts";
+import { directoryNames } from "../process/directory_names.ts";
 import { isLockName, type LockState, makeLockPath, readLockFile } from "../process/locks.ts";
 import type { StartStopOptions } from "../process/options.ts";
 import { isStopped, makeStopFile } from "../process/stop_file.ts";
@@ -15,14 +16,14 @@ export async function stop(options: StartStopOptions, context: CommandContext): 
   } else {
     makeStopFile(options.lockPath, options.stanza);
   }
-  if (options.force) endHolders(options, context);
-  return await Promise.resolve(0);
+  if (options.force) await endHolders(options, context);
+  return 0;
 }
 
 /** Only processes that really hold a lock are signalled: a file left over may name a pid that is somebody else's now. */
-function endHolders(options: StartStopOptions, { log }: CommandContext): void {
+async function endHolders(options: StartStopOptions, { log }: CommandContext): Promise<void> {
   const ended = new Set<number>();
-  for (const { name } of Deno.readDirSync(options.lockPath)) {
+  for (const name of await lockNames(options.lockPath)) {
     if (!isLockName(name, options.stanza)) continue;
     let state: LockState;
     try {
@@ -45,5 +46,14 @@ function endHolders(options: StartStopOptions, { log }: CommandContext): void {
         log.warn(`unable to send term signal to process ${pid}: ${(error as Error).message}`);
       }
     }
+  }
+}
+
+/** One that is not seen would go on in a stanza that is said to be stopped. @throws WalferryError `PathOpen` */
+async function lockNames(path: string): Promise<string[]> {
+  try {
+    return await directoryNames(path);
+  } catch (error) {
+    throw new WalferryError("PathOpen", `unable to list path '${path}': ${(error as Error).message}`, { cause: error });
   }
 }

@@ -6,6 +6,7 @@ import { toWalferryError, WalferryError } from "../errors.ts";
 import { historyNameOf, isHistoryName, parseLsn, segmentNameOf, timelineOf, walDirectory } from "../format/wal_name.ts";
 import { parseTimelineHistory } from "../format/timeline_history.ts";
 import type { CommandContext } from "../process/command_context.ts";
+import { directoryNames } from "../process/directory_names.ts";
 import type { Repository } from "../repository/repository.ts";
 import { archivedSegments, archiveIdsOf, findSegments } from "../repository/wal_archive.ts";
 
@@ -29,9 +30,10 @@ export interface EndedRecovery {
  * The timeline that a server followed until it was promoted.
  * @param walPath its `pg_wal`
  * @param checkpointTimeline of its control file, for a server that began no timeline of its own
+ * @throws Deno's own errors
  */
-export function followedTimeline(walPath: string, checkpointTimeline: number): number {
-  const own = [...Deno.readDirSync(walPath)].map(({ name }) => name).filter(isHistoryName).map(timelineOf)
+export async function followedTimeline(walPath: string, checkpointTimeline: number): Promise<number> {
+  const own = (await directoryNames(walPath)).filter(isHistoryName).map(timelineOf)
     .reduce((newest, timeline) => Math.max(newest, timeline), 0);
   if (own === 0) return checkpointTimeline;
   return parseTimelineHistory(Deno.readTextFileSync(`${walPath}/${historyNameOf(own)}`), own).at(-1)!.timeline;

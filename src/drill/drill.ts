@@ -114,9 +114,9 @@ class Drill {
     );
     this.#binPath = binPath;
     this.#report.postgres = version;
-    const scratch = makeScratch(options.drillPath, options, sizeBytes, options.keep, clock);
+    const scratch = await makeScratch(options.drillPath, options, sizeBytes, options.keep, clock);
     try {
-      warnOfLeftovers(scratch, log);
+      await warnOfLeftovers(scratch, log);
       log.info(`drill backup ${manifest.label} of repo${repository.key} in '${scratch.path}'`);
       // Settings that cannot be are refused before hours of restoring.
       Deno.writeTextFileSync(
@@ -199,7 +199,7 @@ class Drill {
       pgVersion,
       systemId,
       segmentBytes: control.walSegmentBytes,
-      timeline: followedTimeline(`${scratch.dataPath}/pg_wal`, control.timeline),
+      timeline: await followedTimeline(`${scratch.dataPath}/pg_wal`, control.timeline),
       lsn,
     };
     await this.#check("archive", () => checkArchiveEnd(this.#set.repositories, ended, this.#context));

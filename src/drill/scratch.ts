@@ -4,6 +4,7 @@
  */
 import { WalferryError } from "../errors.ts";
 import type { Clock } from "../process/clock.ts";
+import { directoryNames } from "../process/directory_names.ts";
 import { freeBytes } from "../process/free_space.ts";
 import type { Log } from "../report/log.ts";
 import { formatSize } from "../report/units.ts";
@@ -33,15 +34,15 @@ export interface Neighbours {
  * Makes the directory.
  * @param parent where it is to be; absent = beside the first cluster, else `/var/tmp`
  * @param sizeBytes of the cluster in the backup
- * @throws WalferryError `PathMissing`, `PathCreate`, `OptionInvalidValue` (in a cluster or repository), `FileWrite` (no room)
+ * @throws WalferryError `PathMissing`, `PathOpen`, `PathCreate`, `OptionInvalidValue` (in a cluster or repository), `FileWrite` (no room)
  */
-export function makeScratch(
+export async function makeScratch(
   parent: string | undefined,
   neighbours: Neighbours,
   sizeBytes: number,
   keep: boolean,
   clock: Clock,
-): Scratch {
+): Promise<Scratch> {
   const place = parent ?? usualPlace(neighbours);
   const real = realPathOf(place);
   if (real === undefined) {
@@ -49,7 +50,7 @@ export function makeScratch(
       hint: "is its file system mounted? A drill makes a directory of its own below drill-path.",
     });
   }
-  assertApart(real, neighbours);
+  await assertApart(real, neighbours);
   assertRoom(place, sizeBytes, freeBytes(real));
   let path: string;
   try {
@@ -71,8 +72,8 @@ function usualPlace({ clusterPaths }: Neighbours): string {
   return beside !== undefined && beside !== "" && isWritable(beside) ? beside : FALLBACK;
 }
 
-/** @throws WalferryError `OptionInvalidValue` when a directory is that of a cluster or a repository, or inside of one */
-export function assertApart(real: string, { clusterPaths, repositoryPaths }: Neighbours): void {
+/** @throws WalferryError `OptionInvalidValue` when a directory is that of a cluster or a repository, or inside of one; `PathOpen` */
+export async function assertApart(real: string, { clusterPaths, repositoryPaths }: Neighbours): Promise<void> {
   const refuse = (what: string): never => {
     throw new WalferryError("OptionInvalidValue", `'${real}' cannot be used for a drill: it is ${what}`, {
       hint: "name another directory with drill-path.",
@@ -86,23 +87,26 @@ export function assertApart(real: string, { clusterPaths, repositoryPaths }: Nei
   for (const path of repositoryPaths) if (isIn(path)) refuse(`in the repository '${path}'`);
   // Clusters of other stanzas, and those that nobody configured here, show what they are.
   for (let at = real; at !== ""; at = at.slice(0, at.lastIndexOf("/"))) {
-    const mark = markOfCluster(at);
+    const mark = await markOfCluster(at);
     if (mark !== undefined) refuse(`in a directory of PostgreSQL's: there is '${at}/${mark}'`);
   }
 }
 
 /** The entry that makes a directory that of a cluster or of a tablespace. */
-function markOfCluster(path: string): string | undefined {
+async function markOfCluster(path: string): Promise<string | undefined> {
+  let names: string[];
   try {
-    for (const { name } of Deno.readDirSync(path)) {
-      if (name === "PG_VERSION" || /^PG_\d+(?:\.\d+)?_\d{9}$/.test(name)) return name;
-    }
-    return undefined;
+    names = await directoryNames(path);
   } catch (error) {
     // What this account may not list it does not own, and data directories belong to the account of the server.
     if (error instanceof Deno.errors.PermissionDenied) return undefined;
-    throw error;
+    throw unlisted(path, error);
   }
+  return names.find((name) => name === "PG_VERSION" || /^PG_\d+(?:\.\d+)?_\d{9}$/.test(name));
+}
+
+function unlisted(path: string, error: unknown): WalferryError {
+  return new WalferryError("PathOpen", `unable to list path '${path}': ${(error as Error).message}`, { cause: error });
 }
 
 /** @throws WalferryError `FileWrite` when the cluster would not fit */
@@ -201,14 +205,30 @@ export class Scratch implements AsyncDisposable {
   }
 }
 
-/** Tells of directories that an earlier drill left because it was killed. */
-export function warnOfLeftovers(scratch: Scratch, log: Log): void {
+/** Tells of directories that an earlier drill left because it was killed. @throws WalferryError `PathOpen` */
+export async function warnOfLeftovers(scratch: Scratch, log: Log): Promise<void> {
   const parent = scratch.path.slice(0, scratch.path.lastIndexOf("/")) || "/";
-  for (const { name, isDirectory } of Deno.readDirSync(parent)) {
+  let names: string[];
+  try {
+    names = await directoryNames(parent);
+  } catch (error) {
+    throw unlisted(parent, error);
+  }
+  for (const name of names) {
     const path = `${parent}/${name}`;
-    if (isDirectory && name.startsWith(PREFIX) && path !== scratch.path) {
+    if (name.startsWith(PREFIX) && path !== scratch.path && isDirectory(path)) {
       log.warn(`there is another directory of a drill, '${path}': remove it unless that drill still runs`);
     }
+  }
+}
+
+/** One that its own drill removes in this moment is none. */
+function isDirectory(path: string): boolean {
+  try {
+    return Deno.lstatSync(path).isDirectory;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
   }
 }
 

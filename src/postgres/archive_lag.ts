@@ -1,5 +1,6 @@
 /** How far archiving is behind, as PostgreSQL's own files tell: WAL that has a `.ready` file waits. */
 import { isWalSegmentName } from "../format/wal_name.ts";
+import { directoryNames } from "../process/directory_names.ts";
 import { readControlFile } from "./control_file.ts";
 
 export interface ArchiveLag {
@@ -17,9 +18,9 @@ export interface ArchiveLag {
  * Reads `pg_wal/archive_status`.
  * @returns `undefined` when the cluster is not on this host @throws WalferryError of the control file; Deno's own errors
  */
-export function readArchiveLag(pgPath: string, versionForce?: string): ArchiveLag | undefined {
+export async function readArchiveLag(pgPath: string, versionForce?: string): Promise<ArchiveLag | undefined> {
   const path = `${pgPath}/pg_wal/archive_status`;
-  const names = readyNames(path);
+  const names = await readyNames(path);
   if (names === undefined) return undefined;
   const { walSegmentBytes } = readControlFile(pgPath, versionForce);
   const times = names.flatMap((name) => timeOf(`${path}/${name}`) ?? []);
@@ -32,9 +33,9 @@ export function readArchiveLag(pgPath: string, versionForce?: string): ArchiveLa
   };
 }
 
-function readyNames(path: string): string[] | undefined {
+async function readyNames(path: string): Promise<string[] | undefined> {
   try {
-    return [...Deno.readDirSync(path)].map(({ name }) => name).filter((name) => name.endsWith(".ready"));
+    return (await directoryNames(path)).filter((name) => name.endsWith(".ready"));
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;

@@ -1,5 +1,6 @@
 /** Where PostgreSQL's own programs are on this host. */
 import { isWalferryError, WalferryError } from "../errors.ts";
+import { directoryNames } from "../process/directory_names.ts";
 import { runProgram } from "../process/run_program.ts";
 import { PG_RELEASES } from "./version.ts";
 
@@ -10,10 +11,11 @@ const MAJORS = PG_RELEASES.map(({ version }) => Number(version));
  * Directories that may hold the programs, best first: those that the caller finds programs in, then the folders of distributions, newest
  * release first.
  * @param searchPath as in `PATH`
+ * @throws WalferryError `PathOpen`
  */
-export function programPaths(searchPath: string): string[] {
+export async function programPaths(searchPath: string): Promise<string[]> {
   const called = searchPath.split(":").filter((path) => path.startsWith("/"));
-  const debian = namesIn("/usr/lib/postgresql").filter((name) => /^\d+$/.test(name)).map(Number)
+  const debian = (await namesIn("/usr/lib/postgresql")).filter((name) => /^\d+$/.test(name)).map(Number)
     .sort((a, b) => b - a).map((major) => `/usr/lib/postgresql/${major}/bin`);
   const redHat = MAJORS.toReversed().map((major) => `/usr/pgsql-${major}/bin`);
   return [...new Set([...called, ...debian, ...redHat, "/usr/local/pgsql/bin", "/usr/local/bin", "/usr/bin"])];
@@ -59,7 +61,7 @@ export async function findPrograms(
     if (parseInt(version, 10) === Number(pgVersion)) return { binPath: given, version };
     throw new WalferryError("VersionNotSupported", `'${given}' is PostgreSQL ${version}, but ${pgVersion} is needed`);
   }
-  for (const binPath of programPaths(searchPath)) {
+  for (const binPath of await programPaths(searchPath)) {
     if (!holdsPrograms(binPath, programs)) continue;
     const version = await versionOrNothing(binPath);
     if (version !== undefined && parseInt(version, 10) === Number(pgVersion)) return { binPath, version };
@@ -83,11 +85,11 @@ async function versionOf(binPath: string): Promise<string> {
   return versionIn(await runProgram(`${binPath}/postgres`, ["--version"], { cwd: "/" }));
 }
 
-function namesIn(path: string): string[] {
+async function namesIn(path: string): Promise<string[]> {
   try {
-    return [...Deno.readDirSync(path)].map(({ name }) => name);
+    return await directoryNames(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
+    throw new WalferryError("PathOpen", `unable to list path '${path}': ${(error as Error).message}`, { cause: error });
   }
 }

@@ -20,14 +20,14 @@ export interface ArchiveState {
  * @param backupStarts as for `openHoles`
  * @param systemId cluster that the stanza belongs to now, where that is known
  */
-export function readArchiveState(
+export async function readArchiveState(
   spoolPath: string,
   stanza: string,
   keys: readonly number[],
   backupStarts: readonly (string | undefined)[],
   clock: Clock,
   systemId: bigint | undefined,
-): ArchiveState {
+): Promise<ArchiveState> {
   const health = new HealthBoard(spoolPath, stanza, clock, "push");
   const outages = keys.flatMap((key) => {
     const outage = health.outage(key);
@@ -36,9 +36,9 @@ export function readArchiveState(
   try {
     const dropped = new DroppedWal(spoolPath, stanza);
     return {
-      debts: new DebtLedger(spoolPath, stanza).summaries().filter(({ key }) => keys.includes(key)),
+      debts: (await new DebtLedger(spoolPath, stanza).summaries()).filter(({ key }) => keys.includes(key)),
       outages,
-      holes: openHoles(systemId === undefined ? dropped.names() : dropped.namesOf(systemId), backupStarts),
+      holes: openHoles(await (systemId === undefined ? dropped.names() : dropped.namesOf(systemId)), backupStarts),
     };
   } catch (error) {
     if (!isWalferryError(error, "PathOpen") && !isWalferryError(error, "FileOpen")) throw error;
@@ -47,9 +47,10 @@ export function readArchiveState(
 }
 
 /** Why segments may be missing in a repository. Nothing where the spool cannot be read: {@link readArchiveState} tells of that. */
-export function readKnownLosses(spoolPath: string, stanza: string, key: number): KnownLosses {
+export async function readKnownLosses(spoolPath: string, stanza: string, key: number): Promise<KnownLosses> {
   try {
-    return { dropped: new DroppedWal(spoolPath, stanza).names(), owed: new DebtLedger(spoolPath, stanza).names(key) };
+    const dropped = await new DroppedWal(spoolPath, stanza).names();
+    return { dropped, owed: await new DebtLedger(spoolPath, stanza).names(key) };
   } catch (error) {
     if (!isWalferryError(error, "PathOpen") && !isWalferryError(error, "FileOpen")) throw error;
     return { dropped: [], owed: [] };

@@ -105,9 +105,12 @@ export class DebtLedger {
     return debt === undefined ? 0 : leftMsOf(debt, nowMs);
   }
 
-  /** Whether a repository is owed something that may be paid now. One that cannot be read says nothing of what would pay it. */
-  hasDue(key: number, nowMs: number): boolean {
-    return this.names(key).some((name) => {
+  /**
+   * Whether a repository is owed something that may be paid now. One that cannot be read says nothing of what would pay it.
+   * @throws WalferryError `PathOpen`, `FileOpen`
+   */
+  async hasDue(key: number, nowMs: number): Promise<boolean> {
+    return (await this.names(key)).some((name) => {
       const debt = this.#getIfReadable(key, name);
       return debt !== undefined && leftMsOf(debt, nowMs) === 0;
     });
@@ -132,21 +135,18 @@ export class DebtLedger {
     }
   }
 
-  /** Keys of repositories that are owed something. */
-  keys(): number[] {
-    return this.#open("debt").names()
-      .flatMap((name) => /^repo(\d{1,3})$/.exec(name)?.[1] ?? []).map(Number)
-      .filter((key) => this.names(key).length > 0).sort((a, b) => a - b);
+  /** Keys of repositories that are owed something, ascending. @throws WalferryError `PathOpen` */
+  async keys(): Promise<number[]> {
+    const all = (await this.#open("debt").names())
+      .flatMap((name) => /^repo(\d{1,3})$/.exec(name)?.[1] ?? []).map(Number);
+    const owed: number[] = [];
+    for (const key of all) if ((await this.names(key)).length > 0) owed.push(key);
+    return owed.sort((a, b) => a - b);
   }
 
-  /** Names of the WAL files that a repository is owed, oldest first, as far as they can be read. */
-  names(key: number): string[] {
-    return this.#of(key).names();
-  }
-
-  /** The same, all of them. @throws WalferryError `PathOpen` */
-  async allNames(key: number): Promise<string[]> {
-    return await this.#of(key).allNames();
+  /** Names of the WAL files that a repository is owed, oldest first. @throws WalferryError `PathOpen` */
+  async names(key: number): Promise<string[]> {
+    return await this.#of(key).names();
   }
 
   /** @returns `undefined` when there is no such debt (any more) @throws WalferryError `Format` for a damaged file */
@@ -162,18 +162,20 @@ export class DebtLedger {
     return debt;
   }
 
-  /** What is owed to whom, repositories that are owed nothing left out. */
-  summaries(): DebtSummary[] {
-    return this.keys().map((key) => {
-      const names = this.names(key);
+  /** What is owed to whom, repositories that are owed nothing left out. @throws WalferryError `PathOpen`, `FileOpen` */
+  async summaries(): Promise<DebtSummary[]> {
+    const summaries: DebtSummary[] = [];
+    for (const key of await this.keys()) {
+      const names = await this.names(key);
       const debts = names.map((name) => this.#getIfReadable(key, name)).filter((debt) => debt !== undefined);
-      return {
+      summaries.push({
         key,
         count: names.length,
         sizeBytes: debts.reduce((sum, debt) => sum + debt.sizeBytes, 0),
         oldestMs: debts.reduce((oldest, debt) => Math.min(oldest, debt.sinceMs), Infinity),
-      };
-    });
+      });
+    }
+    return summaries;
   }
 
   #getIfReadable(key: number, walName: string): Debt | undefined {

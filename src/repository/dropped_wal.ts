@@ -42,14 +42,14 @@ export class DroppedWal {
     this.#directory.remove(walName);
   }
 
-  /** Names of dropped segments, oldest first. */
-  names(): string[] {
-    return this.#directory.names().filter(isWalSegmentName);
+  /** Names of dropped segments, oldest first. @throws WalferryError `PathOpen` */
+  async names(): Promise<string[]> {
+    return (await this.#directory.names()).filter(isWalSegmentName);
   }
 
-  /** As {@link names}, without those that are known to be another cluster's. */
-  namesOf(systemId: bigint): string[] {
-    return this.names().filter((name) => {
+  /** As {@link names}, without those that are known to be another cluster's. @throws WalferryError `PathOpen`, `FileOpen` */
+  async namesOf(systemId: bigint): Promise<string[]> {
+    return (await this.names()).filter((name) => {
       const owner = this.#directory.read(name)?.trim() ?? "";
       return owner === "" || owner === String(systemId);
     });

@@ -128,7 +128,14 @@ async function stanzaInfo(
     backupLock: readLockState(options.lockPath, name, "backup", keys),
     restoreLock: readLockState(options.lockPath, name, "restore", keys),
     repositories,
-    archive: readArchiveState(options.spoolPath, name, keys, newestFullStarts(set, repositories), clock, systemId),
+    archive: await readArchiveState(
+      options.spoolPath,
+      name,
+      keys,
+      newestFullStarts(set, repositories),
+      clock,
+      systemId,
+    ),
   };
 }
 

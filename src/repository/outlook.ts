@@ -41,7 +41,7 @@ export async function outlookOf(
       return undefined;
     }
   };
-  const losses = readKnownLosses(options.spoolPath, stanza, repository.key);
+  const losses = await readKnownLosses(options.spoolPath, stanza, repository.key);
   const wal = isLookedAt(repository, options)
     ? await attempt(
       "gaps in the WAL are not known",

@@ -32,7 +32,7 @@ export async function owedRuns(
   const ledger = new DebtLedger(spoolPath, stanza);
   const debtorsOf = new Map<string, number[]>();
   for (const debtor of archiveKeys.filter((one) => one !== key).toSorted((a, b) => a - b)) {
-    for (const name of await ledger.allNames(debtor)) {
+    for (const name of await ledger.names(debtor)) {
       if (!isOwed(ledger, debtor, name, systemId)) continue;
       const segment = /^[0-9A-F]{24}/.exec(name)?.[0] ?? name;
       const debtors = debtorsOf.get(segment) ?? [];

@@ -86,48 +86,30 @@ export class SpoolDirectory {
     }
   }
 
-  /** Removes what a crash left of writing a file, for the one who alone writes it. @throws Deno's own errors */
-  removeUnfinished(name: string): void {
-    for (const temporary of this.#entries()) {
+  /** Removes what a crash left of writing a file, for the one who alone writes it. @throws WalferryError `PathOpen`; Deno's own errors */
+  async removeUnfinished(name: string): Promise<void> {
+    for (const temporary of await this.#entries()) {
       if (temporary.startsWith(`${name}.`) && temporary.endsWith(TEMPORARY)) {
         Deno.removeSync(`${this.path}/${temporary}`);
       }
     }
   }
 
-  /** Names of the files, in order, as far as they can be read. @throws WalferryError `PathOpen` */
-  names(): string[] {
-    return finished(this.#entries());
+  /** Names of the files, in order: all of them, or none when the directory is not there. @throws WalferryError `PathOpen` */
+  async names(): Promise<string[]> {
+    return (await this.#entries()).filter((name) => !name.endsWith(TEMPORARY)).sort();
   }
 
-  /** All names of the files, in order: for whoever removes what is not named. @throws WalferryError `PathOpen` when some cannot be read */
-  async allNames(): Promise<string[]> {
+  async #entries(): Promise<string[]> {
     try {
-      return finished(await directoryNames(this.path));
+      return await directoryNames(this.path);
     } catch (error) {
-      return this.#noneOr(error);
+      if (error instanceof Deno.errors.NotFound) return [];
+      throw new WalferryError("PathOpen", `unable to list path '${this.path}': ${(error as Error).message}`, {
+        cause: error,
+      });
     }
   }
-
-  #entries(): string[] {
-    try {
-      return [...Deno.readDirSync(this.path)].map(({ name }) => name);
-    } catch (error) {
-      return this.#noneOr(error);
-    }
-  }
-
-  /** A directory that is not there has no files. @throws WalferryError `PathOpen` */
-  #noneOr(error: unknown): string[] {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw new WalferryError("PathOpen", `unable to list path '${this.path}': ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
-}
-
-function finished(names: readonly string[]): string[] {
-  return names.filter((name) => !name.endsWith(TEMPORARY)).sort();
 }
 
 /** The members of a record in JSON; `undefined` when the text is none, because somebody else wrote it. */

@@ -1,10 +1,11 @@
 /** What the file system can do to a repository and to a restore: full, failing to sync, failing to rename. */
 import { sha1Hex } from "../../src/stream/hash.ts";
 import { assert, assertEquals, assertIncludes } from "../support/assert.ts";
-import { execute, runAs, type RunResult, TestFolder } from "../support/accounts.ts";
+import { execute, runAs, TestFolder } from "../support/accounts.ts";
 import { TestCluster } from "../support/postgres.ts";
 import { TestStanza, walferryPath } from "../support/programs.ts";
 import { testAsRoot, testWith } from "../support/requirements.ts";
+import { whileListFails } from "../support/unread_list.ts";
 
 const NEEDS = ["/usr/lib/postgresql/15/bin/postgres", "strace"];
 
@@ -32,15 +33,6 @@ async function scene(): Promise<{ folder: TestFolder; cluster: TestCluster } & A
       await folder[Symbol.asyncDispose]();
     },
   };
-}
-
-/** Runs a command while the first list of a directory fails. */
-async function whileListFails(stanza: TestStanza, directory: string, args: readonly string[]): Promise<RunResult> {
-  const trace = ["-f", "-qq", "-o", `${stanza.folder.path}/trace`, "-P", directory, "-e", "trace=getdents64"];
-  // Calls are counted for each thread: a later one than the first may be another thread's first.
-  const inject = ["-e", "inject=getdents64:error=EIO:when=1"];
-  const command = [walferryPath, `--config=${stanza.config}`, "--stanza=main", ...args];
-  return await execute(["strace", ...trace, ...inject, ...command]);
 }
 
 /** Names below a directory that no finished write leaves. */
@@ -203,7 +195,7 @@ testWith(
     const labels = () => runAs(["sh", "-c", `grep -o '^[0-9]*-[0-9]*F=' ${repository}/backup/main/backup.info`]);
     const before = await labels();
     const failing = async (directory: string, ...args: string[]) => {
-      const result = await whileListFails(stanza, directory, args);
+      const result = await whileListFails(folder, directory, stanza.command("walferry", ...args));
       assertIncludes(result.stdout, /unable to list (path|file info for path) '/);
       assertIncludes(result.stdout, `'${directory}': Input/output error`);
       return result.code;
@@ -245,7 +237,7 @@ testWith(
     const debts = `${folder.path}/owed/spool/walferry/main/debt/repo2`;
     await runAs(["mkdir", "-p", debts]);
     const expire = ["--repo=1", `--archive-expire-before=${segment.slice(0, 8)}FFFFFFFF00000000`, "expire"];
-    const failed = await whileListFails(stanza, debts, expire);
+    const failed = await whileListFails(folder, debts, stanza.command("walferry", ...expire));
     assertIncludes(failed.stdout, `unable to list path '${debts}': Input/output error`);
     assertEquals(failed.code, 104, failed.stdout);
     const stored = `${stanza.repositories[0]!}/archive/main/15-1/${segment.slice(0, 16)}`;

@@ -69,10 +69,10 @@ const FILES: readonly FileCase[] = [
     name: "debts",
     sample: DEBT,
     path: `walferry/main/debt/repo1/${SEGMENT}`,
-    read: (root) => {
+    read: async (root) => {
       const ledger = new DebtLedger(root, "main");
       ledger.owes(1n, 1, SEGMENT);
-      ledger.hasDue(1, 1795220213000);
+      await ledger.hasDue(1, 1795220213000);
       return ledger.get(1, SEGMENT);
     },
   },
@@ -114,7 +114,7 @@ for (const { name, sample, path, read } of FILES) {
     using _held = name === "locks" ? holdLockFile(file, "1-00000000") : undefined;
     if (name === "journals") {
       const journals = new CopiedJournals(folder.path, "main");
-      journals.begin(1, JOURNAL_RUN, () => 0)[Symbol.dispose]();
+      (await journals.begin(1, JOURNAL_RUN, () => 0))[Symbol.dispose]();
       const head = await Deno.readTextFile(file);
       start = head + head.replace(/\{.*/, '{"name":"pg_data/x","sizeBytes":1,"timestamp":2,"repoSizeBytes":3}');
     }

@@ -99,7 +99,7 @@ async function play(seed: number, root: string): Promise<{ pushed: number; ackno
     });
   };
   const damaged = new Set<string>();
-  const assertQuorum = (walName: string) => {
+  const assertQuorum = async (walName: string) => {
     const held = holders(walName);
     const lost = configs.filter(({ key }) => damaged.has(`${key} ${walName}`)).length;
     if (held.length + lost < quorum) {
@@ -107,7 +107,7 @@ async function play(seed: number, root: string): Promise<{ pushed: number; ackno
     }
     for (const { key } of configs) {
       if (held.includes(key) || damaged.has(`${key} ${walName}`)) continue;
-      if (!life.quorum.ledger.names(key).includes(walName)) {
+      if (!(await life.quorum.ledger.names(key)).includes(walName)) {
         throw new Violation(`repo${key} lacks ${walName} and nobody knows`);
       }
     }
@@ -143,7 +143,7 @@ async function play(seed: number, root: string): Promise<{ pushed: number; ackno
     if (stepsLeft < 0) life = begin();
     stepsLeft = Infinity;
     acknowledged.add(name);
-    assertQuorum(name);
+    await assertQuorum(name);
     if (chance.is(0.5)) Deno.removeSync(path);
     name = nextSegmentName(name, SEGMENT_BYTES);
   };
@@ -198,7 +198,7 @@ async function play(seed: number, root: string): Promise<{ pushed: number; ackno
 
   const heal = async () => {
     for (const { key } of configs) {
-      for (const walName of life.quorum.ledger.names(key)) {
+      for (const walName of await life.quorum.ledger.names(key)) {
         debts++;
         try {
           await payDebt(
@@ -211,7 +211,7 @@ async function play(seed: number, root: string): Promise<{ pushed: number; ackno
         } catch (error) {
           toWalferryError(error);
         }
-        assertQuorum(walName);
+        await assertQuorum(walName);
       }
     }
   };
@@ -231,7 +231,7 @@ async function play(seed: number, root: string): Promise<{ pushed: number; ackno
     clock.pass(600_000);
     await heal();
     for (const { key } of configs) {
-      const left = life.quorum.ledger.names(key).filter((walName) => holders(walName).length > 0);
+      const left = (await life.quorum.ledger.names(key)).filter((walName) => holders(walName).length > 0);
       if (left.length > 0) throw new Violation(`repo${key} is still owed ${left.join()}`);
     }
     for (const walName of acknowledged) {

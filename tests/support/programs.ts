@@ -100,12 +100,13 @@ export class TestStanza {
 
   /** Value of `archive_command` or a shell word list that runs one of the programs. */
   commandLine(program: "walferry" | "pgbackrest", ...args: string[]): string {
-    return [
-      program === "walferry" ? walferryPath : pgbackrestPath,
-      `--config=${this.config}`,
-      `--stanza=${this.name}`,
-      ...args,
-    ].join(" ");
+    return this.command(program, ...args).join(" ");
+  }
+
+  /** The words that run one of the programs. */
+  command(program: "walferry" | "pgbackrest", ...args: string[]): string[] {
+    const path = program === "walferry" ? walferryPath : pgbackrestPath;
+    return [path, `--config=${this.config}`, `--stanza=${this.name}`, ...args];
   }
 
   /** Runs ours, whatever its exit code. */

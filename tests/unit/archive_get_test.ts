@@ -108,7 +108,7 @@ Deno.test("a command that comes to its end first does not give the other one's h
   assertEquals(Deno.readTextFileSync(destination), "what is wanted now");
 });
 
-Deno.test("tidying the queue leaves alone what is on its way, and removes what a killed process left", () => {
+Deno.test("tidying the queue leaves alone what is on its way, and removes what a killed process left", async () => {
   using folder = temporaryDirectory();
   const queue = new GetQueue(folder.path, "main");
   queue.make();
@@ -116,7 +116,7 @@ Deno.test("tidying the queue leaves alone what is on its way, and removes what a
   for (const name of [`${running}.pgbackrest.tmp`, `${running}.1.pgbackrest.tmp`, `${killed}.pgbackrest.tmp`, kept!]) {
     Deno.writeTextFileSync(`${queue.path}/${name}`, "x");
   }
-  queue.keepOnly(new Set([running!, killed!, kept!]), new Set([running!]));
+  await queue.keepOnly(new Set([running!, killed!, kept!]), new Set([running!]));
   assertEquals([...Deno.readDirSync(queue.path)].map(({ name }) => name).sort(), [
     `${running}.1.pgbackrest.tmp`,
     `${running}.pgbackrest.tmp`,

@@ -240,7 +240,7 @@ Deno.test("a journal gives back what was noted, and only to its own run", async 
     },
   ];
   {
-    using writer = journals.begin(1, RUN, () => 0);
+    using writer = await journals.begin(1, RUN, () => 0);
     for (const file of files) writer.add(file);
     await writer.flush();
   }

@@ -66,20 +66,23 @@ Deno.test("variables name the files too; the command line wins over them, WALFER
   await withFiles(
     { "a.conf": of("a"), "b.conf": of("b"), "p/pgbackrest.conf": of("p"), "p/conf.d/x.conf": "[global]\ndelta=y\n" },
     async (root) => {
-      const path = (words: string, environment: Record<string, string>) => {
+      const path = async (words: string, environment: Record<string, string>) => {
         const args = `${words} restore`.trim().split(" ");
-        const config = loadConfiguration("restore", parseCommandLine(args), {
+        const config = await loadConfiguration("restore", parseCommandLine(args), {
           args,
           invokedName: "walferry",
           environment,
         });
         return [config.string("repo-path", 1), config.boolean("delta")];
       };
-      assertEquals(path("", { PGBACKREST_CONFIG: `${root}/a.conf` }), ["/a", false]);
-      assertEquals(path("", { PGBACKREST_CONFIG: `${root}/a.conf`, WALFERRY_CONFIG: `${root}/b.conf` }), ["/b", false]);
-      assertEquals(path(`--config=${root}/b.conf`, { WALFERRY_CONFIG: "/nonexistent" }), ["/b", false]);
-      assertEquals(path("", { PGBACKREST_CONFIG_PATH: `${root}/p` }), ["/p", true]);
-      assertEquals(path("--no-config", { WALFERRY_CONFIG: "/nonexistent" }), ["/var/lib/pgbackrest", false]);
+      assertEquals(await path("", { PGBACKREST_CONFIG: `${root}/a.conf` }), ["/a", false]);
+      assertEquals(await path("", { PGBACKREST_CONFIG: `${root}/a.conf`, WALFERRY_CONFIG: `${root}/b.conf` }), [
+        "/b",
+        false,
+      ]);
+      assertEquals(await path(`--config=${root}/b.conf`, { WALFERRY_CONFIG: "/nonexistent" }), ["/b", false]);
+      assertEquals(await path("", { PGBACKREST_CONFIG_PATH: `${root}/p` }), ["/p", true]);
+      assertEquals(await path("--no-config", { WALFERRY_CONFIG: "/nonexistent" }), ["/var/lib/pgbackrest", false]);
       await refused("FileMissing", "/nonexistent", () => path("", { PGBACKREST_CONFIG: "/nonexistent" }));
       await refused("OptionInvalidValue", "'config' must not be empty", () => path("", { PGBACKREST_CONFIG: "" }));
       await refused(
@@ -99,12 +102,12 @@ Deno.test("the main file of older times is read when the one of today does not e
         { file: `${root}/none/walferry.conf`, includePath: `${root}/none/conf.d` },
         { file: `${root}/pgbackrest.conf`, oldFile: `${root}/old.conf`, includePath: `${root}/d` },
       ];
-      const read = () => readConfigFiles({}, places).map(({ value }) => value);
-      assertEquals(read(), ["old", "d"]);
+      const read = async () => (await readConfigFiles({}, places)).map(({ value }) => value);
+      assertEquals(await read(), ["old", "d"]);
       await Deno.writeTextFile(`${root}/pgbackrest.conf`, "[global]\nfrom=new\n");
-      assertEquals(read(), ["new", "d"]);
+      assertEquals(await read(), ["new", "d"]);
       await Deno.mkdir(`${root}/none/conf.d`, { recursive: true });
-      assertEquals(read(), []);
+      assertEquals(await read(), []);
     },
   );
 });
@@ -117,7 +120,10 @@ Deno.test("a place that cannot be looked at is an error, not another program's c
       { file: `${root}/file`, includePath: `${root}/none` },
     ];
     await refused("FileOpen", "unable to look for", () => readConfigFiles({}, places));
-    assertEquals(readConfigFiles({}, [{ file: `${root}/file/x.conf`, includePath: `${root}/none` }, places[1]!]), []);
+    assertEquals(
+      await readConfigFiles({}, [{ file: `${root}/file/x.conf`, includePath: `${root}/none` }, places[1]!]),
+      [],
+    );
   });
 });
 
@@ -126,7 +132,7 @@ Deno.test("a file of ten megabytes is read, one of seventeen is refused, a direc
   await withFiles(
     { "ten.conf": line.repeat(10 * 1024) + "[global]\nk=v\n", "big.conf": line.repeat(17 * 1024) },
     async (root) => {
-      assertEquals(readConfigFiles({ config: `${root}/ten.conf` }, []).length, 1);
+      assertEquals((await readConfigFiles({ config: `${root}/ten.conf` }, [])).length, 1);
       await refused("Format", "larger than 16 MiB", () => readConfigFiles({ config: `${root}/big.conf` }, []));
       await refused("FileOpen", root, () => readConfigFiles({ config: root }, []));
     },
@@ -141,9 +147,10 @@ Deno.test("bytes that are no UTF-8 may stand in a comment, not in a value", asyn
     "value.conf": bytes("[global]\nrepo1-cipher-pass=secret", 0xe4, "\n"),
     "mark.conf": bytes(0xef, 0xbb, 0xbf, "[global]\nk=v\n"),
   }, async (root) => {
-    const read = (name: string) => readConfigFiles({ config: `${root}/${name}.conf` }, []).map(({ value }) => value);
-    assertEquals(read("comment"), ["v"]);
-    assertEquals(read("mark"), ["v"]);
+    const read = async (name: string) =>
+      (await readConfigFiles({ config: `${root}/${name}.conf` }, [])).map(({ value }) => value);
+    assertEquals(await read("comment"), ["v"]);
+    assertEquals(await read("mark"), ["v"]);
     const error = await refused("Format", "text that is not UTF-8 at line 2", () => read("value"));
     assert(!error.text.includes("secret"));
   });
@@ -359,7 +366,7 @@ async function checked(words: string, file: string, environment: Record<string, 
     const args = [`--config=${root}/c.conf`, ...words.split(" ")];
     const invocation = { args, invokedName: "walferry", environment };
     const commandLine = parseCommandLine(args);
-    const config = loadConfiguration("config-check", commandLine, invocation);
+    const config = await loadConfiguration("config-check", commandLine, invocation);
     await configCheck(config, commandLine.parameters[0], invocation, context).finally(() => {
       printed = printed.replaceAll(root, "");
     });

@@ -369,21 +369,21 @@ Deno.test("which files are read follows the command line", async () => {
     await write("inc/i.conf", "inc");
     await write("one.conf", "one");
     const places: ConfigPlaces[] = [{ file: `${root}/etc/walferry.conf`, includePath: `${root}/etc/conf.d` }];
-    const read = (selection: Parameters<typeof readConfigFiles>[0]) =>
-      readConfigFiles(selection, places).map(({ value }) => value);
-    assertEquals(read({}), ["main", "d-a", "d-b"]);
-    assertEquals(read({ config: `${root}/one.conf` }), ["one"]);
-    assertEquals(read({ config: `${root}/one.conf`, configPath: `${root}/alt` }), ["one", "alt-d"]);
-    assertEquals(read({ configIncludePath: `${root}/inc` }), ["main", "inc"]);
-    assertEquals(read({ config: `${root}/one.conf`, configIncludePath: `${root}/inc` }), ["one", "inc"]);
-    assertEquals(read({ configPath: `${root}/alt` }), ["alt", "alt-d"]);
-    assertEquals(read({ configIncludePath: `${root}/inc`, configPath: `${root}/alt` }), ["alt", "inc"]);
-    assertEquals(read({ config: false }), []);
-    assertEquals(read({ config: false, configIncludePath: `${root}/inc` }), ["inc"]);
-    assertEquals(read({ config: false, configPath: `${root}/alt` }), ["alt-d"]);
+    const read = async (selection: Parameters<typeof readConfigFiles>[0]) =>
+      (await readConfigFiles(selection, places)).map(({ value }) => value);
+    assertEquals(await read({}), ["main", "d-a", "d-b"]);
+    assertEquals(await read({ config: `${root}/one.conf` }), ["one"]);
+    assertEquals(await read({ config: `${root}/one.conf`, configPath: `${root}/alt` }), ["one", "alt-d"]);
+    assertEquals(await read({ configIncludePath: `${root}/inc` }), ["main", "inc"]);
+    assertEquals(await read({ config: `${root}/one.conf`, configIncludePath: `${root}/inc` }), ["one", "inc"]);
+    assertEquals(await read({ configPath: `${root}/alt` }), ["alt", "alt-d"]);
+    assertEquals(await read({ configIncludePath: `${root}/inc`, configPath: `${root}/alt` }), ["alt", "inc"]);
+    assertEquals(await read({ config: false }), []);
+    assertEquals(await read({ config: false, configIncludePath: `${root}/inc` }), ["inc"]);
+    assertEquals(await read({ config: false, configPath: `${root}/alt` }), ["alt-d"]);
     await refused("FileMissing", "none.conf", () => read({ config: `${root}/none.conf` }));
     await refused("PathMissing", "nowhere", () => read({ configIncludePath: `${root}/nowhere` }));
-    assertEquals(readConfigFiles({}, [{ file: `${root}/no.conf`, includePath: `${root}/no.d` }]), []);
+    assertEquals(await readConfigFiles({}, [{ file: `${root}/no.conf`, includePath: `${root}/no.d` }]), []);
     await Deno.writeFile(`${root}/bin.conf`, Uint8Array.of(0xff, 0xfe, 0x5b));
     await refused("Format", "text that is not UTF-8 at line 1", () => read({ config: `${root}/bin.conf` }));
   } finally {

@@ -33,7 +33,7 @@ Deno.test("a scratch directory is new, private, and gone with everything in it",
   using place = temporaryDirectory();
   Deno.writeTextFileSync(`${place.path}/other`, "stays");
   const neighbours = { clusterPaths: ["/nonexistent/pg"], repositoryPaths: [] };
-  const scratch = makeScratch(place.path, neighbours, 0, false, systemClock);
+  const scratch = await makeScratch(place.path, neighbours, 0, false, systemClock);
   assertEquals(Deno.statSync(scratch.path).mode! & 0o777, 0o700);
   Deno.symlinkSync(`${place.path}/other`, `${scratch.dataPath}/link`);
   Deno.writeTextFileSync(`${scratch.tablespacePath}/file`, "x");
@@ -45,7 +45,7 @@ Deno.test("the socket of a drill far down has a directory of its own, which goes
   using place = temporaryDirectory();
   const deep = `${place.path}/${"d".repeat(80)}`;
   Deno.mkdirSync(deep);
-  const scratch = makeScratch(deep, { clusterPaths: [], repositoryPaths: [] }, 0, false, systemClock);
+  const scratch = await makeScratch(deep, { clusterPaths: [], repositoryPaths: [] }, 0, false, systemClock);
   assert(!scratch.socketPath.startsWith(place.path) && Deno.statSync(scratch.socketPath).isDirectory);
   assertEquals(Deno.statSync(scratch.socketPath).mode! & 0o777, 0o700);
   await scratch[Symbol.asyncDispose]();
@@ -57,7 +57,7 @@ Deno.test("directories of tablespaces are PostgreSQL's too; a name that only beg
   const none = { clusterPaths: [`${place.path}/pg`], repositoryPaths: [] };
   Deno.mkdirSync(`${place.path}/pg`);
   Deno.mkdirSync(`${place.path}/pg-drills`);
-  assertApart(`${place.path}/pg-drills`, none);
+  await assertApart(`${place.path}/pg-drills`, none);
   await refused("OptionInvalidValue", () => assertApart(`${place.path}/pg`, none));
   Deno.mkdirSync(`${place.path}/space/PG_15_202209061/5`, { recursive: true });
   await refused("OptionInvalidValue", () => assertApart(`${place.path}/space`, none));

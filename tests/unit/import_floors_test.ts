@@ -1,4 +1,4 @@
-/** Holds the imports of the product to its floors: an import may point to the same room or to a lower floor, never up or across. */
+/** Holds the imports of the product to its floors (an import may point to the same room or to a lower floor, never up or across), and calls to their places. */
 import { assert, assertEquals } from "../support/assert.ts";
 
 /** Floor of each room; rooms on one floor do not import each other. */
@@ -91,6 +91,20 @@ Deno.test("only cli and the entry points read the command line and the environme
     }
   }
   assertEquals(offenders, []);
+});
+
+/** The runtime's synchronous list, which takes what the kernel cannot read for absent; who may make one: authorities that lack are not trusted. */
+const SYNCHRONOUS_LIST = /\breaddirSync\b|\breadDirSync\b/;
+const MAY_LIST_SYNCHRONOUSLY = ["backends/http_agents.ts"];
+
+Deno.test("directories are listed by a call that fails where the kernel does", async () => {
+  const users: string[] = [];
+  for (const top of ["src", "backends"]) {
+    for await (const file of sourceFiles(top)) {
+      if (SYNCHRONOUS_LIST.test(await Deno.readTextFile(file))) users.push(file);
+    }
+  }
+  assertEquals(users, MAY_LIST_SYNCHRONOUSLY);
 });
 
 Deno.test("the floor check would find an upward import", () => {

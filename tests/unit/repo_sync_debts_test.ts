@@ -62,11 +62,11 @@ Deno.test("copying the old cluster's segment does not pay what the new one's is 
   await store(1, "15-1", "of the old cluster");
   owe("of the new cluster");
   assertEquals(await sync(), 0);
-  assertEquals(ledger.names(2), [WAL_NAME]);
+  assertEquals(await ledger.names(2), [WAL_NAME]);
   // When it is there, it is copied and paid.
   await store(1, "15-2", "of the new cluster");
   assertEquals(await sync(), 0);
-  assertEquals(ledger.names(2), []);
+  assertEquals(await ledger.names(2), []);
 });
 
 Deno.test("two contents under one name in the source are a conflict, not a choice", async () => {
