@@ -2,7 +2,7 @@
 import type { ErrorKind } from "../../src/errors.ts";
 import type { ContainerCredentials, NetworkLimits, S3Credentials, TlsConfig } from "../config.ts";
 import { askMetadata, type MetadataRequest } from "../metadata_request.ts";
-import { answerOfProgram, type ProgramAnswer } from "./credential_program.ts";
+import { answerOfProgram, type ProgramAnswer } from "../../src/process/secret_program.ts";
 import { RenewedValue } from "../renewed_value.ts";
 import { askForToken } from "../token_request.ts";
 import { connectionFailure, isTransientStatus, RequestFailure } from "../request_failure.ts";

@@ -30,6 +30,8 @@ export class Configuration {
   readonly stanzaSections: readonly string[];
   /** What the files said. */
   readonly lines: readonly ConfigLine[];
+  /** What the commands that print passphrases answered, by key of the repository: see `passphrases.ts`. */
+  readonly passphrases = new Map<number, string | WalferryError>();
   readonly #effective: ReadonlyMap<string, EffectiveOption>;
   readonly #environment: Readonly<Record<string, string>>;
 

@@ -12,14 +12,17 @@ export interface Invocation {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** Everything that options come from, put together. @throws WalferryError as `readConfigFiles` and `Configuration.make` */
+/** Everything that options come from, put together; commands that print passphrases were run. @throws WalferryError as `readConfigFiles` and `Configuration.make` */
 export async function loadConfiguration(
   command: CommandName,
   commandLine: CommandLine,
   invocation: Invocation,
 ): Promise<Configuration> {
   const lines = await readLines(commandLine, invocation);
-  return Configuration.make({ command, commandLine, environment: invocation.environment, lines });
+  const config = Configuration.make({ command, commandLine, environment: invocation.environment, lines });
+  const asked = config.indexes("repo").filter((key) => config.isSet("repo-cipher-pass-command", key));
+  if (asked.length > 0) await (await import("./passphrases.ts")).askPassphraseCommands(config, asked);
+  return config;
 }
 
 /** The lines of the configuration files as they are now. @throws WalferryError as `readConfigFiles` */

@@ -283,7 +283,8 @@ export const OPTION_HELP: Readonly<Record<string, string>> = {
   "repo-target-time": "read a versioned object store as it was at this time. This version refuses it.",
   "confirm": "change nothing; prove that the new passphrase opens every info file by itself.",
   "repo-cipher-pass-file": "file whose one line is the passphrase of the repository.",
-  "repo-cipher-pass-command": "command whose output is the passphrase of the repository.",
+  "repo-cipher-pass-command":
+    "command whose output is the passphrase of the repository; it has as long as io-timeout, and no terminal.",
   "repo-cipher-pass-credential":
     "name of the systemd credential (LoadCredential=) that is the passphrase of the repository.",
   "repo-cipher-pass-previous": "passphrase before the one now configured: opens what rekey has not written again yet.",

@@ -1,33 +1,60 @@
 /** Where the passphrase of a repository comes from: the option itself, a file, a command, or a credential that systemd handed over. */
-import { WalferryError } from "../errors.ts";
+import { toWalferryError, WalferryError } from "../errors.ts";
+import { answerOfProgram, SECRET_BYTES_MAX } from "../process/secret_program.ts";
 import type { Configuration } from "./configuration.ts";
 
-/** Longest passphrase in bytes: a file that is longer is another one. */
-const LENGTH_MAX = 64 * 1024;
+/** Its answer has to be waited for, which is done before the options are put together. */
+const COMMAND = "repo-cipher-pass-command";
 const SOURCES = [
   "repo-cipher-pass",
   "repo-cipher-pass-file",
-  "repo-cipher-pass-command",
+  COMMAND,
   "repo-cipher-pass-credential",
 ];
+
+/** An option as the user writes it. */
+function shown(name: string, key: number): string {
+  return name.replace("repo", `repo${key}`);
+}
+
+/**
+ * Runs the commands that print passphrases, all at once, each for as long as `io-timeout`. What came of them is kept with the configuration
+ * until {@link passphraseOf} asks: where a repository is not used, its failure is nobody's.
+ */
+export async function askPassphraseCommands(config: Configuration, keys: readonly number[]): Promise<void> {
+  await Promise.all(keys.map(async (key) => {
+    const option = shown(COMMAND, key);
+    try {
+      config.passphrases.set(key, await ofCommand(config.string(COMMAND, key), option, config.number("io-timeout")));
+    } catch (error) {
+      config.passphrases.set(key, toWalferryError(error));
+    }
+  }));
+}
 
 /** The passphrase of an encrypted repository. @throws WalferryError `OptionRequired`, `OptionInvalid`, `FileOpen`, `Execute` */
 export function passphraseOf(config: Configuration, key: number): string {
   const given = SOURCES.filter((name) => config.isSet(name, key));
-  const shown = (name: string) => name.replace("repo", `repo${key}`);
   if (given.length > 1) {
-    throw new WalferryError("OptionInvalid", `options '${given.map(shown).join("' and '")}' cannot be used together`);
+    throw new WalferryError(
+      "OptionInvalid",
+      `options '${given.map((name) => shown(name, key)).join("' and '")}' cannot be used together`,
+    );
   }
   switch (given[0]) {
     case "repo-cipher-pass-file":
-      return ofFile(config.string("repo-cipher-pass-file", key), shown("repo-cipher-pass-file"));
-    case "repo-cipher-pass-command":
-      return ofCommand(config.string("repo-cipher-pass-command", key), shown("repo-cipher-pass-command"));
+      return ofFile(config.string("repo-cipher-pass-file", key), shown("repo-cipher-pass-file", key));
+    case COMMAND: {
+      const answer = config.passphrases.get(key);
+      if (answer === undefined) throw new WalferryError("Assert", `${shown(COMMAND, key)} was not run`);
+      if (answer instanceof WalferryError) throw answer;
+      return answer;
+    }
     case "repo-cipher-pass-credential":
       return ofCredential(
         config,
         config.string("repo-cipher-pass-credential", key),
-        shown("repo-cipher-pass-credential"),
+        shown("repo-cipher-pass-credential", key),
       );
     default:
       return config.string("repo-cipher-pass", key);
@@ -54,16 +81,19 @@ function ofFile(path: string, option: string): string {
   return checked(bytes, `file '${path}' of ${option}`);
 }
 
-function ofCommand(command: string, option: string): string {
-  const { success, code, stdout } = new Deno.Command("/bin/sh", {
-    args: ["-c", command],
-    stdin: "null",
-    stdout: "piped",
-    // What it says is for a person; it may hold what nobody should see in a log.
-    stderr: "inherit",
-  }).outputSync();
-  if (!success) throw new WalferryError("Execute", `the command of ${option} ended with exit code ${code}`);
-  return checked(stdout, `output of the command of ${option}`);
+async function ofCommand(command: string, option: string, timeoutMs: number): Promise<string> {
+  const answer = await answerOfProgram(["/bin/sh", "-c", command], timeoutMs, "inherit");
+  if (answer === undefined) {
+    throw new WalferryError("Execute", `the command of ${option} did not end within ${timeoutMs / 1000} s`, {
+      hint: "it was ended. io-timeout says how long is waited for it.",
+    });
+  }
+  const { code, text } = answer;
+  const bytes = new TextEncoder().encode(text);
+  if (code !== 0 && bytes.length <= SECRET_BYTES_MAX) {
+    throw new WalferryError("Execute", `the command of ${option} ended with exit code ${code}`);
+  }
+  return checked(bytes, `output of the command of ${option}`);
 }
 
 function ofCredential(config: Configuration, name: string, option: string): string {
@@ -87,7 +117,7 @@ function checked(bytes: Uint8Array, what: string): string {
   const text = new TextDecoder().decode(bytes).replace(/\r?\n$/, "");
   const wrong = text === ""
     ? "is empty"
-    : bytes.length > LENGTH_MAX
+    : bytes.length > SECRET_BYTES_MAX
     ? "is too long"
     : /[\n\r\0]/.test(text)
     ? "has more than one line"

@@ -21,6 +21,7 @@ import type { CommandContext } from "../../src/process/command_context.ts";
 import { writeFully } from "../../src/report/write_fully.ts";
 import { assert, assertEquals, assertIncludes, assertThrows } from "../support/assert.ts";
 import { recordingLog } from "../support/recording_log.ts";
+import { until } from "../support/until.ts";
 
 const PG = "[main]\npg1-path=/pg\n";
 
@@ -479,4 +480,57 @@ Deno.test("a name of a note that pgBackRest could not read is refused; its remov
   }
   const kept = configure("--stanza=main backup", `[global:backup]\nannotation=a=x"\\y\nannotation=b=\n${PG}`);
   assertEquals([...backupOptions(kept).annotations], [["a", 'x"\\y']]);
+});
+
+/** Whether a process has ended; one that nobody asks for what it ended with is still listed. */
+function hasEnded(pid: string): boolean {
+  try {
+    return /^State:\tZ/m.test(Deno.readTextFileSync(`/proc/${pid}/status`));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return true;
+    throw error;
+  }
+}
+
+Deno.test("a command that prints a passphrase holds nobody up, and fails only who needs it", async () => {
+  const encrypted = (key: number, command: string) =>
+    `repo${key}-path=/r${key}\nrepo${key}-cipher-type=aes-256-cbc\nrepo${key}-cipher-pass-command=${command}\n`;
+  const cipherWith = async (root: string, file: string, ...words: string[]) => {
+    await Deno.writeTextFile(`${root}/c.conf`, `[global]\n${file}[main]\npg1-path=/pg\n`);
+    const args = [`--config=${root}/c.conf`, "--stanza=main", ...words, "info"];
+    const config = await loadConfiguration("info", parseCommandLine(args), {
+      args,
+      invokedName: "walferry",
+      environment: {},
+    });
+    return repositories(config).map(({ cipher }) => cipher);
+  };
+  await withFiles({}, async (root) => {
+    const hanging = `sleep 600 & echo $! >${root}/pid; sleep 600`;
+    await refused(
+      "Execute",
+      "the command of repo1-cipher-pass-command did not end within 0.5 s",
+      () => cipherWith(root, encrypted(1, hanging), "--io-timeout=500ms"),
+    );
+    const pid = (await Deno.readTextFile(`${root}/pid`)).trim();
+    await until("the end of what the command had started", () => hasEnded(pid));
+    // Somebody who stays and holds the output.
+    const startMs = performance.now();
+    const plain = { type: "aes-256-cbc", passphrase: "a secret" } as const;
+    assertEquals(await cipherWith(root, encrypted(1, `sleep 15 & echo 'a secret'`)), [plain]);
+    assert(performance.now() - startMs < 10_000, "somebody was waited for");
+    const two = encrypted(1, "echo 'a secret'") + encrypted(2, "exit 3");
+    assertEquals(await cipherWith(root, two, "--repo=1"), [plain]);
+    await refused(
+      "Execute",
+      "the command of repo2-cipher-pass-command ended with exit code 3",
+      () => cipherWith(root, two),
+    );
+    await refused("OptionInvalidValue", "is too long", () => cipherWith(root, encrypted(1, "yes")));
+    await refused(
+      "OptionInvalidValue",
+      "has more than one line",
+      () => cipherWith(root, encrypted(1, "echo a; echo b")),
+    );
+  });
 });
