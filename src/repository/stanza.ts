@@ -1,4 +1,5 @@
 /** Making, renewing and removing a stanza in a repository (behaviour spec §7.1-7.3). */
+import type { Storage } from "../../backends/contract.ts";
 import { WalferryError } from "../errors.ts";
 import { type ArchiveInfo, currentHistoryEntry } from "../format/archive_info.ts";
 import type { BackupInfo } from "../format/backup_info.ts";
@@ -172,7 +173,10 @@ function fits(entry: { readonly pgVersion: string; readonly systemId: bigint }, 
   return entry.pgVersion === cluster.pgVersion && entry.systemId === cluster.systemId;
 }
 
-/** Removes everything of a stanza: first what makes it one, so that a crash leaves no half stanza that looks usable. */
+/**
+ * Removes everything of a stanza: first what makes it one, so that a crash leaves no half stanza that looks usable. Where its directory is a link
+ * to another disk, what is behind the link goes, and then the link. @throws WalferryError of the store
+ */
 export async function deleteStanza(repository: Repository, stanza: string): Promise<void> {
   await repository.storage.removeMany([
     repository.archivePath(stanza, "archive.info"),
@@ -180,9 +184,19 @@ export async function deleteStanza(repository: Repository, stanza: string): Prom
     repository.backupPath(stanza, "backup.info"),
     repository.backupPath(stanza, "backup.info.copy"),
   ]);
-  await repository.storage.removeTree(repository.archivePath(stanza));
-  await repository.storage.removeTree(repository.backupPath(stanza));
+  await removeDirectory(repository.storage, repository.archivePath(stanza));
+  await removeDirectory(repository.storage, repository.backupPath(stanza));
   // What was known of it. What a repair kept aside stays: somebody may want to look at it.
   await repository.storage.remove(recordPath(stanza));
   await repository.storage.removeTree(resultsPath(stanza));
+}
+
+/** Links inside are removed, not followed: they lead to what is in the repository anyway (`latest`). */
+async function removeDirectory(storage: Storage, path: string): Promise<void> {
+  if ((await storage.info(path))?.type !== "link") return await storage.removeTree(path);
+  for await (const { name, type } of storage.list(path, { unfinished: true })) {
+    if (type === "path") await storage.removeTree(`${path}/${name}`);
+    else await storage.remove(`${path}/${name}`);
+  }
+  await storage.remove(path);
 }
