@@ -35,8 +35,26 @@ async function* sorted(
     const named = { ...entry, name: `${below}${entry.name}` };
     if (sign === 1) yield named;
     if (options.recurse && entry.type === "path") {
-      yield* sorted(storage, path === "" ? entry.name : `${path}/${entry.name}`, `${named.name}/`, options);
+      yield* entry.name.includes("\n")
+        ? belowUnaskable(storage, path, entry.name, below, options)
+        : sorted(storage, path === "" ? entry.name : `${path}/${entry.name}`, `${named.name}/`, options);
     }
     if (sign === -1) yield named;
   }
+}
+
+/** What is in a directory that no store is asked for by its name (contract.ts, "Names"): it is among what is below the directory above it. */
+async function* belowUnaskable(
+  storage: Storage,
+  parent: string,
+  name: string,
+  below: string,
+  { sort, signal }: TreeListingOptions,
+): AsyncGenerator<StorageEntry> {
+  const entries: StorageEntry[] = [];
+  for await (const entry of storage.list(parent, { recurse: true, prefix: `${name}/`, signal })) entries.push(entry);
+  // Below every other character, which no name holds: a directory stands in front of what is in it.
+  const place = (entry: StorageEntry) => entry.name.replaceAll("/", "\0");
+  entries.sort((a, b) => (sort === "asc" ? 1 : -1) * compareBytes(place(a), place(b)));
+  for (const entry of entries) yield { ...entry, name: `${below}${entry.name}` };
 }
