@@ -15,6 +15,26 @@ export async function expire(options: ExpireOptions, context: CommandContext): P
     options.repositories.map(({ key }) => key),
     context.execId,
   );
-  await expireRepositories(options, context);
+  const answer = untilRefused(context.output);
+  await expireRepositories(options, { ...context, output: answer.output });
+  answer.throwRefusal();
   return 0;
+}
+
+/** Whoever reads the plan may leave: that is the end of the answer, and no failure of the repository that is at it. */
+function untilRefused(output: CommandContext["output"]) {
+  let refusal: { readonly error: unknown } | undefined;
+  return {
+    output: (content: string | Uint8Array): void => {
+      if (refusal !== undefined) return;
+      try {
+        output(content);
+      } catch (error) {
+        refusal = { error };
+      }
+    },
+    throwRefusal(): void {
+      if (refusal !== undefined) throw refusal.error;
+    },
+  };
 }

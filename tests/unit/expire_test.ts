@@ -1,4 +1,6 @@
 /** What is left of a repository behind `expire`: backups and WAL of plain files whose content does not matter. */
+import { expire as expireCommand } from "../../src/commands/expire.ts";
+import { WalferryError } from "../../src/errors.ts";
 import { type BackupInfo, type BackupInfoEntry } from "../../src/format/backup_info.ts";
 import type { RepositoryConfig } from "../../src/repository/config.ts";
 import { DebtLedger } from "../../src/repository/debts.ts";
@@ -127,15 +129,13 @@ class Made {
   }
 }
 
-async function expire(
+function optionsFor(
   made: readonly Made[],
   others: readonly Made[],
-  options: Partial<ExpireOptions> = {},
-): Promise<{ readonly log: string; readonly told: string }> {
+  options: Partial<ExpireOptions>,
+): ExpireOptions {
   const all = [...made, ...others];
-  let told = "";
-  const context = { ...testContext(hurryingClock()), output: (text: string | Uint8Array) => void (told += text) };
-  await expireRepositories({
+  return {
     stanza: STANZA,
     repositories: made.map(({ config }) => config),
     backupSources: all.filter(({ config }) => config.role !== "wal").map(({ config }) => config),
@@ -146,7 +146,17 @@ async function expire(
     lockPath: "/nonexistent",
     spoolPath: "/nonexistent",
     ...options,
-  }, context).catch((error) => {
+  };
+}
+
+async function expire(
+  made: readonly Made[],
+  others: readonly Made[],
+  options: Partial<ExpireOptions> = {},
+): Promise<{ readonly log: string; readonly told: string }> {
+  let told = "";
+  const context = { ...testContext(hurryingClock()), output: (text: string | Uint8Array) => void (told += text) };
+  await expireRepositories(optionsFor(made, others, options), context).catch((error) => {
     throw new Error(`${(error as Error).message}\n${context.log.text()}`);
   });
   return { log: context.log.text(), told };
@@ -305,4 +315,23 @@ Deno.test("expire: a full backup that lost its manifest is not removed while ano
     assert((await Deno.stat(`${directory}/${label(1)}/content`)).isFile);
   }
   assertEquals(await made.labels(), [label(3)]);
+});
+
+Deno.test("expire --plan: a reader that leaves is told once, and is no failure of a repository", async () => {
+  await using folder = await TestFolder.make();
+  const made = [
+    await Made.make(folder, 1, [full(1, 2, 3), full(2, 20, 21)], { "14-1": segments(0, 25) }, keep(1)),
+    await Made.make(folder, 2, [full(1, 2, 3), full(2, 20, 21)], { "14-1": segments(0, 25) }, keep(1)),
+  ];
+  let writes = 0;
+  const context = {
+    ...testContext(hurryingClock()),
+    output: () => {
+      if (++writes > 1) throw new WalferryError("FileWrite", "unable to write to standard output: Broken pipe");
+    },
+  };
+  const options = optionsFor(made, [], { plan: true, lockPath: await folder.directory("lock") });
+  const error = await assertThrows<WalferryError>(() => expireCommand(options, context));
+  assertEquals([error.kind, writes], ["FileWrite", 2]);
+  assert(!context.log.text().includes("ERROR"), context.log.text());
 });
