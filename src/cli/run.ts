@@ -26,7 +26,8 @@ import type { OutcomeTeller } from "./outcome_teller.ts";
 const ARCHIVE_GET_FAILED = 255;
 
 /** Runs one command; gives the exit code. Never throws. */
-export async function run(invocation: Invocation): Promise<number> {
+export async function run(called: Invocation): Promise<number> {
+  const invocation = await inItsTimeZone(called);
   let commandLine: CommandLine;
   try {
     commandLine = parseCommandLine(invocation.args);
@@ -40,6 +41,32 @@ export async function run(invocation: Invocation): Promise<number> {
   } catch (error) {
     return await endEarly(toWalferryError(error), command, invocation);
   }
+}
+
+/** Local time is the same for this program, and all that it starts, as for the host's other programs. */
+async function inItsTimeZone(invocation: Invocation): Promise<Invocation> {
+  const { TZ: before } = invocation.environment;
+  // The names of zones are what the engine knows.
+  if (before === undefined || /^[A-Za-z][A-Za-z_/]*$/.test(before)) return invocation;
+  const { engineTimeZone } = await import("../process/time_zone.ts");
+  const TZ = engineTimeZone(before);
+  if (TZ === before) return invocation;
+  if (TZ === "") Deno.env.delete("TZ");
+  else Deno.env.set("TZ", TZ);
+  return { ...invocation, environment: { ...invocation.environment, TZ } };
+}
+
+/** For a command whose times are read by people. */
+async function warnOfTimeZone(config: Configuration, { environment: { TZ } }: Invocation, log: OpenLog): Promise<void> {
+  if (!TZ || config.command.startsWith("archive-") || config.optionalString("output") === "json") return;
+  const { isLocalTimeKnown } = await import("../process/time_zone.ts");
+  if (isLocalTimeKnown(TZ)) return;
+  const { formatUtcOffset } = await import("../report/units.ts");
+  log.warn(
+    `the time zone TZ='${TZ}' is not understood: times are told with the offset ${
+      formatUtcOffset(systemClock.nowMs())
+    } from UTC\nHINT: name a zone, such as TZ=Europe/Berlin.`,
+  );
 }
 
 /** As {@link reportEarly}, and as JSON when that was asked for. */
@@ -83,6 +110,7 @@ async function runConfigured(command: CommandName, commandLine: CommandLine, inv
   const { progress, aroundTerminal } = await openProgress(command);
   using log = createLog(logOptions(config, commandLine, aroundTerminal));
   for (const warning of config.warnings) log.warn(warning);
+  await warnOfTimeZone(config, invocation, log);
   const declaration = COMMANDS[command];
   using signals = listenForSignals(command === "archive-get" ? ARCHIVE_GET_FAILED : ERROR_CODES.Term);
   const teller = await openTeller(config, invocation, log);

@@ -1,7 +1,27 @@
-/** Whether the language's engine takes the same time for local time as the host's C library does. */
+/** Whether the language's engine takes the same time for local time as the host's C library does, and how it is told to. */
 
 /** A name and a whole number of hours, such as `EST5` or `UTC-3`: the engine asks the C library for the offset. */
 const FIXED_OFFSET = /^[A-Za-z]{3,}[+-]?\d{1,2}$/;
+
+/** An abbreviation in brackets, whatever its characters, and a whole number of hours: `<+03>-3`. */
+const BRACKETED_OFFSET = /^<[A-Za-z0-9+-]+>([+-]?\d{1,2})$/;
+
+/** Where the C library finds the zone of the host, and all others. */
+const HOST_ZONE = "/etc/localtime";
+const ZONES = "/usr/share/zoneinfo/";
+
+/**
+ * The value of `TZ` that means the same to the engine as this one to the C library: of the path of a file it would leave summer time out, and
+ * an offset in brackets it would take for UTC. What has no such value is given back as it is.
+ *
+ * @param timeZone a value of `TZ` @returns `""` for the zone of the host
+ */
+export function engineTimeZone(timeZone: string): string {
+  const name = timeZone.replace(/^:/, "");
+  if (name === HOST_ZONE) return "";
+  if (name.startsWith(ZONES)) return name.slice(ZONES.length);
+  return name.replace(BRACKETED_OFFSET, "UTC$1");
+}
 
 /**
  * Whether local time of this process is that of the variable `TZ`. For one that the engine does not understand, such as
