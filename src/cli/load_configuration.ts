@@ -12,7 +12,10 @@ export interface Invocation {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** Everything that options come from, put together; commands that print passphrases were run. @throws WalferryError as `readConfigFiles` and `Configuration.make` */
+/**
+ * Everything that options come from, put together; commands that print passphrases were run.
+ * @throws WalferryError as `readConfigFiles` and `Configuration.make`
+ */
 export async function loadConfiguration(
   command: CommandName,
   commandLine: CommandLine,

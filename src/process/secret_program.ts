@@ -1,6 +1,6 @@
 /**
- * A program that prints a secret: credentials, a passphrase. It may hang, print without end, or leave somebody behind who holds its output: none
- * of them holds up or fills this process.
+ * A program that prints a secret: credentials, a passphrase. It may hang, print without end, or leave somebody behind who holds its
+ * output: none of them holds up or fills this process.
  */
 
 /** Longest output that is read, in bytes: more is no secret. */

@@ -11,8 +11,8 @@ const HOST_ZONE = "/etc/localtime";
 const ZONES = "/usr/share/zoneinfo/";
 
 /**
- * The value of `TZ` that means the same to the engine as this one to the C library: of the path of a file it would leave summer time out, and
- * an offset in brackets it would take for UTC. What has no such value is given back as it is.
+ * The value of `TZ` that means the same to the engine as this one to the C library: of the path of a file it would leave summer time out,
+ * and an offset in brackets it would take for UTC. What has no such value is given back as it is.
  *
  * @param timeZone a value of `TZ` @returns `""` for the zone of the host
  */

@@ -174,8 +174,9 @@ function fits(entry: { readonly pgVersion: string; readonly systemId: bigint }, 
 }
 
 /**
- * Removes everything of a stanza: first what makes it one, so that a crash leaves no half stanza that looks usable. Where its directory is a link
- * to another disk, what is behind the link goes, and then the link. @throws WalferryError of the store
+ * Removes everything of a stanza: first what makes it one, so that a crash leaves no half stanza that looks usable. Where its directory
+ * is a link to another disk, what is behind the link goes, and then the link.
+ * @throws WalferryError of the store
  */
 export async function deleteStanza(repository: Repository, stanza: string): Promise<void> {
   await repository.storage.removeMany([

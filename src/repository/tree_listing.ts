@@ -43,7 +43,7 @@ async function* sorted(
   }
 }
 
-/** What is in a directory that no store is asked for by its name (contract.ts, "Names"): it is among what is below the directory above it. */
+/** What is in a directory that no store is asked for by its name (contract.ts, "Names"): it is found below the directory above it. */
 async function* belowUnaskable(
   storage: Storage,
   parent: string,

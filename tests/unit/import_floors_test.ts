@@ -1,4 +1,7 @@
-/** Holds the imports of the product to its floors (an import may point to the same room or to a lower floor, never up or across), and calls to their places. */
+/**
+ * Holds the imports of the product to its floors (an import may point to the same room or to a lower floor, never up or across), and calls
+ * to their places.
+ */
 import { assert, assertEquals } from "../support/assert.ts";
 
 /** Floor of each room; rooms on one floor do not import each other. */
@@ -93,8 +96,9 @@ Deno.test("only cli and the entry points read the command line and the environme
   assertEquals(offenders, []);
 });
 
-/** The runtime's synchronous list, which takes what the kernel cannot read for absent; who may make one: authorities that lack are not trusted. */
+/** The runtime's synchronous list, which takes what the kernel cannot read for absent. */
 const SYNCHRONOUS_LIST = /\breaddirSync\b|\breadDirSync\b/;
+/** Where that only leaves an authority untrusted. */
 const MAY_LIST_SYNCHRONOUSLY = ["backends/http_agents.ts"];
 
 Deno.test("directories are listed by a call that fails where the kernel does", async () => {
