@@ -1,9 +1,9 @@
 /** What a delta restore finds in a file's place: all of it right, or some of its blocks (behaviour spec §5.6). */
 import { memoryForReading } from "../stream/aligned_memory.ts";
 import { sha1 } from "../stream/sha1.ts";
-import { openForRead, readFully } from "../stream/sources.ts";
+import { readFully } from "../stream/sources.ts";
 import { xxh3 } from "../stream/xxh3.ts";
-import { attempt, lstat, openForWrite } from "./local_files.ts";
+import { attempt, lstat, openForWrite, openToCompare } from "./local_files.ts";
 import type { WriteRequest } from "./write_request.ts";
 
 export interface Existing {
@@ -55,7 +55,7 @@ function hashes(
   // Whole blocks at a time.
   const unit = blockBytes ?? 1;
   const buffer = memoryForReading(Math.min(Math.ceil(READ_BYTES / unit), Math.ceil(sizeBytes / unit)) * unit);
-  using file = openForRead(path);
+  using file = openToCompare(path);
   for (let left = sizeBytes; left > 0;) {
     const wanted = buffer.subarray(0, Math.min(buffer.length, left));
     const bytes = buffer.subarray(0, readFully(file, wanted, path));

@@ -88,16 +88,27 @@ export function writeDurably(path: string, content: Iterable<string | Uint8Array
  * @throws LocalFailure `FileOpen`
  */
 export function openForWrite(path: string, truncate: boolean): Deno.FsFile {
-  const open = () => Deno.openSync(path, { write: true, create: true, truncate, mode: 0o600 });
-  return attempt("FileOpen", `unable to open file '${path}' for write`, () => {
+  return openOurs(path, "write", { write: true, create: true, truncate, mode: 0o600 });
+}
+
+/**
+ * Opens a file of the restored cluster for reading, also one of ours that its mode protects from us: it is ours to put right.
+ * @throws LocalFailure `FileOpen`
+ */
+export function openToCompare(path: string): Deno.FsFile {
+  return openOurs(path, "read", { read: true });
+}
+
+function openOurs(path: string, what: "read" | "write", options: Deno.OpenOptions): Deno.FsFile {
+  return attempt("FileOpen", `unable to open file '${path}' for ${what}`, () => {
     try {
-      return open();
+      return Deno.openSync(path, options);
     } catch (error) {
       if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
       const found = lstat(path);
       if (!found?.isFile || found.uid !== Deno.uid()) throw error;
       Deno.chmodSync(path, 0o600);
-      return open();
+      return Deno.openSync(path, options);
     }
   });
 }

@@ -40,6 +40,13 @@ export interface Preparation {
   readonly log: Log;
 }
 
+/** What helps where files are in the way: not what was tried already. */
+function deltaHint({ delta, force, cluster }: RestoreOptions): string {
+  return delta || force
+    ? `if '${cluster.path}' is a data directory that has lost its PG_VERSION, make an empty file of that name in it; else empty it, or choose another one.`
+    : "try using --delta if this is what you intended.";
+}
+
 /** @throws WalferryError `PathOpen` (not ours), `PathNotEmpty`, `FileExists`, `PathCreate` (a link that leads nowhere) */
 export async function checkTargets({ manifest, layout, options, replace }: Preparation): Promise<void> {
   const paths = pathsOf(manifest, layout);
@@ -52,7 +59,7 @@ export async function checkTargets({ manifest, layout, options, replace }: Prepa
           "FileExists",
           `unable to restore file link '${target.name}' because '${path}' already exists`,
           {
-            hint: "try using --delta if this is what you intended.",
+            hint: deltaHint(options),
           },
         );
       }
@@ -74,7 +81,7 @@ export async function checkTargets({ manifest, layout, options, replace }: Prepa
         },
       );
     }
-    if (!replace) await assertEmpty(path, target, options, "try using --delta if this is what you intended.");
+    if (!replace) await assertEmpty(path, target, options, deltaHint(options));
     else if (!isLinkedTo(target, layout) && !await holdsNothingBut(paths, path)) {
       // That the data directory was a cluster says nothing of a place that it does not use: another cluster may.
       await assertEmpty(

@@ -28,6 +28,7 @@ import {
 import { autoConfBytes, recoverySettings, signalFileOf } from "./recovery_settings.ts";
 import { type Layout, layoutOf } from "./remap.ts";
 import { zeroedFiles } from "./selective.ts";
+import { assertTarget, warnOfTarget } from "./target_check.ts";
 import { CONTROL_FILE_PENDING, type RestoreWork, writeFiles } from "./writer.ts";
 
 /** Restores a cluster. @throws WalferryError with the codes of the behaviour spec §5 */
@@ -40,6 +41,7 @@ export async function runRestore(given: RestoreOptions, set: RepositorySet, cont
         `presence of 'postmaster.pid' in '${base}' indicates PostgreSQL is running.\nremove 'postmaster.pid' only if PostgreSQL is not running.`,
     });
   }
+  assertTarget(given);
   const replace = (given.delta || given.force) && wasCluster(base, log, given);
 
   const chosen = await chooseSet(set.repositories, given, log);
@@ -50,6 +52,8 @@ export async function runRestore(given: RestoreOptions, set: RepositorySet, cont
   context.tookPart?.([repository.key]);
   log.info(`${repository.name}: restore backup set ${manifest.label}${from}`);
 
+  warnOfTarget(manifest, options, chosen.info.backups[0]?.label !== manifest.label, log);
+
   const layout = layoutOf(manifest, options, log);
   const isZeroed = zeroedFiles(manifest, options);
   const settings = recoverySettings(options);
@@ -59,12 +63,6 @@ export async function runRestore(given: RestoreOptions, set: RepositorySet, cont
   await checkTargets(preparation);
 
   removeSpool(options);
-  // From here on the cluster is not startable until the last step.
-  removeControlFile(preparation);
-  if (replace) await cleanTargets(preparation);
-  makePathsAndLinks(preparation);
-  writeDurably(`${base}/${PROGRESS_FILE}`, renderManifest({ ...manifest, cipherPass: undefined }), 0o600);
-
   const work: RestoreWork = {
     manifest,
     layout,
@@ -77,19 +75,47 @@ export async function runRestore(given: RestoreOptions, set: RepositorySet, cont
     isSkipped: (name) => isSkipped(name, options),
     context,
   };
+  try {
+    const totals = await fillTargets(preparation, work, settings);
+    log.info(`restore size = ${formatSize(totals.sizeBytes)}, file total = ${totals.files}`);
+  } catch (error) {
+    throw unfinished(toWalferryError(error), base);
+  }
+}
+
+/** Everything that changes the targets. From its begin to its last step the cluster cannot be started. */
+async function fillTargets(
+  preparation: Preparation,
+  work: RestoreWork,
+  settings: ReturnType<typeof recoverySettings>,
+): Promise<{ readonly sizeBytes: number; readonly files: number }> {
+  const { manifest, layout, options, owners } = preparation;
+  const progress = `${layout.basePath}/${PROGRESS_FILE}`;
+  removeControlFile(preparation);
+  if (preparation.replace) await cleanTargets(preparation);
+  makePathsAndLinks(preparation);
+  writeDurably(progress, renderManifest({ ...manifest, cipherPass: undefined }), 0o600);
   const totals = await writeFiles(work);
-  writeRecovery(options, layout, manifest, settings, owners, context);
-  Deno.removeSync(`${base}/${PROGRESS_FILE}`);
+  writeRecovery(options, layout, manifest, settings, owners, work.context);
+  Deno.removeSync(progress);
   syncTargets(preparation);
-  placeControlFile(layout, manifest, context);
-  log.info(`restore size = ${formatSize(totals.sizeBytes)}, file total = ${totals.files}`);
+  placeControlFile(layout, manifest, work.context);
+  return totals;
+}
+
+/** Whoever reads the error has a directory that looks like a cluster and is none. */
+function unfinished(error: WalferryError, base: string): WalferryError {
+  const hint = `the restore to '${base}' is not complete and cannot be started: ` +
+    "when the cause is gone, the same command with --delta goes on with it.";
+  const hints = error.hint === undefined ? hint : `${error.hint}\n${hint}`;
+  return new WalferryError(error.kind, error.message, { hint: hints, cause: error });
 }
 
 /** `--delta` and `--force` remove things, so they count only where a cluster was, or a restore that was cut off. */
 function wasCluster(base: string, log: CommandContext["log"], options: RestoreOptions): boolean {
   if (lstat(`${base}/PG_VERSION`) !== undefined || lstat(`${base}/${PROGRESS_FILE}`) !== undefined) return true;
   log.warn(
-    `--delta or --force specified but unable to find 'PG_VERSION' or '${PROGRESS_FILE}' in '${options.cluster.path}' to confirm that this is a valid $PGDATA directory.  ` +
+    `--delta or --force specified but unable to find 'PG_VERSION' or '${PROGRESS_FILE}' in '${options.cluster.path}' to confirm that this is a valid $PGDATA directory. ` +
       "--delta and --force have been disabled and if any files exist in the destination directories the restore will be aborted.",
   );
   return false;
@@ -135,7 +161,10 @@ function writeRecovery(
 ): void {
   if (options.type === "preserve") {
     if (lstat(`${layout.basePath}/postgresql.auto.conf`) === undefined) {
-      context.log.warn("postgresql.auto.conf does not exist - creation will not be attempted");
+      context.log.warn(
+        `recovery type is preserve but recovery file does not exist at '${layout.basePath}/postgresql.auto.conf'\n` +
+          "HINT: PostgreSQL needs a restore_command and recovery.signal to recover.",
+      );
     }
     return;
   }

@@ -10,8 +10,8 @@ const SYSTEM_DATABASES = new Set(["postgres", "template0", "template1"]);
 /** Tells which files are zeroed; always false when no database is chosen. @throws WalferryError `DbMissing`, `DbInvalid` */
 export function zeroedFiles(manifest: Manifest, options: RestoreOptions): (name: string) => boolean {
   if (options.dbInclude.length === 0 && options.dbExclude.length === 0) return () => false;
-  const include = options.dbInclude.map((word) => databaseNamed(manifest, word));
-  const exclude = options.dbExclude.map((word) => databaseNamed(manifest, word));
+  const include = options.dbInclude.map((word) => databaseNamed(manifest, word, "include"));
+  const exclude = options.dbExclude.map((word) => databaseNamed(manifest, word, "exclude"));
   for (const database of include) {
     if (isSystem(database)) {
       throw new WalferryError("DbInvalid", `system databases (template0, postgres, etc.) are included by default`);
@@ -38,10 +38,10 @@ function isSystem({ name, oid }: ManifestDatabase): boolean {
   return oid < FIRST_USER_OID || SYSTEM_DATABASES.has(name);
 }
 
-function databaseNamed(manifest: Manifest, word: string): ManifestDatabase {
+function databaseNamed(manifest: Manifest, word: string, what: "include" | "exclude"): ManifestDatabase {
   const found = manifest.databases.find(({ name, oid }) => name === word || String(oid) === word);
   if (found !== undefined) return found;
-  throw new WalferryError("DbMissing", `database to restore '${word}' does not exist in the backup`, {
+  throw new WalferryError("DbMissing", `database to ${what} '${word}' does not exist in the backup`, {
     hint: `the backup has ${manifest.databases.map(({ name }) => name).join(", ")}.`,
   });
 }

@@ -5,6 +5,9 @@ import { isLocalTimeKnown } from "../process/time_zone.ts";
 const TARGET_TIME =
   /^(\d{4})-(\d{2})-(\d{2})[ T](\d{2}):(\d{2}):(\d{2})(?:[.,]\d+)?\s*(?:(Z)|([+-])(\d{2}):?(\d{2})?)?$/;
 
+/** Of an offset from UTC. PostgreSQL source: `MAX_TZDISP_HOUR` in `src/include/datatype/timestamp.h`. */
+const OFFSET_HOURS_MAX = 15;
+
 /**
  * A target time as seconds since the epoch; fractions are cut. Without an offset it is local time.
  *
@@ -47,6 +50,7 @@ export function parseTargetTime(text: string, timeZone: string | undefined): num
     }
     return new Date(year, month - 1, day, hour, minute, second).getTime() / 1000;
   }
+  if (Number(match[9] ?? 0) > OFFSET_HOURS_MAX || Number(match[10] ?? 0) > 59) fail();
   const offsetMinutes = match[7] !== undefined
     ? 0
     : (match[8] === "-" ? -1 : 1) * (Number(match[9]) * 60 + Number(match[10] ?? 0));

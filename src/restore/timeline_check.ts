@@ -43,7 +43,7 @@ export async function checkTimeline(
       `backup timeline ${backupTimeline}, lsn ${lsn} is not in the history of target timeline ${target}`,
       {
         hint:
-          "was the target timeline created by accidentally promoting a standby?\nuse --set to restore an earlier backup, or --target-timeline.",
+          "was the target timeline created by accidentally promoting a standby?\nuse --set to restore an earlier backup, or --target-timeline=current to stay on that of the backup.",
       },
     );
   }
@@ -53,7 +53,7 @@ export async function checkTimeline(
       `target timeline ${target} forked from backup timeline ${backupTimeline} at ${fork} which is before backup lsn of ${lsn}`,
       {
         hint:
-          "was the target timeline created by accidentally promoting a standby?\nuse --set to restore an earlier backup, or --target-timeline.",
+          "was the target timeline created by accidentally promoting a standby?\nuse --set to restore an earlier backup, or --target-timeline=current to stay on that of the backup.",
       },
     );
   }

@@ -87,6 +87,11 @@ testWith(NEEDS, "a file that may only be read comes from another repository, and
     await assertKey(other);
   }
 
+  // Right content, and a mode that keeps even its owner from looking: it is ours to put right.
+  await Deno.chmod(`${other}/server.key`, 0o000);
+  ended(await restore(other, "--delta"), 0);
+  await assertKey(other);
+
   if (testAccount === undefined) return;
   // A file of somebody else is left alone, and that is no fault of a repository.
   await Deno.chown(`${other}/server.key`, 0, 0);

@@ -53,6 +53,13 @@ Deno.test("an offset of its own makes a time independent of the zone, which the 
   assertIncludes(error.text, "such as '2026-07-01 12:00:00+01'");
 });
 
+Deno.test("an offset that no place on earth has is refused", async () => {
+  for (const offset of ["+99", "-16:00", "+01:60"]) {
+    const error = await assertThrows<WalferryError>(() => parseTargetTime(`2026-07-01 12:00:00${offset}`, undefined));
+    assertEquals(error.kind, "Format");
+  }
+});
+
 Deno.test("fractions of any length are cut, a second 60 is refused", async () => {
   for (const fraction of ["", ".5", ".123456789", ",1234567"]) {
     assertEquals(
