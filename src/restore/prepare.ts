@@ -20,9 +20,12 @@ export const PROGRESS_FILE = "backup.manifest";
 /** Files of a data directory that `--type=preserve` leaves as they are. */
 export const PRESERVED_FILES = ["postgresql.auto.conf", "recovery.signal", "standby.signal"];
 
-/** A file of the manifest that is not written: tablespace links are made from the maps, and `preserve` keeps recovery settings as they are. */
-export function isSkipped(name: string, options: RestoreOptions): boolean {
-  if (name === "pg_data/tablespace_map") return true;
+/**
+ * A file of the manifest that is not written: tablespace links are made from the maps, `preserve` keeps recovery settings as they are, and a
+ * link to another file of the data directory has its content there.
+ */
+export function isSkipped(name: string, options: RestoreOptions, { innerLinks }: Layout): boolean {
+  if (name === "pg_data/tablespace_map" || innerLinks.has(name)) return true;
   return options.type === "preserve" && PRESERVED_FILES.some((file) => name === `pg_data/${file}`);
 }
 
@@ -235,7 +238,8 @@ async function cleanDirectory(
     // A name below another target stands for a file that lies there. What is not written would stay as it was found: PostgreSQL would make
     // its tablespace links from another cluster's `tablespace_map`.
     const isExpected = expected.others.has(path) ||
-      (layout.pathOf(fileName) === path && expected.files.indexOf(fileName) !== -1 && !isSkipped(fileName, options));
+      (layout.pathOf(fileName) === path && expected.files.indexOf(fileName) !== -1 &&
+        !isSkipped(fileName, options, layout));
     if (found.isFile && isExpected) continue;
     log.detail(`remove invalid ${found.isDirectory ? "path" : found.isSymlink ? "link" : "file"} '${path}'`);
     attempt("PathRemove", `unable to remove '${path}'`, () => Deno.removeSync(path, { recursive: found.isDirectory }));

@@ -1,5 +1,6 @@
 /** Where everything goes: data directory, tablespaces and links, as they were or as the user wants them (behaviour spec §5.4). */
 import { WalferryError } from "../errors.ts";
+import { FileTable } from "../format/file_table.ts";
 import type { Manifest, ManifestLink } from "../format/manifest.ts";
 import type { Log } from "../report/log.ts";
 import { parentOf, realPathOf } from "./local_files.ts";
@@ -20,10 +21,17 @@ export class Layout {
   readonly links: readonly ManifestLink[];
   /** Longest names first, so that the first match is the nearest. */
   readonly targets: readonly RestoreTarget[];
+  /** Manifest names of files that are restored as links to others of the data directory, which hold the content. */
+  readonly innerLinks: ReadonlySet<string>;
 
-  constructor(targets: readonly RestoreTarget[], links: readonly ManifestLink[]) {
+  constructor(
+    targets: readonly RestoreTarget[],
+    links: readonly ManifestLink[],
+    innerLinks: ReadonlySet<string> = new Set(),
+  ) {
     this.targets = [...targets].sort((a, b) => b.name.length - a.name.length);
     this.links = links;
+    this.innerLinks = innerLinks;
   }
 
   /** Absolute path of a manifest name, through the targets; `undefined` for the place holder `pg_tblspc`. */
@@ -59,6 +67,8 @@ export class Layout {
 /** A link that is to be made, with what lies behind it. */
 interface WantedLink extends ManifestLink {
   readonly kind: "linked directory" | "linked file";
+  /** It leads where `--link-map` says, not where it led when it was backed up. */
+  readonly isMapped: boolean;
 }
 
 /** @throws WalferryError `TablespaceMap`, `LinkMap`, `LinkDestination`, `Format` */
@@ -71,11 +81,40 @@ export function layoutOf(manifest: Manifest, options: RestoreOptions, log: Log):
   const links: ManifestLink[] = [];
   placeTablespaces(manifest, options, log, targets, links);
   // The outer ones first: an inner link lies in what an outer one leads to, and a relative text counts from there.
-  for (const link of wantedLinks(manifest, options, log).sort((a, b) => a.name.length - b.name.length)) {
-    place(link, targets, links);
+  const innerLinks = new Set<string>();
+  for (const wanted of wantedLinks(manifest, options, log).sort((a, b) => a.name.length - b.name.length)) {
+    const link = wanted.isMapped ? wanted : movedAlong(wanted, original.path, basePath);
+    if (link.isMapped || !leadsToOther(link, manifest, targets, links)) place(link, targets, links);
+    else {
+      innerLinks.add(link.name);
+      links.push(asLink(link));
+    }
   }
   assertDisjoint(targets);
-  return new Layout(targets, links);
+  return new Layout(targets, links, innerLinks);
+}
+
+/** A link to a file of the data directory by its absolute path leads to where the data directory is now. */
+function movedAlong(link: WantedLink, from: string, to: string): WantedLink {
+  if (link.kind !== "linked file" || !link.destination.startsWith(`${from}/`)) return link;
+  return { ...link, destination: `${to}${link.destination.slice(from.length)}` };
+}
+
+/** Whether a link is one to another file of the data directory that the backup holds: the content is there, under that name. */
+function leadsToOther(
+  { name, kind, destination }: WantedLink,
+  { files }: Manifest,
+  targets: readonly RestoreTarget[],
+  links: readonly ManifestLink[],
+): boolean {
+  if (kind !== "linked file") return false;
+  const layout = new Layout(targets, links);
+  const { path, rest } = layout.placeOf(parentOf(name))!;
+  const led = absolutePath(destination, `${realPathOf(path)}${rest}`, `link '${name}'`);
+  const base = [layout.basePath, realPathOf(layout.basePath)].find((one) => led.startsWith(`${one}/`));
+  if (base === undefined) return false;
+  const other = `pg_data${led.slice(base.length)}`;
+  return other !== name && FileTable.from(files).indexOf(other) !== -1;
 }
 
 function placeTablespaces(
@@ -148,8 +187,8 @@ function wantedLinks(manifest: Manifest, options: RestoreOptions, log: Log): Wan
       continue;
     }
     if (mapped.has(name)) log.info(`map link '${name.slice("pg_data/".length)}' to '${destination}'`);
-    wanted.push({ name, kind, destination, user: text?.user ?? false, group: text?.group ?? false });
-    mapped.delete(name);
+    const isMapped = mapped.delete(name);
+    wanted.push({ name, kind, destination, isMapped, user: text?.user ?? false, group: text?.group ?? false });
   }
   for (const [name, destination] of mapped) wanted.push(newLink(manifest, name, destination, log));
   return wanted;
@@ -173,15 +212,19 @@ function newLink(manifest: Manifest, name: string, destination: string, log: Log
   }
   log.info(`map ${path === undefined ? "file" : "path"} '${shown}' to link '${destination}'`);
   const kind = path === undefined ? "linked file" : "linked directory";
-  return { name, kind, destination, user: entry.user, group: entry.group };
+  return { name, kind, destination, isMapped: true, user: entry.user, group: entry.group };
 }
 
-function place({ kind, ...link }: WantedLink, targets: RestoreTarget[], links: ManifestLink[]): void {
-  const { name, destination } = link;
+function asLink({ name, destination, user, group }: WantedLink): ManifestLink {
+  return { name, destination, user, group };
+}
+
+function place(wanted: WantedLink, targets: RestoreTarget[], links: ManifestLink[]): void {
+  const { name, kind, destination } = wanted;
   const { path, rest } = new Layout(targets, links).placeOf(parentOf(name))!;
   // Of what is below the target only the names count: links found there are going to be removed.
   targets.push({ name, kind, path: absolutePath(destination, `${realPathOf(path)}${rest}`, `link '${name}'`) });
-  links.push(link);
+  links.push(asLink(wanted));
 }
 
 /**

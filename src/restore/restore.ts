@@ -72,7 +72,7 @@ export async function runRestore(given: RestoreOptions, set: RepositorySet, cont
     manifestOf: otherManifests(options.stanza, manifest),
     delta: replace && options.delta,
     isZeroed,
-    isSkipped: (name) => isSkipped(name, options),
+    isSkipped: (name) => isSkipped(name, options, layout),
     context,
   };
   try {

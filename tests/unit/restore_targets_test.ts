@@ -65,6 +65,44 @@ Deno.test("a relative link counts from the real place of the data directory", as
   }
 });
 
+Deno.test("a link to another file of the data directory is restored as that, wherever the data directory is now", async () => {
+  using scene = await sceneOf(undefined);
+  writeFile(`${scene.pgPath}/conf.d/real.conf`, "real\n");
+  const links: Record<string, string> = {
+    "relative.conf": "conf.d/real.conf",
+    "base/up.conf": "../conf.d/./real.conf",
+    "absolute.conf": `${scene.pgPath}/conf.d/real.conf`,
+  };
+  for (const [name, destination] of Object.entries(links)) {
+    Deno.symlinkSync(destination, `${scene.pgPath}/${name}`);
+  }
+  await backUp(scene);
+  const to = `${scene.base}/to`;
+  const assertLinks = () => {
+    for (const [name, destination] of Object.entries(links)) {
+      assertEquals(Deno.readLinkSync(`${to}/${name}`), destination.replace(scene.pgPath, to), name);
+      assertEquals(Deno.readTextFileSync(`${to}/${name}`), "real\n", name);
+    }
+  };
+  await restoreTo(scene, to, { linkAll: true });
+  assertLinks();
+  // What stands in the place of a link, or where it leads, is put right.
+  Deno.removeSync(`${to}/relative.conf`);
+  writeFile(`${to}/relative.conf`, "real\n");
+  Deno.removeSync(`${to}/absolute.conf`);
+  Deno.symlinkSync("elsewhere", `${to}/absolute.conf`);
+  Deno.removeSync(`${to}/conf.d/real.conf`);
+  await restoreTo(scene, to, { linkAll: true, delta: true });
+  assertLinks();
+  // And back to files.
+  await restoreTo(scene, to, { delta: true });
+  for (const name of Object.keys(links)) assertEquals(Deno.lstatSync(`${to}/${name}`).isFile, true, name);
+  // A map into the data directory stays refused: the content would be in the way of something else.
+  const linkMap = new Map([["relative.conf", "conf.d/new.conf"]]);
+  const error = await assertThrows<WalferryError>(() => restoreTo(scene, to, { linkMap, delta: true }));
+  assertEquals(error.kind, "LinkDestination");
+});
+
 Deno.test("a relative link inside of a linked directory counts from where that one leads to", async () => {
   using scene = await sceneOf(undefined);
   writeFile(`${scene.base}/logs/log`, "log\n");
