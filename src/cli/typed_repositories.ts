@@ -153,7 +153,14 @@ export function cluster(config: Configuration, key: number): ClusterConfig {
     socketPath: config.optionalString("pg-socket-path", key),
     user: config.optionalString("pg-user", key),
     database: config.optionalString("pg-database", key) ?? "postgres",
+    passwordFile: passwordFileOf(config),
   };
+}
+
+/** Where the client library of PostgreSQL looks. */
+function passwordFileOf(config: Configuration): string | undefined {
+  const home = config.environment("HOME");
+  return config.environment("PGPASSFILE") || (home ? `${home}/.pgpass` : undefined);
 }
 
 export function stanzaOf(config: Configuration): string {

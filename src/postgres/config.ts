@@ -10,4 +10,6 @@ export interface ClusterConfig {
   /** Absent = name of the operating system user. */
   readonly user?: string;
   readonly database: string;
+  /** Where passwords are looked up when the server asks for one and the environment has none; absent = nowhere. */
+  readonly passwordFile?: string;
 }

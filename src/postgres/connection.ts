@@ -9,6 +9,7 @@ import { type ErrorKind, isWalferryError, WalferryError } from "../errors.ts";
 import { Accounts, currentUserName } from "../process/accounts.ts";
 import type { ClusterConfig } from "./config.ts";
 import { isThere } from "../process/local_file.ts";
+import { passwordFrom } from "./password_file.ts";
 
 /** How to open a session. */
 export interface ConnectOptions {
@@ -24,6 +25,9 @@ export type Row = Readonly<Record<string, string | null>>;
 
 /** Where the server's Unix socket may be when nothing is configured: what Debian's, Red Hat's and PostgreSQL's own builds use. */
 const SOCKET_DIRECTORIES = ["/var/run/postgresql", "/tmp"];
+
+/** Where a server is reached that has no socket. */
+const LOOPBACK_ADDRESSES = ["127.0.0.1", "::1"];
 
 /** What the driver says when it has no password to give. */
 const NO_PASSWORD = /client password must be a (non-empty )?string/;
@@ -158,6 +162,10 @@ export async function connectCluster(config: ClusterConfig, options: ConnectOpti
     ...{ replication: "false", sslnegotiation: "postgres" },
     types: { getTypeParser: () => (value: unknown) => value },
   });
+  const passwords = passwordFileOf(config, host, user);
+  // The driver's types do not show what it keeps: a text, here the environment's, or a function that is called when the server asks.
+  const driver = client as unknown as { password: string | null | (() => string | undefined) };
+  driver.password ??= passwords.find;
   const loss: SessionLoss = {};
   client.on("error", (error) => loss.error = error);
   const abort = () => destroySocket(client);
@@ -172,7 +180,7 @@ export async function connectCluster(config: ClusterConfig, options: ConnectOpti
         `unable to connect to ${where}: the server asks for a password, none is known`,
         {
           cause: error,
-          hint: `add a line for host '${host}' to ~/.pgpass (mode 0600): one for localhost is not for a socket`,
+          hint: passwords.hint(),
         },
       );
     }
@@ -190,6 +198,23 @@ export async function connectCluster(config: ClusterConfig, options: ConnectOpti
     if (isWalferryError(error)) throw error;
     throw dbError("DbQuery", `unable to read the settings of ${where}`, error);
   }
+}
+
+/** The password file for one session: what it has, and what to do when that is nothing. */
+function passwordFileOf({ port, database, passwordFile }: ClusterConfig, host: string, user: string) {
+  // As for the client library, `localhost` is also who listens on the socket of the usual directory; and here, who listens on this host only.
+  const isLocal = SOCKET_DIRECTORIES.includes(host) || LOOPBACK_ADDRESSES.includes(host);
+  const hosts = isLocal ? [host, "localhost"] : [host];
+  const look = () => passwordFile === undefined ? {} : passwordFrom(passwordFile, { hosts, port, database, user });
+  return {
+    find: () => look().password,
+    hint: (): string => {
+      const { ignored } = look();
+      if (ignored !== undefined) return `the password file '${passwordFile}' is ignored: ${ignored}.`;
+      const names = hosts.map((name) => `'${name}'`).join(" or ");
+      return `add a line for host ${names} and user '${user}' to ${passwordFile ?? "~/.pgpass"} (mode 0600).`;
+    },
+  };
 }
 
 /** A value that the statement promised. @throws WalferryError `DbQuery` when it is NULL */
