@@ -55,8 +55,9 @@ export class PushSpool {
     replaceFile(this.identityPath, `${systemId}\n`);
   }
 
-  /** Asks whoever holds the lock and does not push to give way. @throws WalferryError `FileWrite` */
+  /** Asks whoever holds the lock and does not push to give way. @throws WalferryError `PathCreate`, `FileWrite` */
   want(): void {
+    this.make();
     replaceFile(this.#wantedPath, "");
   }
 

@@ -403,7 +403,14 @@ export const PLAIN_OPTIONS: readonly OptionDeclaration[] = [
     commands: ["archive-push", "backup", "check", "config-check"],
     default: "y",
   },
-  { name: "archive-copy", type: "boolean", home: "global", commands: BACKUP, default: "n" },
+  {
+    name: "archive-copy",
+    type: "boolean",
+    home: "global",
+    commands: BACKUP,
+    default: "n",
+    depends: { option: "archive-check", values: ["y"] },
+  },
   {
     name: "archive-mode-check",
     type: "boolean",

@@ -1,5 +1,5 @@
 /** Which of the configured clusters of a stanza is the primary, and which a standby. */
-import { toWalferryError, WalferryError } from "../errors.ts";
+import { isWalferryError, toWalferryError, WalferryError } from "../errors.ts";
 import type { ClusterConfig } from "./config.ts";
 import { type ClusterConnection, connectCluster, type ConnectOptions } from "./connection.ts";
 import { type ControlData, readControlFile } from "./control_file.ts";
@@ -95,15 +95,28 @@ export async function findClusters(
       throw new WalferryError(
         "DbConnect",
         `more than one primary cluster found: ${primaries.map((one) => one.name).join(", ")}`,
+        { hint: "was a standby promoted? Leave the cluster that is given up out of the configuration." },
       );
     }
     const [connection] = primaries;
-    const primary = connection &&
-      { connection, control: readControlFile(connection.config.path, options.pgVersionForce) };
+    const primary = connection && { connection, control: controlOf(connection, options.pgVersionForce) };
     return new ClusterGroup(primary, standby, refused);
   } catch (error) {
     await closeAll([...primaries, ...(standby === undefined ? [] : [standby.connection])]);
     throw error;
+  }
+}
+
+/** The control file where the configuration says that it is. The server knows where it really is. */
+function controlOf({ config, name, settings }: ClusterConnection, versionForce: string | undefined): ControlData {
+  try {
+    return readControlFile(config.path, versionForce);
+  } catch (error) {
+    if (!isWalferryError(error, "FileMissing")) throw error;
+    throw new WalferryError(error.kind, error.message, {
+      hint: `the data directory of the server that answers is '${settings.dataDirectory}': does ${name}-path say so?`,
+      cause: error,
+    });
   }
 }
 

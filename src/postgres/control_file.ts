@@ -173,7 +173,10 @@ function readWhole(path: string): Uint8Array {
     file = Deno.openSync(path, { read: true });
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) {
-      throw new WalferryError("FileMissing", `unable to open missing file '${path}' for read`, { cause: error });
+      throw new WalferryError("FileMissing", `unable to open missing file '${path}' for read`, {
+        hint: `is '${path.slice(0, -`/${CONTROL_FILE}`.length)}' the data directory of the cluster?`,
+        cause: error,
+      });
     }
     throw new WalferryError("FileOpen", `unable to open file '${path}' for read: ${(error as Error).message}`, {
       cause: error,

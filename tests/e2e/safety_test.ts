@@ -274,6 +274,11 @@ testWith(NEEDS, "stanza commands: idempotent, wrong cluster, damaged info files,
   expectCode(await stanza.walferry(["stanza-create"]), 0, "already exists on repo1");
   assert((await Deno.stat(`${repo1}/archive/main/archive.info.copy`)).isFile, "the copy is made again");
 
+  // The server answers, and knows better than the configuration.
+  for (const command of ["check", "stanza-create"]) {
+    const said = `HINT: the data directory of the server that answers is '${cluster.path}': does pg1-path say so?`;
+    expectCode(await stanza.walferry([`--pg1-path=${folder.path}/none`, command]), 55, said);
+  }
   await using other = await TestCluster.init(folder, { name: "other" });
   const wrong = [`--pg1-path=${other.path}`, "--no-online"];
   expectCode(await stanza.walferry([...wrong, "stanza-create"]), 28, "do not match the database");

@@ -307,6 +307,16 @@ Deno.test("required options and dependencies are told by name", async () => {
     () => configure("--stanza=main --target=x restore", PG),
   );
   await refused(
+    "OptionInvalid",
+    "option 'archive-copy' not valid without option 'archive-check' in (y)",
+    () => configure("--stanza=main --archive-copy --no-archive-check backup", PG),
+  );
+  assertEquals(
+    backupOptions(configure("--stanza=main --no-archive-check backup", `${PG}\n[global]\narchive-copy=y\n`))
+      .archiveCopy,
+    false,
+  );
+  await refused(
     "OptionRequired",
     "requires option: target",
     () => restoreOptions(configure("--stanza=main --type=time restore", PG), "x"),

@@ -110,6 +110,7 @@ Deno.test("a missing or short control file says which", async () => {
     55,
     `unable to open missing file '${cluster.path}/none/global/pg_control' for read`,
   ]);
+  assertEquals(missing.hint, `is '${cluster.path}/none' the data directory of the cluster?`);
 });
 
 Deno.test("a control file that is being written is read again until it is whole", async () => {
