@@ -19,13 +19,13 @@ export async function linkReferences(
   context: CommandContext,
 ): Promise<void> {
   let links = 0;
-  for (const { name, reference, bundleId, blockMapBytes } of manifest.files) {
+  for (const { name, reference, bundleId, blockMapBytes, sizeBytes } of manifest.files) {
     if (reference === undefined || bundleId !== undefined) continue;
     const stored = `${name}${blockMapBytes === undefined ? compressExtension(manifest.options.compressType) : ".pgbi"}`;
-    await repository.storage.hardlink(
-      repository.backupPath(stanza, reference, stored),
-      repository.backupPath(stanza, manifest.label, stored),
-    );
+    const existing = repository.backupPath(stanza, reference, stored);
+    // pgBackRest refers to empty files of a backup with bundles, which stores none.
+    if (sizeBytes === 0 && await repository.storage.info(existing) === undefined) continue;
+    await repository.storage.hardlink(existing, repository.backupPath(stanza, manifest.label, stored));
     context.log.detail(`hardlink ${name} to ${reference}`);
     if (++links % LINKS_PER_TURN === 0) context.signal.throwIfAborted();
   }

@@ -104,9 +104,12 @@ export class HeldFiles {
 
 export class StoredSet {
   readonly #held = new Map<string, HeldFiles>();
+  /** Backups with bundles, as far as their manifests were taken over. */
+  readonly #bundled = new Set<string>();
 
-  /** Takes over what a manifest says; gives what it says differently from those before it. */
+  /** Takes over what a manifest says, oldest backups first; gives what it says differently from those before it. */
   add(manifest: Manifest): Disagreement[] {
+    if (manifest.bundle) this.#bundled.add(manifest.label);
     const common: Common = {
       label: manifest.label,
       bundleRaw: manifest.bundleRaw,
@@ -115,15 +118,16 @@ export class StoredSet {
     };
     const disagreements: Disagreement[] = [];
     const files = FileTable.from(manifest.files);
-    const holders = holdersOf(files, manifest);
+    const isStored = (index: number) => isStoredAt(files, index, manifest, this.#bundled);
+    const holders = holdersOf(files, manifest, isStored);
     const [only] = holders;
     if (only !== undefined && holders.size === 1 && this.heldBy(only).length === 0) {
-      this.heldBy(only).begin(common, files, (index) => isStoredAt(files, index, manifest));
+      this.heldBy(only).begin(common, files, isStored);
       return [];
     }
     // One holder after the other, so that each takes its files in their order.
     for (const holder of holders) {
-      this.heldBy(holder).add(common, files, storedIn(holder, files, manifest), (name, by) => {
+      this.heldBy(holder).add(common, files, storedIn(holder, files, manifest, isStored), (name, by) => {
         disagreements.push({ name, holder, labels: [by.label, manifest.label] });
       });
     }
@@ -143,24 +147,33 @@ export class StoredSet {
   }
 }
 
-function holdersOf(files: FileTable, manifest: Manifest): Set<string> {
+function holdersOf(files: FileTable, manifest: Manifest, isStored: (index: number) => boolean): Set<string> {
   const holders = new Set<string>();
   for (let index = 0; index < files.length; index++) {
-    if (isStoredAt(files, index, manifest)) holders.add(files.referenceAt(index) ?? manifest.label);
+    if (isStored(index)) holders.add(files.referenceAt(index) ?? manifest.label);
   }
   return holders;
 }
 
-function* storedIn(holder: string, files: FileTable, manifest: Manifest): Generator<number> {
+function* storedIn(
+  holder: string,
+  files: FileTable,
+  manifest: Manifest,
+  isStored: (index: number) => boolean,
+): Generator<number> {
   for (let index = 0; index < files.length; index++) {
-    if ((files.referenceAt(index) ?? manifest.label) === holder && isStoredAt(files, index, manifest)) yield index;
+    if ((files.referenceAt(index) ?? manifest.label) === holder && isStored(index)) yield index;
   }
 }
 
-/** Empty files are not stored where files are bundled (repository-format §6.3). */
-function isStoredAt(files: FileTable, index: number, { bundle }: Manifest): boolean {
-  return !bundle || files.sizeAt(index) > 0 || files.bundleIdAt(index) !== undefined ||
-    files.referenceAt(index) !== undefined;
+/**
+ * Empty files are not stored where files are bundled (repository-format §6.3), and no restore reads one. pgBackRest refers to them all the same
+ * in a backup without bundles on top of one with bundles.
+ */
+function isStoredAt(files: FileTable, index: number, manifest: Manifest, bundled: ReadonlySet<string>): boolean {
+  if (files.sizeAt(index) > 0 || files.bundleIdAt(index) !== undefined) return true;
+  const reference = files.referenceAt(index);
+  return reference === undefined ? !manifest.bundle : !bundled.has(reference);
 }
 
 /** Whether two manifests say the same of where and how a file is stored. */

@@ -159,6 +159,35 @@ testWith(
 
 testWith(
   NEEDS,
+  "empty files that pgbackrest refers to and nobody stored are no damage, and no obstacle to hard links",
+  async () => {
+    await using folder = await TestFolder.make();
+    await using cluster = await makeCluster(folder);
+    const stanza = await TestStanza.make(folder, cluster, { repositories: [{ options: { bundle: "y" } }] });
+    const repository = stanza.repositories[0]!;
+    await stanza.must("walferry", ["stanza-create"]);
+    await archiveWith(cluster, stanza, "walferry");
+    await grow(cluster);
+    await stanza.must("pgbackrest", ["--type=full", "backup"]);
+    await stanza.must("pgbackrest", ["--type=incr", "--no-repo1-bundle", "backup"]);
+    const [full, incr] = await labelsIn(repository) as [string, string];
+    const referred = [...(await manifestOf(repository, incr)).files].filter((file) =>
+      file.sizeBytes === 0 && file.reference === full
+    );
+    assert(referred.length > 100, `${referred.length} empty files are referred to`);
+    await stanza.must("walferry", ["verify"]);
+    await grow(cluster);
+    await stanza.must("walferry", ["--type=incr", "--no-repo1-bundle", "--repo1-hardlink", "backup"]);
+    await stanza.must("walferry", ["verify"]);
+    const dump = normalized(await cluster.dump());
+    for (const program of ["walferry", "pgbackrest"] as const) {
+      assertEquals(await restoredDump(folder, stanza, program), dump, program);
+    }
+  },
+);
+
+testWith(
+  NEEDS,
   "after a restore on another timeline contents are compared, and the chain goes on",
   async () => {
     await using folder = await TestFolder.make();
