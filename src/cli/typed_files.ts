@@ -27,8 +27,10 @@ export function repoGcOptions(config: Configuration): RepoGcOptions {
 
 /** Options of rekey. */
 export function rekeyOptions(config: Configuration): RekeyOptions {
-  const chosen = repositories(config);
-  // Which repository gets another passphrase is said, or there is but one.
+  const configured = repositories(config);
+  const encrypted = configured.filter(({ cipher }) => cipher.type !== "none");
+  // Which repository gets another passphrase is said, or there is but one that has any.
+  const chosen = encrypted.length === 1 && config.optionalString("repo") === undefined ? encrypted : configured;
   if (chosen.length > 1) {
     throw new WalferryError("OptionRequired", "rekey command requires option: repo", {
       hint: `several repositories are configured (${chosen.map(({ key }) => key).join(", ")}): name one.`,

@@ -1,9 +1,10 @@
 /** `check`: that a segment of the running cluster reaches every repository. */
-import { WalferryError } from "../errors.ts";
+import { isWalferryError, WalferryError } from "../errors.ts";
 import { currentHistoryEntry } from "../format/archive_info.ts";
 import { checkClusterConfig, createRestorePoint, switchWal } from "../postgres/backup_functions.ts";
 import { findClusters, type FoundCluster } from "../postgres/cluster_group.ts";
 import type { CommandContext } from "../process/command_context.ts";
+import { assertNotStopped } from "../process/stop_file.ts";
 import { describeArchiveState, readArchiveState, readKnownLosses } from "../repository/archive_state.ts";
 import type { CheckOptions } from "../repository/options.ts";
 import { gapLines } from "../repository/outlook_text.ts";
@@ -66,11 +67,12 @@ export async function check(options: CheckOptions, context: CommandContext): Pro
   if (options.archiveAsync && primary.connection.settings.archiveCommand?.includes(".ok") === false) {
     context.log.info(
       "archive_command starts a program for each WAL segment\n" +
-        "HINT: 'walferry archive-command --apply' sets one that starts none where the answer is there already.",
+        `HINT: 'walferry --stanza=${options.stanza} --apply archive-command' sets one that starts none where the answer is there already.`,
     );
   }
   await probeAll(set, options.stanza, context);
   if (!options.archiveCheck) return 0;
+  tellStop(options, context);
 
   // Without something in it a segment is not switched, and nothing would be archived.
   await createRestorePoint(primary.connection, "pgBackRest Archive Check");
@@ -97,6 +99,16 @@ export async function check(options: CheckOptions, context: CommandContext): Pro
   }
   throwFailures(outcomes);
   return 0;
+}
+
+/** A stanza that is stopped archives nothing, which the server's log says and the wait for a segment does not. */
+function tellStop({ lockPath, stanza }: CheckOptions, context: CommandContext): void {
+  try {
+    assertNotStopped(lockPath, stanza);
+  } catch (error) {
+    if (!isWalferryError(error, "Stop")) throw error;
+    context.log.warn(error.text);
+  }
 }
 
 /** All that can be said on a host that has a standby only: whether WAL arrives is seen on the primary's. */

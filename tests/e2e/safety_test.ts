@@ -306,6 +306,8 @@ testWith(NEEDS, "stanza commands: idempotent, wrong cluster, damaged info files,
   expectCode(await stanza.walferry(["stanza-delete"]), 37, "requires option: repo");
   expectCode(await stanza.walferry(["--repo=1", "stanza-delete"]), 55, "stop file does not exist");
   await stanza.must("walferry", ["stop"]);
+  const stopped = await stanza.walferry(["--archive-timeout=200ms", "check"]);
+  expectCode(stopped, 82, "WARN: stop file exists for stanza main");
   expectCode(await stanza.walferry(["--repo=1", "stanza-delete"]), 38, "postmaster.pid exists");
   expectCode(await stanza.walferry(["--repo=1", "--force", "stanza-delete"]), 0, "deleted from repo1");
   assertEquals(await runAs(["find", `${repo1}/archive`, `${repo1}/backup`, "-mindepth", "1"]), "");

@@ -12,6 +12,7 @@ import { describeSource } from "../../src/cli/resolve.ts";
 import {
   archivePushOptions,
   backupOptions,
+  rekeyOptions,
   repositories,
   restoreOptions,
   stanzaDeleteOptions,
@@ -288,6 +289,20 @@ Deno.test("repositories: gaps, order, choice, equal paths", async () => {
     "requires option: repo",
     () => stanzaDeleteOptions(configure("--stanza=main stanza-delete", file)),
   );
+});
+
+Deno.test("rekey takes the one repository that is encrypted, and asks which where there are several", async () => {
+  const cipher = (key: number) => `repo${key}-cipher-type=aes-256-cbc\nrepo${key}-cipher-pass=x\n`;
+  const keys = (words: string, global: string) =>
+    rekeyOptions(configure(words, `[global]\nrepo1-path=/r1\nrepo2-path=/r2\n${global}${PG}`)).repositories.map((
+      { key },
+    ) => key);
+  assertEquals(keys("rekey", cipher(2)), [2]);
+  assertEquals(keys("--repo=1 rekey", cipher(1) + cipher(2)), [1]);
+  assertEquals(keys("--repo=1 rekey", cipher(2)), [1]);
+  for (const global of ["", cipher(1) + cipher(2)]) {
+    await refused("OptionRequired", "requires option: repo", () => keys("rekey", global));
+  }
 });
 
 Deno.test("required options and dependencies are told by name", async () => {
