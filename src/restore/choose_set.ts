@@ -7,6 +7,7 @@ import type { Log } from "../report/log.ts";
 import type { Repository } from "../repository/repository.ts";
 import { describeFailure } from "../repository/repository_set.ts";
 import type { RestoreOptions } from "./options.ts";
+import { assertTarget } from "./target_check.ts";
 import { parseTargetTime } from "./target_time.ts";
 
 /** The backup that was chosen. */
@@ -18,13 +19,14 @@ export interface ChosenSet {
 
 /**
  * The backup to restore. A repository that cannot be read is a warning while another one can be.
- * @throws WalferryError `BackupSetInvalid`, `Format`; the repository's own error when none can be read
+ * @throws WalferryError `BackupSetInvalid`, `Format`, `OptionInvalidValue` for a target that cannot be one; the repository's own error when none can be read
  */
 export async function chooseSet(
   repositories: readonly Repository[],
   options: RestoreOptions,
   log: Log,
 ): Promise<ChosenSet> {
+  assertTarget(options);
   if (options.set !== "latest" && !isBackupLabel(options.set)) {
     throw new WalferryError("BackupSetInvalid", `backup set ${options.set} is not valid`, {
       hint: "walferry info lists the backup sets.",

@@ -28,7 +28,7 @@ import {
 import { autoConfBytes, recoverySettings, signalFileOf } from "./recovery_settings.ts";
 import { type Layout, layoutOf } from "./remap.ts";
 import { zeroedFiles } from "./selective.ts";
-import { assertTarget, warnOfTarget } from "./target_check.ts";
+import { warnOfTarget } from "./target_check.ts";
 import { CONTROL_FILE_PENDING, type RestoreWork, writeFiles } from "./writer.ts";
 
 /** Restores a cluster. @throws WalferryError with the codes of the behaviour spec §5 */
@@ -41,7 +41,6 @@ export async function runRestore(given: RestoreOptions, set: RepositorySet, cont
         `presence of 'postmaster.pid' in '${base}' indicates PostgreSQL is running.\nremove 'postmaster.pid' only if PostgreSQL is not running.`,
     });
   }
-  assertTarget(given);
   const replace = (given.delta || given.force) && wasCluster(base, log, given);
 
   const chosen = await chooseSet(set.repositories, given, log);

@@ -279,6 +279,10 @@ testWith(NEEDS, "stanza commands: idempotent, wrong cluster, damaged info files,
     const said = `HINT: the data directory of the server that answers is '${cluster.path}': does pg1-path say so?`;
     expectCode(await stanza.walferry([`--pg1-path=${folder.path}/none`, command]), 55, said);
   }
+  await stanza.must("walferry", ["stop"]);
+  const stopped = await stanza.walferry(["--archive-timeout=200ms", "check"]);
+  expectCode(stopped, 82, "WARN: stop file exists for stanza main");
+  await stanza.must("walferry", ["start"]);
   await using other = await TestCluster.init(folder, { name: "other" });
   const wrong = [`--pg1-path=${other.path}`, "--no-online"];
   expectCode(await stanza.walferry([...wrong, "stanza-create"]), 28, "do not match the database");
@@ -306,8 +310,6 @@ testWith(NEEDS, "stanza commands: idempotent, wrong cluster, damaged info files,
   expectCode(await stanza.walferry(["stanza-delete"]), 37, "requires option: repo");
   expectCode(await stanza.walferry(["--repo=1", "stanza-delete"]), 55, "stop file does not exist");
   await stanza.must("walferry", ["stop"]);
-  const stopped = await stanza.walferry(["--archive-timeout=200ms", "check"]);
-  expectCode(stopped, 82, "WARN: stop file exists for stanza main");
   expectCode(await stanza.walferry(["--repo=1", "stanza-delete"]), 38, "postmaster.pid exists");
   expectCode(await stanza.walferry(["--repo=1", "--force", "stanza-delete"]), 0, "deleted from repo1");
   assertEquals(await runAs(["find", `${repo1}/archive`, `${repo1}/backup`, "-mindepth", "1"]), "");

@@ -41,6 +41,7 @@ Deno.test("a target that PostgreSQL refuses, or never meets, is refused before a
   for (const [type, target, says] of refused) {
     for (const set of ["latest", "20200101-000000F"]) {
       const error = await assertThrows<WalferryError>(() => restoreTo(scene, to, { type, target, set }));
+      assert(error.kind !== "BackupSetInvalid", error.text);
       assertIncludes(error.text, says);
       assertIncludes(error.text, `'${target}'`);
     }
