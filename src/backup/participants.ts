@@ -127,7 +127,9 @@ async function prepare(
       "BackupMismatch",
       `PostgreSQL version ${control.pgVersion}, system-id ${control.systemId} do not match ${repository.name} stanza version ` +
         `${current.pgVersion}, system-id ${current.systemId}`,
-      { hint: "is this the correct stanza?" },
+      {
+        hint: "is this the correct stanza?\nafter pg_upgrade, or for a cluster that was made anew: run stanza-upgrade.",
+      },
     );
   }
   // A crash between the manifest and backup.info of an earlier run left a backup that only its directory knows.

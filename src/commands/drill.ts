@@ -25,12 +25,17 @@ export async function drill(options: DrillOptions, context: CommandContext): Pro
   );
   if (report.error !== undefined) throw report.error;
   if (isGood(report)) return 0;
-  const failed = report.steps.filter(({ outcome }) => outcome === "failed").map(({ name }) => name);
   throw new WalferryError(
     "DrillFailed",
-    `backup ${report.backup!.label} was restored, but it failed: ${failed.join(", ")}`,
+    `backup ${report.backup!.label} was restored, but it failed: ${whyNotGood(report)}`,
     { hint: "a restore in earnest would end like this: take a new full backup, and look at what failed." },
   );
+}
+
+/** What kept a drill from being passed, in one line. */
+function whyNotGood({ steps, error }: DrillReport): string {
+  if (error !== undefined) return error.message.split("\n", 1)[0]!;
+  return steps.filter(({ outcome }) => outcome === "failed").map(({ name }) => name).join(", ");
 }
 
 /** A drill that was told to end found out nothing. Monitoring that cannot be told is no reason to call a good backup bad. */
@@ -43,6 +48,7 @@ function keepForMonitoring(report: DrillReport, options: DrillOptions, { log, cl
       isGood: isGood(report),
       atMs: clock.nowMs(),
       label: report.backup?.label,
+      why: isGood(report) ? undefined : whyNotGood(report),
       restoreMs: durationOf(report, "restore"),
       recoverMs: durationOf(report, "recover"),
     });

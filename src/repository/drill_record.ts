@@ -15,6 +15,8 @@ export interface DrillRecord {
   readonly atMs: number;
   /** The backup, when one was chosen. */
   readonly label?: string;
+  /** What failed, of a drill that was not passed. */
+  readonly why?: string;
   /** Absent when the drill did not come so far. */
   readonly restoreMs?: number;
   readonly recoverMs?: number;
@@ -53,12 +55,13 @@ export class DrillRecords {
 
 /** A file that somebody else wrote is no record. */
 function parse(text: string): DrillRecord | undefined {
-  const { isGood, atMs, label, restoreMs, recoverMs } = parseRecord(text) ?? {};
+  const { isGood, atMs, label, why, restoreMs, recoverMs } = parseRecord(text) ?? {};
   if (typeof isGood !== "boolean" || typeof atMs !== "number") return undefined;
   return {
     isGood,
     atMs,
     label: typeof label === "string" ? label : undefined,
+    why: typeof why === "string" ? why : undefined,
     restoreMs: typeof restoreMs === "number" ? restoreMs : undefined,
     recoverMs: typeof recoverMs === "number" ? recoverMs : undefined,
   };

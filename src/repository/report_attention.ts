@@ -136,8 +136,10 @@ function damageOf({ backups, outlook }: RepositoryInfo): string[] {
 function failedDrill({ drills = [] }: ReportedStanza): Trouble[] {
   const last = drills.at(-1);
   if (last === undefined || last.isGood) return [];
-  const consequence = last.label === undefined ? "" : `: backup ${last.label} could not be restored and recovered`;
-  return unnamed([`the drill of ${formatLocalTime(last.atMs)} failed${consequence}`]);
+  // Not always the backup is to blame: a drill that had no room proves nothing.
+  const subject = last.label === undefined ? "the drill" : `the drill of backup ${last.label}`;
+  const why = last.why === undefined ? "" : `: ${last.why}`;
+  return unnamed([`${subject} at ${formatLocalTime(last.atMs)} was not passed${why}`]);
 }
 
 /** WAL that PostgreSQL has finished and that is not archived yet; `undefined` when there is none, or nobody knows. */

@@ -130,7 +130,10 @@ export function assertIsCluster(repository: Repository, info: ArchiveInfo, clust
     "FileInvalid",
     `backup and archive info files exist but do not match the database on ${repository.name}: the database has version ` +
       `${cluster.pgVersion}, system-id ${cluster.systemId}, the stanza version ${entry.pgVersion}, system-id ${entry.systemId}`,
-    { hint: "is this the correct stanza?\ndid an error occur during stanza-upgrade?" },
+    {
+      hint: "is this the correct stanza?\ndid an error occur during stanza-upgrade?\n" +
+        "after pg_upgrade, or for a cluster that was made anew: run stanza-upgrade.",
+    },
   );
 }
 

@@ -1,7 +1,9 @@
 /** The page for people: whole by itself, with every name in its place, whatever the names are; what is urgent first. */
+import { DrillRecords } from "../../src/repository/drill_record.ts";
 import { renderReportHtml } from "../../src/repository/report_html.ts";
 import { attentionsOf } from "../../src/repository/report_attention.ts";
 import { assert, assertEquals, assertIncludes } from "../support/assert.ts";
+import { temporaryDirectory } from "../support/cluster_files.ts";
 import { readPage } from "../support/html_page.ts";
 import {
   calmStanza,
@@ -88,12 +90,26 @@ Deno.test("attention: what is being lost comes first, what a newer backup left b
       ["bad", 1, "repo1: WAL 5 segment"],
       ["bad", 1, "repo1: the verificat"],
       ["bad", 1, "repo1: backup 202606"],
-      ["bad", undefined, "the drill of 2026-06"],
+      ["bad", undefined, "the drill of backup "],
       ["warn", 1, "repo1: gap in the WA"],
       ["warn", 1, "repo1: gap in the WA"],
     ],
   );
   assertEquals(attentionsOf(calmStanza(), REPORT_NOW), []);
+});
+
+Deno.test("attention: a drill that was not passed says why, and blames the backup only for what it did", () => {
+  using directory = temporaryDirectory();
+  const records = new DrillRecords(directory.path, "main");
+  const told = (why?: string, label?: string) => {
+    records.record({ isGood: false, atMs: REPORT_NOW - 60_000, label, why });
+    return attentionsOf({ ...calmStanza(), drills: records.history() }, REPORT_NOW).map(({ text }) => text).join();
+  };
+  assertIncludes(told("archive, query", "20260601-120000F"), / at 2026-.* was not passed: archive, query$/);
+  assertIncludes(told("there is no room", "20260601-120000F"), "the drill of backup 20260601-120000F at ");
+  assertIncludes(told("there is no room"), /^the drill at 2026-.* was not passed: there is no room$/);
+  // As versions before kept it.
+  assertIncludes(told(undefined, "20260601-120000F"), /was not passed$/);
 });
 
 Deno.test("attention: WAL that waits a moment is on its way; backups that need no WAL are well without", () => {
