@@ -4,6 +4,7 @@ import type { BackupInfo, BackupInfoEntry } from "../format/backup_info.ts";
 import { isBackupLabel } from "../format/label.ts";
 import { parseLsn } from "../format/wal_name.ts";
 import type { Log } from "../report/log.ts";
+import { formatLocalTime } from "../report/units.ts";
 import type { Repository } from "../repository/repository.ts";
 import { describeFailure } from "../repository/repository_set.ts";
 import type { RestoreOptions } from "./options.ts";
@@ -34,7 +35,9 @@ export async function chooseSet(
   }
   const fits = targetFilter(options);
   const failures: WalferryError[] = [];
+  const silent: string[] = [];
   let readable = 0;
+  let oldest: BackupInfoEntry | undefined;
   for (const repository of repositories) {
     let info: BackupInfo;
     try {
@@ -43,21 +46,38 @@ export async function chooseSet(
       const failure = { key: repository.key, error: toWalferryError(error) };
       log.warn(describeFailure(failure));
       failures.push(failure.error);
+      silent.push(repository.name);
       continue;
     }
     readable += 1;
+    const [first] = info.backups;
+    if (first !== undefined && (oldest === undefined || first.timestampStop < oldest.timestampStop)) oldest = first;
     const entry = options.set === "latest"
       ? latestOf(info, fits, repository, options, log)
       : info.backups.find(({ label }) => label === options.set);
-    if (entry !== undefined) return { repository, info, entry };
+    if (entry === undefined) continue;
+    if (silent.length > 0 && options.type !== "none") tellSilent(silent, repository, log);
+    return { repository, info, entry };
   }
   if (readable === 0) {
-    throw failures.length === 1 ? failures[0]! : noSet(options, failures.map(({ message }) => message).join("\n"));
+    throw failures.length === 1
+      ? failures[0]!
+      : noSet(options, undefined, failures.map(({ message }) => message).join("\n"));
   }
-  throw noSet(options);
+  throw noSet(options, oldest);
 }
 
-function noSet(options: RestoreOptions, detail?: string): WalferryError {
+/** The restore goes well without them, and the recovery behind it stops: better said before than found in the server's log. */
+function tellSilent(silent: readonly string[], from: Repository, log: Log): void {
+  const names = silent.join(" and ");
+  log.warn(
+    `${names} cannot be asked: where the others have no more WAL recovery stops, because ${names} may have some ` +
+      "(with archive-get-exit=compat it ends there)\n" +
+      `HINT: what is lost for good must be left out: --repo=${from.key} restores and recovers from ${from.name} alone.`,
+  );
+}
+
+function noSet(options: RestoreOptions, oldest: BackupInfoEntry | undefined, detail?: string): WalferryError {
   if (options.set !== "latest") {
     return new WalferryError("BackupSetInvalid", `backup set ${options.set} is not valid`, {
       hint: "walferry info lists the backup sets.",
@@ -68,7 +88,13 @@ function noSet(options: RestoreOptions, detail?: string): WalferryError {
     : options.type === "lsn"
     ? `unable to find backup set with lsn less than or equal to '${options.target}'`
     : "no backup set found to restore";
-  return new WalferryError("BackupSetInvalid", detail === undefined ? what : `${what}\n${detail}`);
+  const isEarly = oldest !== undefined && (options.type === "time" || options.type === "lsn");
+  return new WalferryError("BackupSetInvalid", detail === undefined ? what : `${what}\n${detail}`, {
+    hint: isEarly
+      ? `the oldest backup, ${oldest.label}, ends at ${formatLocalTime(oldest.timestampStop * 1000)}` +
+        `${oldest.lsnStop === undefined ? "" : `, lsn ${oldest.lsnStop}`}: nothing before it can be restored.`
+      : undefined,
+  });
 }
 
 /** Which backups can reach the target; all of them for targets that say nothing about time. */

@@ -113,3 +113,23 @@ Deno.test("whoever gave --delta where it does not count is not told to try it", 
   await restoreTo(scene, to, { delta: true });
   assert(isThere(`${to}/global/pg_control`));
 });
+
+Deno.test("a target from before every backup is told with the oldest one", async () => {
+  using scene = await sceneOf(undefined);
+  const { report: { label } } = await backUp(scene);
+  const target = "2020-01-01 00:00:00+00";
+  const error = await assertThrows<WalferryError>(() => restoreTo(scene, `${scene.base}/to`, { type: "time", target }));
+  assertEquals(error.kind, "BackupSetInvalid");
+  assertIncludes(error.hint!, `the oldest backup, ${label}, ends at 20`);
+});
+
+Deno.test("a repository that cannot be asked is told with what it means for the recovery", async () => {
+  using scene = await sceneOf(undefined, undefined);
+  await backUp(scene);
+  Deno.renameSync(`${scene.base}/repo1`, `${scene.base}/gone`);
+  const log = await restoreTo(scene, `${scene.base}/to`, { type: "default", typeChosen: true });
+  assertIncludes(log.text(), "WARN repo1 cannot be asked: where the others have no more WAL recovery stops");
+  assertIncludes(log.text(), "--repo=2 restores and recovers from repo2 alone");
+  const alone = await restoreTo({ ...scene, configs: scene.configs.slice(1) }, `${scene.base}/alone`);
+  assertEquals(alone.text().includes("cannot be asked"), false);
+});
