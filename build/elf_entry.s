@@ -42,6 +42,16 @@ start:
         mov     eax, 3                  # close
         syscall
 
+        # The runtime wants to know where it is, and does not start in a directory that was removed.
+        sub     rsp, 4096
+        mov     rdi, rsp
+        mov     esi, 4096
+        mov     eax, 79                 # getcwd
+        syscall
+        mov     rsp, rbp
+        cmp     rax, -2                 # ENOENT; of others the runtime makes what it can
+        je      nowhere
+
         # Where the parts of the kernel's vector are.
         mov     r13, [rbp]              # argument count; 0 when someone starts it without even a name
         lea     r14, [rbp + 8*r13 + 16] # environment
@@ -189,10 +199,15 @@ listed:
 5:      stc
         ret
 
+nowhere:
+        lea     rsi, [rip + lost]
+        mov     edx, offset lost_end - lost
+        jmp     complain
 unreadable:
-        mov     edi, 2
         lea     rsi, [rip + complaint]
         mov     edx, offset complaint_end - complaint
+complain:
+        mov     edi, 2
         mov     eax, 1                  # write
         syscall
 failed: mov     edi, 126                # the shell's "found, but cannot be run"; PostgreSQL takes no code above 125 for "no such file"
@@ -204,5 +219,8 @@ own_file:
 complaint:
         .ascii  "walferry: cannot start: /proc/self/exe cannot be read (is /proc mounted, and may this account read the executable?)\n"
 complaint_end:
+lost:
+        .ascii  "walferry: cannot start: the current directory was removed: change to one that exists, such as cd /\n"
+lost_end:
         .balign 8, 0
 table:

@@ -169,6 +169,10 @@ test("where the runtime of the packed executable cannot start the code is never 
     `cd ${directory} && rmdir ${directory} && exec ${walferryPath} archive-get`,
   ], { asSelf: true });
   assertEquals(vanished.code, CANNOT_START);
+  assertEquals(
+    vanished.stderr,
+    "walferry: cannot start: the current directory was removed: change to one that exists, such as cd /\n",
+  );
   const withoutFiles = await bare(["/bin/sh", "-c", `ulimit -n 7; exec ${walferryPath} archive-get`]);
   assertEquals(withoutFiles.code, CANNOT_START);
 });
