@@ -34,7 +34,8 @@ export async function drill(options: DrillOptions, context: CommandContext): Pro
 
 /** What kept a drill from being passed, in one line. */
 function whyNotGood({ steps, error }: DrillReport): string {
-  if (error !== undefined) return error.message.split("\n", 1)[0]!;
+  // A line that ends with a colon has its point in the next one.
+  if (error !== undefined) return error.message.split("\n", 2).slice(0, /:\n/.test(error.message) ? 2 : 1).join(" ");
   return steps.filter(({ outcome }) => outcome === "failed").map(({ name }) => name).join(", ");
 }
 

@@ -29,6 +29,7 @@ import { autoConfBytes, recoverySettings, signalFileOf } from "./recovery_settin
 import { type Layout, layoutOf } from "./remap.ts";
 import { zeroedFiles } from "./selective.ts";
 import { warnOfTarget } from "./target_check.ts";
+import { warnOfMissingWal } from "./wal_check.ts";
 import { CONTROL_FILE_PENDING, type RestoreWork, writeFiles } from "./writer.ts";
 
 /** Restores a cluster. @throws WalferryError with the codes of the behaviour spec §5 */
@@ -51,6 +52,11 @@ export async function runRestore(given: RestoreOptions, set: RepositorySet, cont
   context.tookPart?.([repository.key]);
   log.info(`${repository.name}: restore backup set ${manifest.label}${from}`);
 
+  const entry = chosen.info.backups.find(({ label }) => label === manifest.label);
+  if (entry !== undefined && manifest.options.online && options.type !== "none") {
+    const { info } = chosen;
+    await warnOfMissingWal({ stanza: options.stanza, repositories: set.repositories, info, entry }, context);
+  }
   warnOfTarget(manifest, options, chosen.info.backups[0]?.label !== manifest.label, log);
 
   const layout = layoutOf(manifest, options, log);

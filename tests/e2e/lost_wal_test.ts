@@ -23,6 +23,9 @@ testWith(
     const sound = await stanza.walferry(["check"]);
     assertEquals([sound.code, sound.stdout.includes("is missing")], [0, false]);
 
+    const restore = [`--pg1-path=${folder.path}/restored`, "restore"];
+    assertEquals((await stanza.must("walferry", restore)).includes("is in no repository"), false);
+
     const drawn = (await stanza.must("walferry", ["--timeline", "info"])).split("\n");
     assert(drawn[1]!.startsWith("    repo1 ") && drawn[1]!.includes("F"), drawn.join("\n"));
     assert(drawn.every((line) => line.length <= 80), drawn.join("\n"));
@@ -33,6 +36,11 @@ testWith(
     );
     await runAs(["find", `${stanza.repositories[0]}/archive`, "-name", `${start}-*`, "-delete"]);
     const lost = `repo1: WAL segment ${start} is missing: backup ${label} needs it to become consistent`;
+    // Nobody finds it out from PostgreSQL, whose advice is to remove backup_label.
+    assertIncludes(
+      await stanza.must("walferry", ["--delta", ...restore]),
+      `WARN: WAL segment ${start} is in no repository: backup set ${label} cannot become consistent`,
+    );
     const info = await stanza.walferry(["info"]);
     assertEquals(info.code, 0);
     assertIncludes(info.stdout, `${lost}\n`);
