@@ -52,10 +52,11 @@ export async function runRestore(given: RestoreOptions, set: RepositorySet, cont
   context.tookPart?.([repository.key]);
   log.info(`${repository.name}: restore backup set ${manifest.label}${from}`);
 
+  // The one that gave the backup first: where it has the WAL nobody who is slow or away is waited for.
+  const repositories = [repository, ...set.repositories.filter((other) => other !== repository)];
   const entry = chosen.info.backups.find(({ label }) => label === manifest.label);
   if (entry !== undefined && manifest.options.online && options.type !== "none") {
-    const { info } = chosen;
-    await warnOfMissingWal({ stanza: options.stanza, repositories: set.repositories, info, entry }, context);
+    await warnOfMissingWal({ stanza: options.stanza, repositories, info: chosen.info, entry }, context);
   }
   warnOfTarget(manifest, options, chosen.info.backups[0]?.label !== manifest.label, log);
 
@@ -73,7 +74,7 @@ export async function runRestore(given: RestoreOptions, set: RepositorySet, cont
     layout,
     options,
     owners,
-    repositories: [repository, ...set.repositories.filter((other) => other !== repository)],
+    repositories,
     manifestOf: otherManifests(options.stanza, manifest),
     delta: replace && options.delta,
     isZeroed,

@@ -12,7 +12,7 @@ import { missingForBackups } from "../repository/wal_sight.ts";
 /** What is looked at. */
 export interface WalCheck {
   readonly stanza: string;
-  /** All that the recovery will ask. */
+  /** All that the recovery will ask, in the order in which they are looked at. */
   readonly repositories: readonly Repository[];
   /** As the repository of the backup has it. */
   readonly info: BackupInfo;
