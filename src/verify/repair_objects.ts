@@ -20,7 +20,7 @@ import type { CopiedFile } from "./copies.ts";
 import type { Finding } from "./finding.ts";
 import { judgeObject, type ObjectRequest } from "./object_job.ts";
 import { archiveInfoFile, backupInfoFile } from "./stanza_infos.ts";
-import { RepairPlace } from "./repair_place.ts";
+import { isUnreadable, RepairPlace } from "./repair_place.ts";
 import type { VerifyReport } from "./report.ts";
 import { namesOfRun, segmentsOfRun } from "../repository/wal_span.ts";
 
@@ -206,15 +206,15 @@ export class ObjectRepair {
   }
 
   async #isRightCopy(path: string): Promise<boolean> {
-    const stream = await this.#readCopied(path);
-    if (stream === undefined) return false;
     try {
+      const stream = await this.#readCopied(path);
+      if (stream === undefined) return false;
       if (isManifest(path)) return (await readManifest(stream)).label === path.split("/")[2];
       const text = decodeText(await collect(stream, INFO_BYTES_MAX));
       (path.includes("/archive.info") ? parseArchiveInfo : parseBackupInfo)(text);
       return true;
     } catch (thrown) {
-      if (isContentFailure(thrown)) return false;
+      if (isContentFailure(thrown) || isUnreadable(thrown)) return false;
       throw thrown;
     }
   }

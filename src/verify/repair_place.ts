@@ -62,7 +62,20 @@ export class RepairPlace {
     if (await storage.info(path) === undefined) return;
     let target = `${this.#aside}/${path}`;
     for (let time = 2; await storage.info(target) !== undefined; time++) target = `${this.#aside}-${time}/${path}`;
-    const stream = await storage.read(path);
-    if (stream !== undefined) await storage.write(target, stream);
+    try {
+      const stream = await storage.read(path);
+      if (stream !== undefined) await storage.write(target, stream);
+    } catch (thrown) {
+      // What a disk does not give back any more, or nobody may read, cannot be copied. Under a second name it stays as it is.
+      if (!storage.features.hardlinks || !isUnreadable(thrown)) throw thrown;
+      await storage.hardlink(path, target);
+      await storage.syncPath(target.slice(0, target.lastIndexOf("/")));
+    }
   }
+}
+
+/** Whether an error says that this one object cannot be read. */
+export function isUnreadable(thrown: unknown): boolean {
+  const { kind } = toWalferryError(thrown);
+  return kind === "FileOpen" || kind === "FileRead";
 }

@@ -66,6 +66,33 @@ testWith(NEEDS, "what the other repository cannot give takes nothing from what i
     assertEquals(await restoredDump(folder, stanza, "walferry", ["--repo=1"]), dump);
   });
 
+  await test.step("what the disk does not give back is put right too, and kept as it is under a second name", async () => {
+    const files = await filesOf(here);
+    const unreadable = [
+      files.find((path) => SEGMENT.test(path))!,
+      files.find((path) => /^archive\/.*\.backup$/.test(path))!,
+      files.find((path) => path.startsWith(`backup/main/${full}/pg_data/base/`))!,
+      `backup/main/${full}/backup.manifest`,
+      "archive/main/archive.info",
+      "backup/main/backup.info.copy",
+    ];
+    const inodes = new Map<string, number | null>();
+    for (const path of unreadable) {
+      inodes.set(path, (await Deno.stat(`${here}/${path}`)).ino);
+      // As its account finds a file with EIO: it cannot be opened, or not be read.
+      await Deno.chmod(`${here}/${path}`, 0);
+    }
+    const { code, report } = await verifyReport(stanza, "--repo=1", "--repair");
+    assertEquals([code, report.status], [0, "ok"], JSON.stringify(report.finding));
+    assertEquals(await damagesOf(stanza), []);
+    const aside = (await filesOf(here)).filter((path) => path.startsWith("walferry/main/damaged/"));
+    for (const [path, inode] of inodes) {
+      const kept = aside.filter((one) => one.endsWith(`/${path}`)).map((one) => Deno.statSync(`${here}/${one}`).ino);
+      assert(kept.includes(inode), `${path} is not aside: ${aside}`);
+    }
+    assertEquals(await restoredDump(folder, stanza, "walferry", ["--repo=1"]), dump);
+  });
+
   await test.step("two manifests that do not agree on where a file is", async () => {
     const paths = ["backup.manifest", "backup.manifest.copy"].map((name) => `${here}/backup/main/${incr}/${name}`);
     const text = await runAs(["cat", paths[0]!]);
