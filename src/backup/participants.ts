@@ -8,7 +8,7 @@ import type { BackupInfo } from "../format/backup_info.ts";
 import type { ControlData } from "../postgres/control_file.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import type { Log } from "../report/log.ts";
-import { reconcileBackupInfo } from "../repository/backup_catalog.ts";
+import { reconcileBackupInfo, withLost } from "../repository/backup_catalog.ts";
 import type { Repository } from "../repository/repository.ts";
 import { noValidRepository, type RepositoryFailure } from "../repository/repository_set.ts";
 import { archiveIdOf } from "../repository/wal_archive.ts";
@@ -24,8 +24,10 @@ export interface WalSource {
 /** One repository of a backup. */
 export interface Participant {
   readonly repository: Repository;
-  /** As it was when the backup began. */
+  /** As it was when the backup began, without {@link lost}. */
   readonly info: BackupInfo;
+  /** Labels of listed backups that cannot be used and may be mended. */
+  readonly lost: ReadonlySet<string>;
   readonly archiveInfo: ArchiveInfo;
   /** Where its WAL is: the repository itself, or for one without an archive (`repo-role=backup`) another one. */
   readonly archive: WalSource;
@@ -133,10 +135,12 @@ async function prepare(
     );
   }
   // A crash between the manifest and backup.info of an earlier run left a backup that only its directory knows.
-  if (await reconcileBackupInfo(repository, stanza, info, context.log)) await repository.saveBackupInfo(stanza, info);
+  const { changed, lost } = await reconcileBackupInfo(repository, stanza, info, context.log);
+  if (changed) await repository.saveBackupInfo(stanza, withLost(info, lost));
   return {
     repository,
     info,
+    lost: new Set(lost.map(({ label }) => label)),
     archiveInfo,
     archive: repository.config.role === "backup"
       ? await otherArchive(walSources, stanza, control)

@@ -63,10 +63,10 @@ export async function findResumables(request: ResumeRequest): Promise<Map<number
   const journals = new CopiedJournals(request.spoolPath, stanza);
   const leftovers = new Map<number, BackupDirectory>();
   const complete = new Set<string>();
-  await participants.each(async ({ repository, info }) => {
+  await participants.each(async ({ repository, info, lost }) => {
     const directories = await listBackupDirectories(repository, stanza);
     for (const directory of directories) if (directory.complete) complete.add(directory.label);
-    const leftover = leftoverOf(directories, info);
+    const leftover = leftoverOf(directories, info, lost);
     if (leftover !== undefined) leftovers.set(repository.key, leftover);
   });
   const resumables = new Map<number, Resumable>();
@@ -106,14 +106,17 @@ export async function findResumables(request: ResumeRequest): Promise<Map<number
 
 /**
  * The newest directory, when its backup never became complete. One that is listed in `backup.info` was complete and has only lost its
- * manifest: restore uses the copy.
+ * manifest: restore uses the copy, or verify may mend it.
  */
-function leftoverOf(directories: readonly BackupDirectory[], info: BackupInfo): BackupDirectory | undefined {
+function leftoverOf(
+  directories: readonly BackupDirectory[],
+  info: BackupInfo,
+  lost: ReadonlySet<string>,
+): BackupDirectory | undefined {
   const newest = directories.at(-1);
-  if (newest === undefined || newest.complete || info.backups.some(({ label }) => label === newest.label)) {
-    return undefined;
-  }
-  return newest;
+  if (newest === undefined || newest.complete) return undefined;
+  const isListed = lost.has(newest.label) || info.backups.some(({ label }) => label === newest.label);
+  return isListed ? undefined : newest;
 }
 
 /** `undefined` when it cannot be read, for whatever reason: then nothing can be resumed. */

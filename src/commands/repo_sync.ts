@@ -4,7 +4,7 @@ import type { CommandContext } from "../process/command_context.ts";
 import { acquireLocks } from "../process/locks.ts";
 import { assertNotStopped } from "../process/stop_file.ts";
 import { formatSize } from "../report/units.ts";
-import { reconcileBackupInfo } from "../repository/backup_catalog.ts";
+import { reconcileBackupInfo, withLost } from "../repository/backup_catalog.ts";
 import { DebtLedger } from "../repository/debts.ts";
 import type { RepoSyncOptions } from "../repository/options.ts";
 import type { Repository } from "../repository/repository.ts";
@@ -71,13 +71,16 @@ async function copyBackups(
     target.loadBackupInfo(stanza),
     target.loadArchiveInfo(stanza),
   ]);
-  if (await reconcileBackupInfo(target, stanza, toInfo, log) && !dryRun) await target.saveBackupInfo(stanza, toInfo);
+  const { changed, lost } = await reconcileBackupInfo(target, stanza, toInfo, log);
+  if (changed && !dryRun) await target.saveBackupInfo(stanza, withLost(toInfo, lost));
+  const unusable = new Set(lost.map(({ label }) => label));
+  const isThere = (wanted: string) => !unusable.has(wanted) && toInfo.backups.some(({ label }) => label === wanted);
   if (set !== undefined && !fromInfo.backups.some(({ label }) => label === set)) {
     throw new WalferryError("BackupSetInvalid", `backup set ${set} is not valid: ${source.name} does not have it`);
   }
   const failures: string[] = [];
   for (const entry of fromInfo.backups) {
-    if (toInfo.backups.some(({ label }) => label === entry.label)) continue;
+    if (isThere(entry.label)) continue;
     if (set !== undefined && entry.label !== set) continue;
     const cluster = fromInfo.history.find(({ id }) => id === entry.historyId);
     const there = cluster === undefined ? undefined : sameCluster(toArchive, cluster);
@@ -85,13 +88,14 @@ async function copyBackups(
       log.warn(`backup ${entry.label} is left out: ${target.name} does not know its cluster`);
       continue;
     }
-    if (entry.prior !== undefined && !toInfo.backups.some(({ label }) => label === entry.prior)) {
+    if (entry.prior !== undefined && !isThere(entry.prior)) {
       failures.push(`backup ${entry.label}: it builds on ${entry.prior}, which is not there`);
       continue;
     }
     if (dryRun) {
       log.info(`would copy backup ${entry.label} (${formatSize(entry.repoSizeDeltaBytes)})`);
       toInfo.backups.push(entry);
+      unusable.delete(entry.label);
       continue;
     }
     try {
@@ -106,6 +110,7 @@ async function copyBackups(
         atOnce: processMax,
         signal,
       });
+      unusable.delete(entry.label);
       log.info(`copied backup ${entry.label} (${files} files, ${formatSize(sizeBytes)}) to ${target.name}`);
     } catch (error) {
       signal.throwIfAborted();

@@ -3,7 +3,7 @@ import { WalferryError } from "../errors.ts";
 import { isBackupLabel } from "../format/label.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { BACKREST_VERSION } from "../version.ts";
-import { reconcileBackupInfo } from "./backup_catalog.ts";
+import { reconcileBackupInfo, withLost } from "./backup_catalog.ts";
 import type { AnnotateOptions } from "./options.ts";
 import type { Repository } from "./repository.ts";
 import { describeFailure, RepositorySet } from "./repository_set.ts";
@@ -40,7 +40,7 @@ async function annotateIn(
   { log }: CommandContext,
 ): Promise<boolean> {
   const info = await repository.loadBackupInfo(stanza);
-  await reconcileBackupInfo(repository, stanza, info, log);
+  const { lost } = await reconcileBackupInfo(repository, stanza, info, log);
   const entry = info.backups.find(({ label }) => label === set);
   if (entry === undefined) {
     log.warn(`backup set '${set}' to annotate not found in ${repository.name}`);
@@ -53,6 +53,6 @@ async function annotateIn(
     else notes.set(key, value);
   }
   entry.annotations = notes.size === 0 ? undefined : notes;
-  await repository.saveBackupInfo(stanza, { ...info, backrestVersion: BACKREST_VERSION });
+  await repository.saveBackupInfo(stanza, withLost({ ...info, backrestVersion: BACKREST_VERSION }, lost));
   return true;
 }

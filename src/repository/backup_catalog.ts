@@ -44,17 +44,27 @@ async function directoryState(repository: Repository, stanza: string, label: str
   return { label, complete: manifest !== undefined, hasCopy: copy !== undefined };
 }
 
+/** What became of the list. */
+export interface Reconciled {
+  /** There is something to save. */
+  readonly changed: boolean;
+  /**
+   * Listed backups that cannot be used for now, sorted by label: they have lost their manifest and its copy, or build on one that has. Their
+   * files are there and `verify --repair` may mend them, which goes by the list: whoever saves it saves them too ({@link withLost}).
+   */
+  readonly lost: readonly BackupInfoEntry[];
+}
+
 /**
- * `backup.info` made true: complete backups that it does not know are added, backups whose manifest is gone are dropped together with
- * everything that depends on them. Changes the value given and tells what it did; saving is the caller's.
- * @returns true when something changed
+ * `backup.info` made true: complete backups that it does not know are added, backups whose directory is gone are dropped together with
+ * everything that depends on them, and lost ones are taken out. Changes the value given and tells what it did; saving is the caller's.
  */
 export async function reconcileBackupInfo(
   repository: Repository,
   stanza: string,
   info: BackupInfo,
   log: Log,
-): Promise<boolean> {
+): Promise<Reconciled> {
   const directories = await listBackupDirectories(repository, stanza);
   const complete = new Set(directories.filter((directory) => directory.complete).map(({ label }) => label));
   for (const { label, hasCopy } of directories) {
@@ -73,15 +83,34 @@ export async function reconcileBackupInfo(
     info.backups.sort((a, b) => (a.label < b.label ? -1 : 1));
     changed = true;
   }
-  for (const entry of [...info.backups]) {
-    if (complete.has(entry.label) || !info.backups.includes(entry)) continue;
-    for (const gone of withDependants(info.backups, [entry.label]).reverse()) {
-      log.warn(`backup '${gone}' missing manifest removed from backup.info`);
-      info.backups = info.backups.filter(({ label }) => label !== gone);
-      changed = true;
-    }
-  }
-  return changed;
+  const there = new Set(directories.map(({ label }) => label));
+  const drop = (without: ReadonlySet<string>, tell: (label: string) => void): BackupInfoEntry[] => {
+    const first = info.backups.filter(({ label }) => !without.has(label)).map(({ label }) => label);
+    const labels = new Set(withDependants(info.backups, first));
+    const dropped = info.backups.filter(({ label }) => labels.has(label));
+    info.backups = info.backups.filter(({ label }) => !labels.has(label));
+    for (const { label } of dropped.toReversed()) tell(label);
+    return dropped;
+  };
+  const gone = drop(there, (label) => log.warn(`backup '${label}' missing manifest removed from backup.info`));
+  const lost = drop(
+    complete,
+    (label) =>
+      log.warn(
+        complete.has(label)
+          ? `backup '${label}' builds on one that has lost its manifest`
+          : `backup '${label}' has lost its manifest, it cannot be used\n` +
+            "HINT: verify --repair mends it where another repository has it, and a new backup takes its place.",
+      ),
+  );
+  return { changed: changed || gone.length > 0, lost };
+}
+
+/** The list with those that are lost in their places. */
+export function withLost(info: BackupInfo, lost: readonly BackupInfoEntry[]): BackupInfo {
+  const found = new Set(info.backups.map(({ label }) => label));
+  const backups = [...info.backups, ...lost.filter(({ label }) => !found.has(label))];
+  return { ...info, backups: backups.sort((a, b) => (a.label < b.label ? -1 : 1)) };
 }
 
 /**

@@ -8,7 +8,7 @@ import type { BackupInfo, BackupInfoEntry } from "../format/backup_info.ts";
 import { formatLabel, parseLabel } from "../format/label.ts";
 import type { CommandContext } from "../process/command_context.ts";
 import { BACKREST_VERSION } from "../version.ts";
-import { listBackupDirectories, reconcileBackupInfo } from "./backup_catalog.ts";
+import { listBackupDirectories, reconcileBackupInfo, withLost } from "./backup_catalog.ts";
 import type { RetentionConfig } from "./config.ts";
 import { ArchiveExpiry } from "./expire_archive.ts";
 import { planBackups } from "./expire_plan.ts";
@@ -70,6 +70,8 @@ class RepositoryExpiry {
   readonly #context: CommandContext;
   /** Labels that this run has expired: only what was expired, or never became complete, is removed. */
   readonly #expired = new Set<string>();
+  /** Listed backups that cannot be used and may be mended: they do not count, and go when they would go if they did. */
+  #lost: readonly BackupInfoEntry[] = [];
   /** Labels that stay only because something else than the number or days of the retention keeps them. */
   readonly #spared = new Set<string>();
 
@@ -81,24 +83,27 @@ class RepositoryExpiry {
 
   async run(): Promise<void> {
     const { archiveInfo, backupInfo } = await loadMatchingInfos(this.#repository, this.#options.stanza);
-    const listed = new Set(backupInfo.backups.map(({ label }) => label));
-    const changed = await reconcileBackupInfo(
+    const { changed, lost } = await reconcileBackupInfo(
       this.#repository,
       this.#options.stanza,
       backupInfo,
       this.#context.log,
     );
-    // Before any directory goes: a backup that lost its manifest must not be listed when its files are gone.
-    if (changed && !this.#options.dryRun) await this.#repository.saveBackupInfo(this.#options.stanza, backupInfo);
+    this.#lost = lost;
+    if (changed && !this.#options.dryRun) await this.#save(backupInfo);
     const { retention } = this.#repository.config;
     const { timeMet, ofWal } = await this.#expireBackups(backupInfo, retention);
-    await this.#removeDirectories(backupInfo, listed);
+    await this.#removeDirectories(backupInfo);
     if (!this.#options.dryRun) {
       await removeUnfinishedWrites(this.#repository, this.#options.stanza, this.#context);
     }
     await this.#expireHistory(backupInfo, retention);
     await new ArchiveExpiry(this.#repository, this.#options, this.#context)
-      .run(archiveInfo, backupInfo, ofWal, timeMet);
+      .run(archiveInfo, backupInfo, ofWal, timeMet, this.#lost);
+  }
+
+  async #save(info: BackupInfo): Promise<void> {
+    await this.#repository.saveBackupInfo(this.#options.stanza, withLost(info, this.#lost));
   }
 
   #tell(line: string): void {
@@ -132,14 +137,58 @@ class RepositoryExpiry {
       expiries.push(expiry);
       await this.#apply(info, expiry);
     }
+    const lost = this.#lost;
+    const goneLost = this.#expireLost(before, retention, nowSeconds, expiries);
+    this.#lost = lost.filter(({ label }) => !goneLost.labels.includes(label));
+    await this.#apply(info, goneLost);
     if (this.#options.plan) {
       for (const { label, stays, reason } of planBackups(before, retention, expiries, this.#spared)) {
         this.#tell(`${stays ? "keep  " : "remove"} backup ${label}: ${reason}`);
+      }
+      for (const { label } of lost) {
+        const goes = goneLost.labels.includes(label);
+        this.#tell(
+          `${goes ? "remove" : "keep  "} backup ${label}: it has lost its manifest, or builds on one that has`,
+        );
       }
     }
     const timeMet = set === undefined && retention.fullType === "time" && retention.full !== undefined &&
       before.some(({ type, timestampStop }) => type === "full" && timestampStop < nowSeconds - retention.full! * 86400);
     return { timeMet, ofWal: eligible === undefined ? retention : keepingAll(info, retention) };
+  }
+
+  /**
+   * Lost backups that would go now if they could be used, and those that build on what went.
+   * @param backups that can be used, before anything went
+   */
+  #expireLost(
+    backups: readonly BackupInfoEntry[],
+    retention: RetentionConfig,
+    nowSeconds: number,
+    expiries: readonly BackupExpiry[],
+  ): BackupExpiry {
+    const { set, oldest } = this.#options;
+    const lost = new Set(this.#lost.map(({ label }) => label));
+    let all = [...backups, ...this.#lost].sort((a, b) => (a.label < b.label ? -1 : 1));
+    const kept = withNeeds(all, keptBeyond(all, retention.keep).keys());
+    const gone = new Set(withDependants(all, expiries.flatMap(({ labels }) => labels)));
+    if (set !== undefined && lost.has(set)) { for (const label of this.#setToExpire(all, set)) gone.add(label); }
+    for (const decide of set === undefined && !oldest ? [expireFull, expireDiff] : []) {
+      const labels = decide(all, retention, nowSeconds).labels.filter((label) => !kept.has(label));
+      all = all.filter(({ label }) => !labels.includes(label));
+      for (const label of labels) gone.add(label);
+    }
+    return { reason: expiries[0]!.reason, labels: [...gone].filter((label) => lost.has(label)).sort() };
+  }
+
+  /** @throws WalferryError `BackupSetInvalid` when one of them is pinned */
+  #setToExpire(backups: readonly BackupInfoEntry[], label: string): readonly string[] {
+    const { labels } = expireSet(backups, label);
+    const pinned = backups.filter((backup) => labels.includes(backup.label)).find(isPinned);
+    if (pinned === undefined) return labels;
+    throw new WalferryError("BackupSetInvalid", `backup ${label} cannot be expired: ${pinned.label} is pinned`, {
+      hint: `unpin it first: walferry --set=${pinned.label} unpin`,
+    });
   }
 
   /** `--oldest`: the oldest full backup that nothing else keeps, while another one stays. */
@@ -153,19 +202,16 @@ class RepositoryExpiry {
 
   /** `--set` @throws WalferryError `BackupSetInvalid` */
   #named(info: BackupInfo, label: string): BackupExpiry {
+    if (this.#lost.some((backup) => backup.label === label)) return { reason: "adhoc", labels: [] };
     if (!info.backups.some((backup) => backup.label === label)) {
       this.#context.log.warn(
         `${this.#repository.name}: backup ${label} does not exist\nHINT: run the info command and confirm the backup is listed`,
       );
       return { reason: "adhoc", labels: [] };
     }
+    // A lost one that builds on it may be the pinned one.
+    this.#setToExpire(withLost(info, this.#lost).backups, label);
     const expiry = expireSet(info.backups, label);
-    const pinned = info.backups.filter((backup) => expiry.labels.includes(backup.label)).find(isPinned);
-    if (pinned !== undefined) {
-      throw new WalferryError("BackupSetInvalid", `backup ${label} cannot be expired: ${pinned.label} is pinned`, {
-        hint: `unpin it first: walferry --set=${pinned.label} unpin`,
-      });
-    }
     // As the original: the newest full backup, unless the one before it is of the same cluster.
     const [before, newest] = [undefined, ...info.backups.filter(({ type }) => type === "full")].slice(-2);
     if (label === newest?.label && before?.historyId !== newest.historyId) {
@@ -194,7 +240,7 @@ class RepositoryExpiry {
     info.backrestVersion = BACKREST_VERSION;
     if (this.#options.dryRun) return;
     // From here on nobody is led to it. With the manifest first, what is listed would look damaged behind a crash.
-    await this.#repository.saveBackupInfo(this.#options.stanza, info);
+    await this.#save(info);
     // Newest first, so that a backup never outlives one that it needs.
     for (const label of [...expiry.labels].reverse()) {
       const directory = this.#repository.backupPath(this.#options.stanza, label);
@@ -205,13 +251,10 @@ class RepositoryExpiry {
     }
   }
 
-  /**
-   * Directories without a line in `backup.info`: expired just now, or left behind by a crash. The newest one may be running.
-   * @param listed labels that had a line before this run
-   */
-  async #removeDirectories(info: BackupInfo, listed: ReadonlySet<string>): Promise<void> {
+  /** Directories without a line in `backup.info`: expired just now, or left behind by a crash. The newest one may be running. */
+  async #removeDirectories(info: BackupInfo): Promise<void> {
     const { storage, config } = this.#repository;
-    const known = new Set(info.backups.map(({ label }) => label));
+    const known = new Set(withLost(info, this.#lost).backups.map(({ label }) => label));
     const directories = await listBackupDirectories(this.#repository, this.#options.stanza);
     const last = directories.at(-1);
     const running = last !== undefined && !last.complete && last.hasCopy ? last.label : undefined;
@@ -226,9 +269,9 @@ class RepositoryExpiry {
       }
       // What has lost its manifest may be what others need, and can be mended.
       const isNeeded = directories.some((other) => other.complete && other.label.startsWith(`${label}_`));
-      if (!this.#expired.has(label) && (listed.has(label) || isNeeded)) {
+      if (!this.#expired.has(label) && isNeeded) {
         this.#context.log.warn(
-          `${this.#repository.name}: backup ${label} has lost its manifest, it is kept\nHINT: verify --repair mends it where a copy or another repository allows it.`,
+          `${this.#repository.name}: backup ${label} has lost its manifest, it is kept\nHINT: repo-sync brings it from a repository that has it.`,
         );
         continue;
       }
@@ -245,7 +288,7 @@ class RepositoryExpiry {
   /** Manifests in `backup.history` of backups that are gone for longer than the retention says (behaviour spec §6.4). */
   async #expireHistory(info: BackupInfo, retention: RetentionConfig): Promise<void> {
     if (retention.historyDays === undefined) return;
-    const known = new Set(info.backups.map(({ label }) => label));
+    const known = new Set(withLost(info, this.#lost).backups.map(({ label }) => label));
     const limit = formatLabel("full", this.#context.clock.nowMs() / 1000 - retention.historyDays * 86400);
     const history = this.#repository.backupPath(this.#options.stanza, "backup.history");
     const gone: string[] = [];

@@ -18,6 +18,7 @@ import {
   archiveRetention,
   decideArchive,
   isKept,
+  keepingLost,
   overlaps,
   recoversFrom,
   type WalRange,
@@ -40,17 +41,20 @@ export class ArchiveExpiry {
   /**
    * Behind the backups, whose list is what stays.
    * @param timeMet full retention by time found something old enough
+   * @param lost backups that cannot be used and may be mended
    */
   async run(
     archiveInfo: ArchiveInfo,
     { backups }: BackupInfo,
     retention: RetentionConfig,
     timeMet: boolean,
+    lost: readonly BackupInfoEntry[],
   ): Promise<void> {
     const { archiveExpireBefore } = this.#options;
     const fulls = countingFulls(backups, retention, this.#context.clock.nowMs() / 1000);
     const kept = archiveRetention(retention, fulls, timeMet);
-    // As the original: without a retention the named segment counts only while there is no backup at all.
+    // Without a retention the named segment counts only while there is no backup at all, as the manual of the original has it (its program
+    // then removes nothing).
     if ("none" in kept && (archiveExpireBefore === undefined || backups.length > 0)) {
       this.#plan([`all WAL stays (${kept.none})`]);
       this.#info(`${kept.none} - archive logs will not be expired`);
@@ -59,10 +63,8 @@ export class ArchiveExpiry {
     const count = "count" in kept ? kept.count : undefined;
     for (const cluster of await this.#clustersOnDisk(archiveInfo)) {
       const isCurrent = cluster.id === archiveInfo.currentId;
-      await this.#apply(
-        cluster,
-        decideArchive(backups, retention.archiveType, count, cluster.id, isCurrent, archiveExpireBefore),
-      );
+      const decision = decideArchive(backups, retention.archiveType, count, cluster.id, isCurrent, archiveExpireBefore);
+      await this.#apply(cluster, keepingLost(decision, lost, cluster.id));
     }
   }
 

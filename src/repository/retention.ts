@@ -154,6 +154,25 @@ export function decideArchive(
   return { kind: "keep ranges", ranges, continuousFrom: oldest.archiveStart };
 }
 
+/**
+ * The decision with the WAL of backups that are lost and may be mended: it makes them consistent again.
+ * @param decision from the backups that can be used
+ */
+export function keepingLost(
+  decision: ArchiveDecision,
+  lost: readonly BackupInfoEntry[],
+  historyId: number,
+): ArchiveDecision {
+  const ranges = lost.flatMap(({ historyId: own, archiveStart: start, archiveStop: stop }): WalRange[] =>
+    own === historyId && start !== undefined ? [{ start, stop: stop ?? start }] : []
+  );
+  if (ranges.length === 0 || decision.kind === "keep all") return decision;
+  if (decision.kind === "remove archive id") {
+    return { kind: "keep all", reason: "a backup that lost its manifest needs it" };
+  }
+  return { ...decision, ranges: [...ranges, ...decision.ranges] };
+}
+
 /** Whether a range goes on to the end of its timeline, or further: a recovery may go on with it. */
 export function isOpen({ stop }: WalRange): boolean {
   return stop === undefined || stop.endsWith(TIMELINE_END);

@@ -285,6 +285,20 @@ Deno.test("a backup that is listed and lost its manifest is no leftover", async 
   await verifyBackup(scene.configs[0]!, label);
 });
 
+Deno.test("a backup that is listed and lost its manifest and the copy stays listed, and a new one does not build on it", async () => {
+  using scene = await settledScene(undefined);
+  const good = (await backUp(scene)).report.label;
+  const lost = (await backUp(scene, { type: "incr" })).report.label;
+  for (const end of ["", ".copy"]) Deno.removeSync(`${directoryOf(scene, lost)}/backup.manifest${end}`);
+  const { report, log } = await backUp(scene, { type: "incr" });
+  assertIncludes(log.text(), `WARN backup '${lost}' has lost its manifest, it cannot be used`);
+  assertEquals((await verifyBackup(scene.configs[0]!, report.label)).prior, good);
+  assertEquals(Deno.statSync(directoryOf(scene, lost)).isDirectory, true);
+  await using repository = await Repository.open(scene.configs[0]!);
+  const { backups } = await repository.loadBackupInfo(STANZA);
+  assertEquals(backups.map(({ label }) => label), [good, lost, report.label]);
+});
+
 Deno.test("a name that another repository has a complete backup of is not used for a later one", async () => {
   using scene = await settledScene(undefined, undefined);
   await backUpUntil(scene, 3);

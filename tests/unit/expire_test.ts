@@ -10,7 +10,7 @@ import { PIN } from "../../src/repository/keep.ts";
 import { Repository } from "../../src/repository/repository.ts";
 import { BACKREST_VERSION } from "../../src/version.ts";
 import { TestFolder } from "../support/accounts.ts";
-import { assert, assertEquals, assertIncludes, assertThrows } from "../support/assert.ts";
+import { assertEquals, assertIncludes, assertThrows } from "../support/assert.ts";
 import { hurryingClock, repositoryConfig, STANZA, testContext } from "../support/stanza_files.ts";
 
 const CLUSTERS = [
@@ -292,7 +292,18 @@ Deno.test("expire --archive-expire-before: without a retention it counts only wh
   assertEquals(await empty.wal(), segments(5, 12));
 });
 
-Deno.test("expire: a full backup that lost its manifest is not removed while another builds on it", async () => {
+/** Takes the manifest of a backup away; its files stay. */
+async function loseManifest({ path }: Made, label: string): Promise<void> {
+  const directory = `${path}/backup/${STANZA}/${label}`;
+  await Deno.remove(`${directory}/backup.manifest`);
+  await Deno.writeTextFile(`${directory}/content`, "x");
+}
+
+async function hasContent({ path }: Made, label: string): Promise<boolean> {
+  return await Deno.stat(`${path}/backup/${STANZA}/${label}/content`).then(() => true, () => false);
+}
+
+Deno.test("expire: a backup that lost its manifest stays listed, with what builds on it, so that it can be mended", async () => {
   await using folder = await TestFolder.make();
   const diff = `${label(1)}_20260102-000000D`;
   const made = await Made.make(
@@ -302,19 +313,65 @@ Deno.test("expire: a full backup that lost its manifest is not removed while ano
       full(1, 2, 3),
       { ...full(2, 4, 5), label: diff, other: { prior: label(1), references: [label(1)] } },
       full(3, 6, 7),
+      full(4, 8, 9, { other: { annotations: new Map([[PIN, "why"]]) } }),
     ],
-    {},
-    keep(9),
+    { "14-1": segments(1, 9) },
+    keep(1),
   );
-  const directory = `${made.path}/backup/${STANZA}`;
-  await Deno.remove(`${directory}/${label(1)}/backup.manifest`);
-  await Deno.writeTextFile(`${directory}/${label(1)}/content`, "x");
+  await loseManifest(made, label(1));
+  await loseManifest(made, label(4));
+  // It does not count: the newest one that can be used stays. What would go if it counted goes.
+  const { told } = await expire([made], [], { plan: true });
+  assertIncludes(told, `remove backup ${diff}: it has lost its manifest, or builds on one that has`);
+  assertIncludes(told, `keep   backup ${label(3)}: one of the newest 1 full backups`);
+  assertIncludes(told, `keep   backup ${label(4)}: it has lost its manifest`);
   for (let run = 0; run < 2; run++) {
-    const { log } = await expire([made], []);
-    assertIncludes(log, `backup ${label(1)} has lost its manifest, it is kept`);
-    assert((await Deno.stat(`${directory}/${label(1)}/content`)).isFile);
+    assertIncludes((await expire([made], [])).log, `backup '${label(4)}' has lost its manifest`);
+    assertEquals(await made.labels(), [label(3), label(4)]);
+    assertEquals([await hasContent(made, label(1)), await hasContent(made, label(4))], [false, true]);
+    assertEquals(await made.wal(), segments(6, 9));
   }
-  assertEquals(await made.labels(), [label(3)]);
+  await assertThrows<Error>(
+    () => expire([made], [], { set: label(4) }),
+    ({ message }) => assertIncludes(message, `backup ${label(4)} cannot be expired: ${label(4)} is pinned`),
+  );
+});
+
+Deno.test("expire: the WAL of a backup that lost its manifest stays, and it goes when it is named", async () => {
+  await using folder = await TestFolder.make();
+  const made = await Made.make(
+    folder,
+    1,
+    [full(1, 2, 3, { historyId: 1 }), full(2, 2, 3, { historyId: 2 }), full(3, 6, 7, { historyId: 2 })],
+    { "14-1": segments(1, 4), "15-2": segments(1, 9) },
+    { retention: { fullType: "count", full: 9, archive: 1, archiveType: "full", keep: {} } },
+    2,
+  );
+  for (const day of [1, 2]) await loseManifest(made, label(day));
+  await expire([made], []);
+  assertEquals(await made.labels(), [label(1), label(2), label(3)]);
+  assertEquals([await made.wal("14-1"), await made.wal("15-2")], [segments(1, 4), [
+    ...segments(2, 3),
+    ...segments(6, 9),
+  ]]);
+  await expire([made], [], { set: label(1) });
+  assertEquals(await made.labels(), [label(2), label(3)]);
+  assertEquals([await hasContent(made, label(1)), await hasContent(made, label(2))], [false, true]);
+  assertEquals(await made.wal("14-1"), []);
+});
+
+Deno.test("expire: a backup without a manifest that is not listed stays while another builds on it, and goes else", async () => {
+  await using folder = await TestFolder.make();
+  const diff = `${label(1)}_20260102-000000D`;
+  const made = await Made.make(folder, 1, [full(1, 2, 3), full(2, 4, 5), full(3, 6, 7)], {}, keep(9));
+  for (const day of [1, 2]) await loseManifest(made, label(day));
+  await using repository = await Repository.open(made.config);
+  const info = await repository.loadBackupInfo(STANZA);
+  await repository.saveBackupInfo(STANZA, { ...info, backups: info.backups.slice(2) });
+  await repository.storage.write(repository.backupPath(STANZA, diff, "backup.manifest"), new Uint8Array(1));
+  const { log } = await expire([made], []);
+  assertIncludes(log, `backup ${label(1)} has lost its manifest, it is kept`);
+  assertEquals([await hasContent(made, label(1)), await hasContent(made, label(2))], [true, false]);
 });
 
 Deno.test("expire --plan: a reader that leaves is told once, and is no failure of a repository", async () => {

@@ -59,6 +59,11 @@ testWith(NEEDS, "what the other repository cannot give takes nothing from what i
     for (const [path, bytes] of originals) await Deno.writeFile(`${there}/${path}`, bytes);
   });
 
+  await test.step("expire leaves it where it can be mended", async () => {
+    for (let run = 0; run < 2; run++) await stanza.must("walferry", ["--repo=1", "expire"]);
+    assertEquals((await damagesOf(stanza)).some(({ backup }) => backup === full), true);
+  });
+
   await test.step("it is given back when the other one is whole again", async () => {
     const { code, report } = await verifyReport(stanza, "--repo=1", "--repair");
     assertEquals([code, report.status], [0, "ok"], JSON.stringify(report.finding));
