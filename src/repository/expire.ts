@@ -12,7 +12,7 @@ import { listBackupDirectories, reconcileBackupInfo, withLost } from "./backup_c
 import type { RetentionConfig } from "./config.ts";
 import { ArchiveExpiry } from "./expire_archive.ts";
 import { planBackups } from "./expire_plan.ts";
-import { isPinned, keptBeyond, withNeeds } from "./keep.ts";
+import { isPinned, keptBeyond, sparedLabels, withNeeds } from "./keep.ts";
 import type { ExpireOptions } from "./options.ts";
 import type { Repository } from "./repository.ts";
 import { describeFailure, type RepositoryFailure, RepositorySet } from "./repository_set.ts";
@@ -92,14 +92,14 @@ class RepositoryExpiry {
     this.#lost = lost;
     if (changed && !this.#options.dryRun) await this.#save(backupInfo);
     const { retention } = this.#repository.config;
-    const { timeMet, ofWal } = await this.#expireBackups(backupInfo, retention);
+    const { timeMet, ofWal, spared } = await this.#expireBackups(backupInfo, retention);
     await this.#removeDirectories(backupInfo);
     if (!this.#options.dryRun) {
       await removeUnfinishedWrites(this.#repository, this.#options.stanza, this.#context);
     }
     await this.#expireHistory(backupInfo, retention);
     await new ArchiveExpiry(this.#repository, this.#options, this.#context)
-      .run(archiveInfo, backupInfo, ofWal, timeMet, this.#lost);
+      .run(archiveInfo, backupInfo, ofWal, timeMet, spared, this.#lost);
   }
 
   async #save(info: BackupInfo): Promise<void> {
@@ -114,11 +114,11 @@ class RepositoryExpiry {
     this.#context.log.info(`${this.#repository.name}: ${message}`);
   }
 
-  /** @returns whether full retention by time found something old enough, and the retention for the WAL behind it */
+  /** @returns whether full retention by time found something old enough; the retention for the WAL behind it, and who does not count for it */
   async #expireBackups(
     info: BackupInfo,
     retention: RetentionConfig,
-  ): Promise<{ readonly timeMet: boolean; readonly ofWal: RetentionConfig }> {
+  ): Promise<{ readonly timeMet: boolean; readonly ofWal: RetentionConfig; readonly spared: ReadonlySet<string> }> {
     const { set, oldest } = this.#options;
     const nowSeconds = this.#context.clock.nowMs() / 1000;
     const before = [...info.backups];
@@ -154,7 +154,8 @@ class RepositoryExpiry {
     }
     const timeMet = set === undefined && retention.fullType === "time" && retention.full !== undefined &&
       before.some(({ type, timestampStop }) => type === "full" && timestampStop < nowSeconds - retention.full! * 86400);
-    return { timeMet, ofWal: eligible === undefined ? retention : keepingAll(info, retention) };
+    if (eligible !== undefined) return { timeMet, ofWal: keepingAll(info, retention), spared: new Set() };
+    return { timeMet, ofWal: retention, spared: sparedLabels(info.backups, retention, nowSeconds) };
   }
 
   /**

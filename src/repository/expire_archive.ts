@@ -41,6 +41,7 @@ export class ArchiveExpiry {
   /**
    * Behind the backups, whose list is what stays.
    * @param timeMet full retention by time found something old enough
+   * @param spared labels that do not count for the WAL
    * @param lost backups that cannot be used and may be mended
    */
   async run(
@@ -48,11 +49,11 @@ export class ArchiveExpiry {
     { backups }: BackupInfo,
     retention: RetentionConfig,
     timeMet: boolean,
+    spared: ReadonlySet<string>,
     lost: readonly BackupInfoEntry[],
   ): Promise<void> {
     const { archiveExpireBefore } = this.#options;
-    const fulls = countingFulls(backups, retention, this.#context.clock.nowMs() / 1000);
-    const kept = archiveRetention(retention, fulls, timeMet);
+    const kept = archiveRetention(retention, countingFulls(backups, spared), timeMet);
     // Without a retention the named segment counts only while there is no backup at all, as the manual of the original has it (its program
     // then removes nothing).
     if ("none" in kept && (archiveExpireBefore === undefined || backups.length > 0)) {
@@ -63,7 +64,8 @@ export class ArchiveExpiry {
     const count = "count" in kept ? kept.count : undefined;
     for (const cluster of await this.#clustersOnDisk(archiveInfo)) {
       const isCurrent = cluster.id === archiveInfo.currentId;
-      const decision = decideArchive(backups, retention.archiveType, count, cluster.id, isCurrent, archiveExpireBefore);
+      const { archiveType } = retention;
+      const decision = decideArchive(backups, archiveType, count, cluster.id, isCurrent, archiveExpireBefore, spared);
       await this.#apply(cluster, keepingLost(decision, lost, cluster.id));
     }
   }

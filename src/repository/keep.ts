@@ -2,7 +2,7 @@
 import type { BackupInfoEntry } from "../format/backup_info.ts";
 import { formatDate } from "../report/units.ts";
 import type { KeepConfig, RetentionConfig } from "./config.ts";
-import { expireFull } from "./retention.ts";
+import { expireDiff, expireFull } from "./retention.ts";
 
 /** Annotation of a pinned backup; other programs show it and let it be. */
 export const PIN = "walferry-pin";
@@ -43,18 +43,25 @@ export function keptBeyond(backups: readonly BackupInfoEntry[], keep: KeepConfig
 }
 
 /**
- * Full backups that keep WAL continuous where their age decides: those that stay by it, and not those that only something else keeps.
+ * Backups that stay only because something else than their number or age keeps them. For the WAL they count as if they were gone: a pinned
+ * differential backup must not take the place of an older one from which recovery would begin.
  *
- * @param backups sorted by label
+ * @param backups sorted by label, before or behind the removal
  */
-export function countingFulls(
+export function sparedLabels(
   backups: readonly BackupInfoEntry[],
   retention: RetentionConfig,
   nowSeconds: number,
-): number {
-  const old = new Set(expireFull(backups, retention, nowSeconds).labels);
+): Set<string> {
   const kept = withNeeds(backups, keptBeyond(backups, retention.keep).keys());
-  return backups.filter(({ type, label }) => type === "full" && !(old.has(label) && kept.has(label))).length;
+  const old = new Set(expireFull(backups, retention, nowSeconds).labels);
+  const left = backups.filter(({ label }) => kept.has(label) || !old.has(label));
+  return old.union(new Set(expireDiff(left, retention).labels)).intersection(kept);
+}
+
+/** Full backups that keep WAL continuous where their age decides. @param spared see {@link sparedLabels} */
+export function countingFulls(backups: readonly BackupInfoEntry[], spared: ReadonlySet<string>): number {
+  return backups.filter(({ type, label }) => type === "full" && !spared.has(label)).length;
 }
 
 /** These backups and everything that they need. @param backups sorted by label */

@@ -111,6 +111,7 @@ export function archiveRetention(
  * @param backups all backups that stay, sorted by label
  * @param count how many backups of the retention's type keep WAL continuous
  * @param expireBefore `archive-expire-before`: WAL from this segment on stays in any case, what is before it goes
+ * @param spared labels that do not count while there are others
  */
 export function decideArchive(
   backups: readonly BackupInfoEntry[],
@@ -119,18 +120,22 @@ export function decideArchive(
   historyId: number,
   isCurrent: boolean,
   expireBefore?: string,
+  spared: ReadonlySet<string> = new Set(),
 ): ArchiveDecision {
   const types = archiveType === "full"
     ? ["full"]
     : archiveType === "diff"
     ? ["full", "diff"]
     : ["full", "diff", "incr"];
-  const candidates = backups.filter(({ type }) => types.includes(type)).reverse();
+  const ofType = backups.filter(({ type }) => types.includes(type)).reverse();
+  const candidates = ofType.filter(({ label }) => !spared.has(label));
   const met = count !== undefined && candidates.length > 0 && candidates.length >= count;
   if (!met && expireBefore === undefined) {
     return { kind: "keep all", reason: "not enough backups for the archive retention" };
   }
-  const local = candidates.filter((entry) => entry.historyId === historyId).reverse();
+  const isLocal = (entry: BackupInfoEntry) => entry.historyId === historyId;
+  const counting = candidates.filter(isLocal);
+  const local = (counting.length > 0 ? counting : ofType.filter(isLocal)).reverse();
   if (local.length === 0) {
     // Of another cluster than the current one the named segment says nothing: only the retention may let its WAL go.
     if (!isCurrent) return met ? { kind: "remove archive id" } : { kind: "keep all", reason: "no backups" };

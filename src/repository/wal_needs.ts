@@ -3,7 +3,7 @@ import type { BackupInfo, BackupInfoEntry } from "../format/backup_info.ts";
 import type { TimelineFork } from "../format/timeline_history.ts";
 import { segmentNumber, timelineOf } from "../format/wal_name.ts";
 import type { RetentionConfig } from "./config.ts";
-import { countingFulls } from "./keep.ts";
+import { countingFulls, sparedLabels } from "./keep.ts";
 import { type ArchiveDecision, archiveRetention, decideArchive } from "./retention.ts";
 import type { SegmentRun, SegmentSpan } from "./wal_span.ts";
 
@@ -61,9 +61,10 @@ export function retainedWal(
   { historyId, isCurrent, retention, nowMs }: RetentionFacts,
   backups: readonly BackupInfoEntry[],
 ): ArchiveDecision {
-  const kept = archiveRetention(retention, countingFulls(backups, retention, nowMs / 1000), true);
+  const spared = sparedLabels(backups, retention, nowMs / 1000);
+  const kept = archiveRetention(retention, countingFulls(backups, spared), true);
   const count = "count" in kept ? kept.count : undefined;
-  return decideArchive(backups, retention.archiveType, count, historyId, isCurrent);
+  return decideArchive(backups, retention.archiveType, count, historyId, isCurrent, undefined, spared);
 }
 
 /** Backups first, each with its own range; then continuity, a run for each timeline. */

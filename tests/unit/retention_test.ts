@@ -2,7 +2,7 @@
 import type { BackupInfoEntry } from "../../src/format/backup_info.ts";
 import type { RetentionConfig } from "../../src/repository/config.ts";
 import { describeArchivePlan, planBackups } from "../../src/repository/expire_plan.ts";
-import { keptBeyond, PIN, withNeeds } from "../../src/repository/keep.ts";
+import { keptBeyond, PIN, sparedLabels, withNeeds } from "../../src/repository/keep.ts";
 import {
   archiveRetention,
   decideArchive,
@@ -256,6 +256,24 @@ Deno.test("a pinned backup keeps what it needs, and the plan says why each one s
     "keep: one of the newest 2 full backups",
     "keep: one of the newest 2 full backups",
   ]);
+});
+
+Deno.test("what stays for another reason takes nobody's place where WAL is kept by number", () => {
+  const all = [
+    backup(F(1), 1, 1),
+    backup(on(F(1), 2, "D"), 5, 5, { prior: F(1), annotations: new Map([[PIN, "audit"]]) }),
+    backup(on(F(1), 3, "D"), 9, 9, { prior: F(1) }),
+  ];
+  const config = retention({ full: 2, diff: 1, archiveType: "diff", archive: 2 });
+  const spared = sparedLabels(all, config, 0);
+  assertEquals([...spared], [on(F(1), 2, "D")]);
+  // As it were without the pin: recovery begins with the full backup.
+  const decision = decideArchive(all, "diff", 2, 1, true, undefined, spared);
+  assertEquals(keptOf(decision, [0, 1, 3, 5, 9]), [1, 3, 5, 9]);
+  // Of a cluster that has no other one it keeps the WAL as every last one does.
+  const former = all.map((entry) => (entry.label.startsWith(`${F(1)}_`) ? { ...entry, historyId: 2 } : entry));
+  const pins = new Set([F(1)]);
+  assertEquals(keptOf(decideArchive(former, "diff", 2, 1, false, undefined, pins), [0, 1, 3]), [1, 3]);
 });
 
 Deno.test("a newer backup on an older timeline keeps the WAL to its end", () => {
