@@ -35,6 +35,11 @@ export interface StorageEntry {
   readonly destination?: string;
 }
 
+/** Whether there may be files below: a directory, or a link, as an administrator leaves it who moved the directory to another disk. */
+export function mayHoldFiles({ type }: Pick<StorageEntry, "type">): boolean {
+  return type === "path" || type === "link";
+}
+
 /** What a store can do beyond the minimum. Callers ask here instead of asking for the type. */
 export interface StorageFeatures {
   /** Directories exist by themselves (can be empty, can be synced). False for object stores. */

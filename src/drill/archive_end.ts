@@ -2,6 +2,7 @@
  * Whether a recovery to the end of the archive came to that end. PostgreSQL takes the first segment that is missing for the end, whatever is
  * stored behind it: what a restore in earnest would lose is seen in the archive only.
  */
+import { mayHoldFiles } from "../../backends/contract.ts";
 import { toWalferryError, WalferryError } from "../errors.ts";
 import { historyNameOf, isHistoryName, parseLsn, segmentNameOf, timelineOf, walDirectory } from "../format/wal_name.ts";
 import { parseTimelineHistory } from "../format/timeline_history.ts";
@@ -114,8 +115,9 @@ async function lastBehind(
 ): Promise<string | undefined> {
   const from = walDirectory(segment);
   const directories: string[] = [];
-  for await (const { name, type } of repository.storage.list(repository.archivePath(stanza, archiveId), { signal })) {
-    if (type === "path" && name.startsWith(segment.slice(0, 8)) && name >= from) directories.push(name);
+  for await (const entry of repository.storage.list(repository.archivePath(stanza, archiveId), { signal })) {
+    const { name } = entry;
+    if (mayHoldFiles(entry) && name.startsWith(segment.slice(0, 8)) && name >= from) directories.push(name);
   }
   for (const directory of directories.sort().reverse()) {
     let last: string | undefined;

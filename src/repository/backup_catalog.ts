@@ -1,4 +1,5 @@
 /** `backup.info` held against the directories that are really there (repository-format §2.6, end). */
+import { mayHoldFiles } from "../../backends/contract.ts";
 import { toWalferryError } from "../errors.ts";
 import type { BackupInfo, BackupInfoEntry } from "../format/backup_info.ts";
 import { FileTable } from "../format/file_table.ts";
@@ -24,7 +25,7 @@ const ASKED_TOGETHER = 16;
 export async function listBackupDirectories(repository: Repository, stanza: string): Promise<BackupDirectory[]> {
   const labels: string[] = [];
   for await (const entry of repository.storage.list(repository.backupPath(stanza))) {
-    if (entry.type === "path" && isBackupLabel(entry.name)) labels.push(entry.name);
+    if (mayHoldFiles(entry) && isBackupLabel(entry.name)) labels.push(entry.name);
   }
   labels.sort();
   const directories: BackupDirectory[] = [];

@@ -2,6 +2,7 @@
  * Removing the WAL that `retention.ts` no longer keeps. What another repository is owed stays in any case: PostgreSQL was told that it is
  * archived, and this may be the only place where it still is.
  */
+import { mayHoldFiles } from "../../backends/contract.ts";
 import { type ArchiveInfo, currentHistoryEntry } from "../format/archive_info.ts";
 import type { BackupInfo, BackupInfoEntry } from "../format/backup_info.ts";
 import { isHistoryName, timelineOf } from "../format/wal_name.ts";
@@ -111,7 +112,7 @@ export class ArchiveExpiry {
   async #clustersOnDisk({ history }: ArchiveInfo): Promise<Cluster[]> {
     const onDisk = new Set<string>();
     for await (const entry of this.#repository.storage.list(this.#repository.archivePath(this.#options.stanza))) {
-      if (entry.type === "path") onDisk.add(entry.name);
+      if (mayHoldFiles(entry)) onDisk.add(entry.name);
     }
     return history.filter((cluster) => onDisk.has(archiveIdOf(cluster)));
   }

@@ -1,4 +1,5 @@
 /** What `info` knows about a stanza over all its repositories, gathered before it is shown (behaviour spec §7.6). */
+import { mayHoldFiles } from "../../backends/contract.ts";
 import { isWalferryError, toWalferryError } from "../errors.ts";
 import type { ArchiveInfo } from "../format/archive_info.ts";
 import type { BackupInfo, BackupInfoEntry } from "../format/backup_info.ts";
@@ -102,7 +103,7 @@ async function stanzaNames(set: RepositorySet): Promise<string[]> {
   const names = new Set<string>();
   const outcomes = await set.ask(async (repository) => {
     const found: string[] = [];
-    for await (const entry of repository.storage.list("backup")) if (entry.type === "path") found.push(entry.name);
+    for await (const entry of repository.storage.list("backup")) if (mayHoldFiles(entry)) found.push(entry.name);
     return found;
   });
   for (const outcome of outcomes) if (outcome.ok) { for (const name of outcome.value) names.add(name); }
@@ -222,8 +223,8 @@ async function archiveRanges(repository: Repository, stanza: string, info: Archi
     const archiveId = archiveIdOf(entry);
     const root = repository.archivePath(stanza, archiveId);
     const directories: string[] = [];
-    for await (const { name, type } of repository.storage.list(root)) {
-      if (type === "path" && /^[0-9A-F]{16}$/.test(name)) directories.push(name);
+    for await (const each of repository.storage.list(root)) {
+      if (mayHoldFiles(each) && /^[0-9A-F]{16}$/.test(each.name)) directories.push(each.name);
     }
     directories.sort();
     const isCurrent = entry.id === info.currentId;

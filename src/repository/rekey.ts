@@ -2,6 +2,7 @@
  * A new passphrase for a repository. Only the info files are encrypted with the user's passphrase: everything else has passphrases of its own,
  * which they hold. So nothing but they is written again, and a run that is cut off leaves each of them readable with one of the two.
  */
+import { mayHoldFiles } from "../../backends/contract.ts";
 import { WalferryError } from "../errors.ts";
 import type { Repository } from "./repository.ts";
 
@@ -9,7 +10,7 @@ import type { Repository } from "./repository.ts";
 export async function stanzasOf(repository: Repository): Promise<string[]> {
   const names = new Set<string>();
   for (const top of ["archive", "backup"]) {
-    for await (const { name, type } of repository.storage.list(top)) if (type === "path") names.add(name);
+    for await (const entry of repository.storage.list(top)) if (mayHoldFiles(entry)) names.add(entry.name);
   }
   const found: string[] = [];
   for (const name of [...names].sort()) if ((await infoFilesOf(repository, name)).length > 0) found.push(name);

@@ -1,4 +1,5 @@
 /** Giving one repository the WAL that another one has and it has not, found by comparing what they list, one directory at a time. */
+import { mayHoldFiles } from "../../backends/contract.ts";
 import type { ArchiveHistoryEntry, ArchiveInfo } from "../format/archive_info.ts";
 import { inLanes } from "../process/lanes.ts";
 import { copyPlainFile, copySegment, type WalPlace } from "./copy_wal.ts";
@@ -72,8 +73,8 @@ export function sameCluster(
 /** `""` for the files beside the directories, then the directories in order. */
 async function walDirectories({ repository, stanza, archiveId }: WalPlace, signal: AbortSignal): Promise<string[]> {
   const names: string[] = [];
-  for await (const { name, type } of repository.storage.list(repository.archivePath(stanza, archiveId), { signal })) {
-    if (type === "path" && /^[0-9A-F]{16}$/.test(name)) names.push(name);
+  for await (const entry of repository.storage.list(repository.archivePath(stanza, archiveId), { signal })) {
+    if (mayHoldFiles(entry) && /^[0-9A-F]{16}$/.test(entry.name)) names.push(entry.name);
   }
   return ["", ...names.sort()];
 }

@@ -1,5 +1,5 @@
 /** What lies in one archive id: directories of segments, one at a time, and the files beside them. */
-import type { StorageEntry } from "../../backends/contract.ts";
+import { mayHoldFiles, type StorageEntry } from "../../backends/contract.ts";
 import { compareBytes } from "../format/json.ts";
 import { isBackupLabelName, isHistoryName } from "../format/wal_name.ts";
 import type { Repository } from "./repository.ts";
@@ -48,7 +48,7 @@ export async function listArchiveId(
   const histories: StorageEntry[] = [];
   const strays: StorageEntry[] = [];
   for await (const entry of repository.storage.list(root, { signal })) {
-    if (entry.type === "path" && /^[0-9A-F]{16}$/.test(entry.name)) directories.push(entry.name);
+    if (mayHoldFiles(entry) && /^[0-9A-F]{16}$/.test(entry.name)) directories.push(entry.name);
     else if (entry.type === "file" && isHistoryName(entry.name)) histories.push(entry);
     else strays.push(entry);
   }

@@ -1,4 +1,5 @@
 /** Every backup of a stanza: manifests, the files that they name, and what else lies beside them. */
+import { mayHoldFiles } from "../../backends/contract.ts";
 import type { BackupInfo, BackupInfoEntry } from "../format/backup_info.ts";
 import { InfoFileReader } from "../format/info_file.ts";
 import { isBackupLabel, parseLabel } from "../format/label.ts";
@@ -109,9 +110,10 @@ export class BackupCheck {
     }
     const expected = new Set(["backup.info", "backup.info.copy", "backup.history", "latest"]);
     for await (
-      const { name, type } of repository.storage.list(repository.backupPath(stanza), { signal: context.signal })
+      const entry of repository.storage.list(repository.backupPath(stanza), { signal: context.signal })
     ) {
-      if (expected.has(name) || (type === "path" && isBackupLabel(name))) continue;
+      const { name } = entry;
+      if (expected.has(name) || (mayHoldFiles(entry) && isBackupLabel(name))) continue;
       const path = repository.backupPath(stanza, name);
       add({ kind: "stray", severity: "notice", path, message: "it does not belong here" });
     }

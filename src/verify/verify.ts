@@ -3,6 +3,7 @@
  * contents); contents of WAL; what is needed against what is there, with `backup.info` as it is then, because a backup, an expire or the
  * archiver may have been at work all the time.
  */
+import { mayHoldFiles } from "../../backends/contract.ts";
 import { WalferryError } from "../errors.ts";
 import { type ArchiveInfo, currentHistoryEntry } from "../format/archive_info.ts";
 import type { BackupInfo } from "../format/backup_info.ts";
@@ -127,8 +128,9 @@ class Verification {
     const { signal } = this.#context;
     const root = this.#repository.archivePath(stanza);
     const found: string[] = [];
-    for await (const { name, type } of this.#repository.storage.list(root, { signal })) {
-      if (type === "path" && ARCHIVE_ID.test(name)) found.push(name);
+    for await (const entry of this.#repository.storage.list(root, { signal })) {
+      const { name } = entry;
+      if (mayHoldFiles(entry) && ARCHIVE_ID.test(name)) found.push(name);
       else if (name !== "archive.info" && name !== "archive.info.copy") {
         this.#add({ kind: "stray", severity: "notice", path: `${root}/${name}`, message: "it does not belong here" });
       }

@@ -392,3 +392,23 @@ Deno.test("expire --plan: a reader that leaves is told once, and is no failure o
   assertEquals([error.kind, writes], ["FileWrite", 2]);
   assert(!context.log.text().includes("ERROR"), context.log.text());
 });
+
+Deno.test("expire: what was moved to another disk, with a link in its place, is there", async () => {
+  await using folder = await TestFolder.make();
+  const made = await Made.make(
+    folder,
+    1,
+    [full(1, 2, 3), full(2, 6, 7)],
+    { "14-1": segments(1, 8) },
+    keep(2),
+  );
+  const other = await folder.directory("other-disk");
+  for (const path of [`backup/${STANZA}/${label(1)}`, `archive/${STANZA}/14-1`]) {
+    const target = `${other}/${path.replaceAll("/", "-")}`;
+    await Deno.rename(`${made.path}/${path}`, target);
+    await Deno.symlink(target, `${made.path}/${path}`);
+  }
+  await expire([made], []);
+  assertEquals(await made.labels(), [label(1), label(2)]);
+  assertEquals(await made.wal(), segments(2, 8));
+});
