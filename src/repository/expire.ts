@@ -45,10 +45,12 @@ export async function expireRepositories(options: ExpireOptions, context: Comman
   // Those without backups last: what they keep depends on the backups that stay.
   const isWal = ({ config: { role } }: Repository) => role === "wal";
   const ordered = [...set.repositories.filter((one) => !isWal(one)), ...set.repositories.filter(isWal)];
+  // A dry run changes nothing that could be read again: what would stay is handed on.
+  const staying = new Map<number, BackupInfo>();
   for (const repository of ordered) {
     try {
-      if (isWal(repository)) await new ArchiveExpiry(repository, options, context).runWithoutBackups();
-      else await new RepositoryExpiry(repository, options, context).run();
+      if (isWal(repository)) await new ArchiveExpiry(repository, options, context).runWithoutBackups(staying);
+      else staying.set(repository.key, await new RepositoryExpiry(repository, options, context).run());
     } catch (error) {
       context.signal.throwIfAborted();
       const failure = { key: repository.key, error: toWalferryError(error) };
@@ -81,7 +83,8 @@ class RepositoryExpiry {
     this.#context = context;
   }
 
-  async run(): Promise<void> {
+  /** @returns the list of what stays */
+  async run(): Promise<BackupInfo> {
     const { archiveInfo, backupInfo } = await loadMatchingInfos(this.#repository, this.#options.stanza);
     const { changed, lost } = await reconcileBackupInfo(
       this.#repository,
@@ -100,6 +103,7 @@ class RepositoryExpiry {
     await this.#expireHistory(backupInfo, retention);
     await new ArchiveExpiry(this.#repository, this.#options, this.#context)
       .run(archiveInfo, backupInfo, ofWal, timeMet, spared, this.#lost);
+    return withLost(backupInfo, this.#lost);
   }
 
   async #save(info: BackupInfo): Promise<void> {

@@ -74,13 +74,16 @@ export class ArchiveExpiry {
   /**
    * In a repository that has no backups: keeps the WAL from the first segment on that a backup in any other repository begins with; all of
    * it while one of them cannot say.
+   * @param staying lists that are known already, by key of the repository
    */
-  async runWithoutBackups(): Promise<void> {
+  async runWithoutBackups(staying: ReadonlyMap<number, BackupInfo>): Promise<void> {
     const { stanza, backupSources, archiveExpireBefore } = this.#options;
     await using others = await RepositorySet.open(backupSources);
     const archiveInfo = await this.#repository.loadArchiveInfo(stanza);
     const infos: BackupInfo[] = [];
-    for (const outcome of await others.ask((other) => other.loadBackupInfo(stanza))) {
+    for (
+      const outcome of await others.ask(async (other) => staying.get(other.key) ?? await other.loadBackupInfo(stanza))
+    ) {
       if (!outcome.ok) throw outcome.failure.error;
       infos.push(outcome.value);
     }

@@ -247,6 +247,18 @@ Deno.test("expire: a repository without backups keeps the WAL of every backup, w
   assertEquals(await unsure.wal("14-1"), segments(0, 3));
 });
 
+Deno.test("expire --plan: of a repository without backups it tells what the run itself would leave", async () => {
+  await using folder = await TestFolder.make();
+  const source = await Made.make(folder, 1, [full(1, 2, 3), full(2, 6, 7)], { "14-1": segments(1, 9) }, keep(1));
+  const wal = { ...keep(1), role: "wal" } as const;
+  const target = await Made.make(folder, 2, [], { "14-1": segments(1, 9) }, wal);
+  const { told } = await expire([target, source], [], { plan: true });
+  assertIncludes(told, `repo2: 14-1: WAL from ${segment(6)} on stays`);
+  assertEquals([await target.wal(), await source.labels()], [segments(1, 9), [label(1), label(2)]]);
+  await expire([target, source], []);
+  assertEquals([await target.wal(), await source.labels()], [segments(6, 9), [label(2)]]);
+});
+
 Deno.test("expire: the last backup of all cannot be named away, also when it is of a former cluster", async () => {
   await using folder = await TestFolder.make();
   const made = await Made.make(folder, 1, [full(1, 2, 3)], { "14-1": segments(2, 3) }, keep(9), 2);
