@@ -159,7 +159,9 @@ class RepositoryExpiry {
     const timeMet = set === undefined && retention.fullType === "time" && retention.full !== undefined &&
       before.some(({ type, timestampStop }) => type === "full" && timestampStop < nowSeconds - retention.full! * 86400);
     if (eligible !== undefined) return { timeMet, ofWal: keepingAll(info, retention), spared: new Set() };
-    return { timeMet, ofWal: retention, spared: sparedLabels(info.backups, retention, nowSeconds) };
+    // Where one was named the retention judged no backup: all that are there count.
+    const spared = set === undefined ? sparedLabels(info.backups, retention, nowSeconds) : new Set<string>();
+    return { timeMet, ofWal: retention, spared };
   }
 
   /**
