@@ -41,7 +41,9 @@ async function annotateIn(
 ): Promise<boolean> {
   const info = await repository.loadBackupInfo(stanza);
   const { lost } = await reconcileBackupInfo(repository, stanza, info, log);
-  const entry = info.backups.find(({ label }) => label === set);
+  // One that is lost is noted on as well: a pin must come off it.
+  const whole = withLost(info, lost);
+  const entry = whole.backups.find(({ label }) => label === set);
   if (entry === undefined) {
     log.warn(`backup set '${set}' to annotate not found in ${repository.name}`);
     return false;
@@ -53,6 +55,6 @@ async function annotateIn(
     else notes.set(key, value);
   }
   entry.annotations = notes.size === 0 ? undefined : notes;
-  await repository.saveBackupInfo(stanza, withLost({ ...info, backrestVersion: BACKREST_VERSION }, lost));
+  await repository.saveBackupInfo(stanza, { ...whole, backrestVersion: BACKREST_VERSION });
   return true;
 }

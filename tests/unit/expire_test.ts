@@ -4,6 +4,7 @@ import { WalferryError } from "../../src/errors.ts";
 import { type BackupInfo, type BackupInfoEntry } from "../../src/format/backup_info.ts";
 import type { RepositoryConfig } from "../../src/repository/config.ts";
 import { DebtLedger } from "../../src/repository/debts.ts";
+import { annotateBackup } from "../../src/repository/annotate.ts";
 import { expireRepositories } from "../../src/repository/expire.ts";
 import type { ExpireOptions } from "../../src/repository/options.ts";
 import { PIN } from "../../src/repository/keep.ts";
@@ -347,6 +348,15 @@ Deno.test("expire: a backup that lost its manifest stays listed, with what build
     () => expire([made], [], { set: label(4) }),
     ({ message }) => assertIncludes(message, `backup ${label(4)} cannot be expired: ${label(4)} is pinned`),
   );
+  await annotateBackup({
+    stanza: STANZA,
+    repositories: [made.config],
+    set: label(4),
+    annotations: new Map([[PIN, ""]]),
+    lockPath: "/nonexistent",
+  }, testContext(hurryingClock()));
+  await expire([made], [], { set: label(4) });
+  assertEquals([await made.labels(), await hasContent(made, label(4))], [[label(3)], false]);
 });
 
 Deno.test("expire: the WAL of a backup that lost its manifest stays, and it goes when it is named", async () => {
