@@ -9,6 +9,7 @@ import { DebtLedger } from "../repository/debts.ts";
 import type { RepoSyncOptions } from "../repository/options.ts";
 import type { Repository } from "../repository/repository.ts";
 import { RepositorySet } from "../repository/repository_set.ts";
+import { withDependants } from "../repository/retention.ts";
 import { syncBackup } from "../repository/sync_backup.ts";
 import { sameCluster, syncWal } from "../repository/sync_wal.ts";
 
@@ -90,6 +91,11 @@ async function copyBackups(
     }
     if (entry.prior !== undefined && !isThere(entry.prior)) {
       failures.push(`backup ${entry.label}: it builds on ${entry.prior}, which is not there`);
+      continue;
+    }
+    if (withDependants(lost, [entry.label]).some((label) => label !== entry.label && unusable.has(label))) {
+      // What builds on it there refers to its files as they are stored there, and here they may be stored in another form.
+      failures.push(`backup ${entry.label}: others build on it there, verify --repair brings it back with them`);
       continue;
     }
     if (dryRun) {
