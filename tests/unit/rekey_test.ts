@@ -150,3 +150,35 @@ Deno.test("rekey of all stanzas does those that can be done and tells of the oth
     await Deno.remove(path, { recursive: true });
   }
 });
+
+Deno.test("rekey that is cut off at any write leaves everything readable, is done by the next run, and a further one waits for that", async () => {
+  for (let writes = 0; writes < INFOS.length; writes++) {
+    const { storage, host, old, both, onlyNew } = hosts();
+    await createStanza(old, "main", CLUSTER);
+    const infos = [await old.loadArchiveInfo("main"), await old.loadBackupInfo("main")];
+    let left = writes;
+    const dying = new Proxy(storage, {
+      get(target, name) {
+        const value = Reflect.get(target, name, target);
+        if (name !== "write") return typeof value === "function" ? value.bind(target) : value;
+        return (...args: unknown[]) =>
+          left-- > 0 ? Reflect.apply(value, target, args) : Promise.reject(new Error("died"));
+      },
+    });
+    await assertThrows<Error>(() => rekeyStanza(Repository.over(both.config, dying), "main"), ({ message }) => {
+      assertEquals(message, "died");
+    });
+    assertEquals(await openedBy(onlyNew), INFOS.slice(0, writes));
+    assertEquals([await both.loadArchiveInfo("main"), await both.loadBackupInfo("main")], infos);
+    // The passphrase behind the new one: where both forms of a file still have the first, nobody who has these two opens it.
+    const next = host("newest", "new");
+    if (writes < 3) {
+      await assertThrows<WalferryError>(() => rekeyStanza(next, "main"), ({ kind }) => assertEquals(kind, "Crypto"));
+      assertEquals(await openedBy(host("newest")), []);
+      await rekeyStanza(both, "main");
+    }
+    await rekeyStanza(next, "main");
+    assertEquals(await openedBy(host("newest")), INFOS);
+    assertEquals([await next.loadArchiveInfo("main"), await next.loadBackupInfo("main")], infos);
+  }
+});
