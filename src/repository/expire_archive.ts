@@ -129,8 +129,9 @@ export class ArchiveExpiry {
     ]);
     if (decision.kind === "keep all") this.#info(`${archiveId} no archive to remove`);
     else if (decision.kind === "keep ranges") {
-      await this.#removeOutside(archiveId, decision.ranges, decision.continuousFrom, owed);
-    } else if (owed.length > 0) await this.#removeOutside(archiveId, [], undefined, owed);
+      const { ranges, continuousFrom, keepsHistories = false } = decision;
+      await this.#removeOutside(archiveId, ranges, continuousFrom, owed, keepsHistories);
+    } else if (owed.length > 0) await this.#removeOutside(archiveId, [], undefined, owed, false);
     else await this.#removeArchiveId(archiveId);
   }
 
@@ -155,6 +156,7 @@ export class ArchiveExpiry {
     ranges: readonly WalRange[],
     continuousFrom: string | undefined,
     owed: readonly OwedRun[],
+    keepsHistories: boolean,
   ): Promise<void> {
     const { storage } = this.#repository;
     const root = this.#repository.archivePath(this.#options.stanza, archiveId);
@@ -176,7 +178,7 @@ export class ArchiveExpiry {
     const histories: string[] = [];
     for await (const entry of storage.list(root)) {
       if (/^[0-9A-F]{16}$/.test(entry.name)) directories.push(entry.name);
-      else if (isHistoryName(entry.name) && !owedNames.has(entry.name)) {
+      else if (!keepsHistories && isHistoryName(entry.name) && !owedNames.has(entry.name)) {
         if (first === undefined || timelineOf(entry.name) < timelineOf(first)) histories.push(entry.name);
       }
     }

@@ -27,6 +27,8 @@ export type ArchiveDecision =
     readonly ranges: readonly WalRange[];
     /** First segment of the oldest backup that keeps WAL continuous from there. */
     readonly continuousFrom: string;
+    /** No backup tells which timelines are of no use any more. */
+    readonly keepsHistories?: true;
   };
 
 const SECONDS_PER_DAY = 86400;
@@ -140,7 +142,12 @@ export function decideArchive(
     // Of another cluster than the current one the named segment says nothing: only the retention may let its WAL go.
     if (!isCurrent) return met ? { kind: "remove archive id" } : { kind: "keep all", reason: "no backups" };
     if (expireBefore === undefined) return { kind: "keep all", reason: "no backups yet" };
-    return { kind: "keep ranges", ranges: [{ start: expireBefore }], continuousFrom: expireBefore };
+    return {
+      kind: "keep ranges",
+      ranges: [{ start: expireBefore }],
+      continuousFrom: expireBefore,
+      keepsHistories: true,
+    };
   }
   const globally = candidates.slice(0, count ?? candidates.length);
   const kept = local.filter((entry) => globally.includes(entry));

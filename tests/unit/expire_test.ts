@@ -300,9 +300,11 @@ Deno.test("expire --archive-expire-before: without a retention it counts only wh
   assertIncludes(told, "repo1: all WAL stays (option 'repo-retention-archive' is not set)");
   await expire([made], [], { archiveExpireBefore: segment(5) });
   assertEquals(await made.wal(), segments(0, 12));
-  const empty = await Made.make(folder, 2, [], { "14-1": segments(0, 12) });
-  await expire([empty], [], { archiveExpireBefore: segment(5) });
-  assertEquals(await empty.wal(), segments(5, 12));
+  const wal = [...segments(0, 12), ...segments(5, 12, 3), "00000002.history", "00000003.history"];
+  const empty = await Made.make(folder, 2, [], { "14-1": wal });
+  await expire([empty], [], { archiveExpireBefore: segment(5, 3) });
+  // As the original, and as pg_archivecleanup: history files stay.
+  assertEquals(await empty.wal(), ["00000002.history", "00000003.history", ...segments(5, 12, 3)].sort());
 });
 
 /** Takes the manifest of a backup away; its files stay. */
