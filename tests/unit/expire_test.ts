@@ -11,7 +11,7 @@ import { PIN } from "../../src/repository/keep.ts";
 import { Repository } from "../../src/repository/repository.ts";
 import { BACKREST_VERSION } from "../../src/version.ts";
 import { TestFolder } from "../support/accounts.ts";
-import { assertEquals, assertIncludes, assertThrows } from "../support/assert.ts";
+import { assert, assertEquals, assertIncludes, assertThrows } from "../support/assert.ts";
 import { hurryingClock, repositoryConfig, STANZA, testContext } from "../support/stanza_files.ts";
 
 const CLUSTERS = [
