@@ -2,8 +2,8 @@
  * What must be read before anything is changed: the manifest of the chosen backup and the timelines of its archive. A repository that cannot
  * deliver them gives way to another one that has the same backup; never to another backup.
  */
-import { toWalferryError } from "../errors.ts";
-import type { BackupInfo } from "../format/backup_info.ts";
+import { toWalferryError, WalferryError } from "../errors.ts";
+import type { BackupInfo, BackupInfoEntry } from "../format/backup_info.ts";
 import type { Manifest } from "../format/manifest.ts";
 import type { Log } from "../report/log.ts";
 import { refuseEarlyBlocks } from "../repository/early_blocks.ts";
@@ -35,12 +35,30 @@ export async function openSet(
   try {
     return await open(chosen.repository, chosen.info, chosen.entry.label, given);
   } catch (thrown) {
-    const error = toWalferryError(thrown);
+    const error = thrown instanceof ManifestLost ? thrown.told(chosen) : toWalferryError(thrown);
     const other = mayOtherCopyHelp(error) ? await openElsewhere(chosen, repositories, given, log) : undefined;
     if (other === undefined) throw error;
     const failure = describeFailure({ key: chosen.repository.key, error });
     log.warn(`${failure}\nbackup set ${chosen.entry.label} is restored from ${other.repository.name} instead`);
     return other;
+  }
+}
+
+/** The manifest cannot be read, and with it goes this backup alone. */
+class ManifestLost extends WalferryError {
+  constructor(error: WalferryError) {
+    super(error.kind, error.message, { hint: error.hint, cause: error });
+  }
+
+  /** With what can be done at night: the backup before this one, where there is one. */
+  told({ info, entry }: ChosenSet): WalferryError {
+    const isBefore = ({ timestampStop }: BackupInfoEntry) => timestampStop < entry.timestampStart;
+    const earlier = info.backups.findLast(isBefore);
+    if (earlier === undefined) return this;
+    const way =
+      `--set=${earlier.label} restores the backup before it; recovery comes to the same end where all WAL is there.`;
+    const hint = this.hint === undefined ? way : `${this.hint}\n${way}`;
+    return new WalferryError(this.kind, this.message, { hint, cause: this.cause });
   }
 }
 
@@ -50,7 +68,12 @@ async function open(
   label: string,
   given: RestoreOptions,
 ): Promise<OpenedSet> {
-  const manifest = await repository.loadManifest(given.stanza, label, info.cipherPass);
+  let manifest: Manifest;
+  try {
+    manifest = await repository.loadManifest(given.stanza, label, info.cipherPass);
+  } catch (error) {
+    throw new ManifestLost(toWalferryError(error));
+  }
   // An offline backup is consistent as it is.
   const options: RestoreOptions = !given.typeChosen && !manifest.options.online ? { ...given, type: "none" } : given;
   refuseEarlyBlocks(manifest, info, repository);

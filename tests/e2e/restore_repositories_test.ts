@@ -1,7 +1,7 @@
 /** Restores from two repositories that hold the same backup, of which the first is damaged; as an account that modes of files bind. */
 import { parseBackupInfo, renderBackupInfo } from "../../src/format/backup_info.ts";
 import { assert, assertEquals, assertIncludes } from "../support/assert.ts";
-import { type RunResult, testAccount, TestFolder } from "../support/accounts.ts";
+import { runAs, type RunResult, testAccount, TestFolder } from "../support/accounts.ts";
 import { TestCluster } from "../support/postgres.ts";
 import { labelsIn, TestStanza } from "../support/programs.ts";
 import { testWith } from "../support/requirements.ts";
@@ -152,5 +152,33 @@ testWith(
     assertIncludes(text, `unable to load backup manifest file '${backup}/backup.manifest'`);
     assert(!text.includes("WARN"), text);
     assertEquals([...Deno.readDirSync(other)], []);
+  },
+);
+
+testWith(
+  NEEDS,
+  "where the newest backup has lost its manifest everywhere, the error names the backup to restore instead",
+  async () => {
+    await using folder = await TestFolder.make();
+    await using cluster = await TestCluster.init(folder);
+    const stanza = await TestStanza.make(folder, cluster);
+    await stanza.must("walferry", ["--no-online", "stanza-create"]);
+    for (const _turn of [1, 2]) await stanza.must("walferry", ["--no-online", "--type=full", "backup"]);
+    const [first, second] = await labelsIn(stanza.repositories[0]!) as [string, string];
+    await runAs(["sh", "-c", `rm ${stanza.repositories[0]}/backup/main/${second}/backup.manifest*`]);
+    // It stays listed: verify may mend it.
+    await stanza.must("walferry", ["expire"]);
+    const copy = await folder.directory("copy", 0o700);
+    const restore = (...more: string[]) => stanza.walferry([`--pg1-path=${copy}`, ...more, "restore"]);
+    const refused = await restore();
+    assertEquals(refused.code, 55, refused.stdout);
+    assertIncludes(refused.stdout, `HINT: --set=${first} restores the backup before it`);
+    assertEquals([...Deno.readDirSync(copy)], []);
+    const followed = await restore(`--set=${first}`);
+    assertEquals(followed.code, 0, followed.stdout);
+    // Nothing is before the first one.
+    await runAs(["sh", "-c", `rm ${stanza.repositories[0]}/backup/main/${first}/backup.manifest*`]);
+    const alone = await restore(`--set=${first}`, "--delta");
+    assertEquals([alone.code, alone.stdout.includes("HINT: --set=")], [55, false], alone.stdout);
   },
 );
