@@ -84,6 +84,8 @@ export interface S3StorageConfig extends ObjectStoreConfig {
   readonly service: string;
   /** The store honours `If-None-Match: *`. Not every compatible one does, and some take it and do not. */
   readonly conditionalWrite: boolean;
+  /** Content that comes by the client before the quicker way is opened (docs/decisions/0023), in bytes; some tens of MiB when absent. */
+  readonly directFromBytes?: number;
 }
 
 /** How requests to Azure are signed (`repoN-azure-key-type`). */

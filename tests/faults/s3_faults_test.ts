@@ -135,6 +135,11 @@ testWith(RGW_PROGRAMS, "S3 in trouble", async (test) => {
         { method, url, headers },
       ) => [method, url.includes("absent"), "connection" in headers]);
       assertEquals(asked, [["GET", false, false], ["GET", true, false], ["GET", true, true]]);
+      // Only behind so much that it is worth its beginning.
+      const patient = open({ directFromBytes: bytes.length + 1 });
+      proxy.requests.length = 0;
+      for (let turn = 0; turn < 3; turn++) await contentOf(patient, "f ü+%");
+      assertEquals(proxy.requests.map(({ headers }) => "connection" in headers), [true, true, false]);
     },
   );
 

@@ -43,6 +43,8 @@ export function s3Config(
     requesterPays: false,
     service: "s3",
     conditionalWrite: false,
+    // At once, so that it meets every trouble.
+    directFromBytes: 0,
     // Swift removes a thousand objects in some ten seconds, and on a busy machine in some thirty.
     network: { ioTimeoutMs: 60_000, retryMs: 20_000 },
     ...more,
