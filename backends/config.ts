@@ -31,6 +31,8 @@ export interface ObjectStoreConfig {
   /** Bytes of a part of a multi-part upload; content up to this length goes up in one request. */
   readonly uploadChunkBytes: number;
   readonly network: NetworkLimits;
+  /** Content that comes by the client before the quicker way is opened (docs/decisions/0023), in bytes; some tens of MiB when absent. */
+  readonly directFromBytes?: number;
 }
 
 /** A directory of a file system; `cifs` is the same without links and directory syncs. */
@@ -84,8 +86,6 @@ export interface S3StorageConfig extends ObjectStoreConfig {
   readonly service: string;
   /** The store honours `If-None-Match: *`. Not every compatible one does, and some take it and do not. */
   readonly conditionalWrite: boolean;
-  /** Content that comes by the client before the quicker way is opened (docs/decisions/0023), in bytes; some tens of MiB when absent. */
-  readonly directFromBytes?: number;
 }
 
 /** How requests to Azure are signed (`repoN-azure-key-type`). */

@@ -7,6 +7,11 @@ import type { ArrivalOptions } from "./object/arrivals.ts";
 const PIECE_BYTES = 256 * 1024;
 /** Connections that wait for a request at most. */
 const KEPT_MAX = 16;
+/**
+ * The first connection costs as much processor time (30 ms) as it saves with so much content. In worker threads, which read and ask for nothing
+ * else, it saves that of the client.
+ */
+const FROM_BYTES = "WorkerGlobalScope" in globalThis ? 0 : 32 * 1024 * 1024;
 
 /** An answer whose content is on its way. */
 export interface DirectAnswer {
@@ -79,38 +84,61 @@ export class DirectBody {
   }
 }
 
-/** Where a request is asked for again by another client. */
+/** Path, query and headers of a request. */
+export interface DirectRequest {
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** The quicker way to the content of a store. What it does not give is asked for by the store's own client. */
 export class DirectContent implements Disposable {
-  readonly #target: DirectTarget;
+  readonly #targetOf: () => DirectTarget | undefined;
+  /** `undefined` = not asked for yet. */
+  #target: DirectTarget | undefined;
   readonly #silenceMs: number;
+  readonly #fromBytes: number;
+  /** Content that came by the store's own client. */
+  #clientBytes = 0;
   readonly #kept: DirectConnection[] = [];
   #isClosed = false;
   /** The other side is not to be had this way. */
   #isUnfit = false;
 
-  constructor(target: DirectTarget, silenceMs: number) {
-    this.#target = target;
+  /**
+   * @param targetOf where it leads; asked once it is worth it, `undefined` where this way must not be gone
+   * @param fromBytes content that comes by the client before
+   */
+  constructor(targetOf: () => DirectTarget | undefined, silenceMs: number, fromBytes = FROM_BYTES) {
+    this.#targetOf = targetOf;
     this.#silenceMs = silenceMs;
+    this.#fromBytes = fromBytes;
+  }
+
+  /** The store's own client was given so much. */
+  count(clientBytes: number): void {
+    this.#clientBytes += clientBytes;
   }
 
   /**
    * Asks for content.
    * @param sign gives path, query and headers of the request; asked for each try
    * @returns `undefined` when the store's own client is to ask: the answer is no content, or the connection cannot be had this way
-   * @throws Error with a code of sockets; the signal's reason
+   * @throws Error with a code of sockets; WalferryError of the authorities; the signal's reason
    */
-  async get(
-    sign: () => Promise<{ readonly path: string; readonly headers: Readonly<Record<string, string>> }>,
-    signal?: AbortSignal,
-  ): Promise<DirectAnswer | undefined> {
-    if (this.#isUnfit || this.#isClosed) return undefined;
+  async get(sign: () => Promise<DirectRequest>, signal?: AbortSignal): Promise<DirectAnswer | undefined> {
+    if (this.#isUnfit || this.#isClosed || this.#clientBytes < this.#fromBytes) return undefined;
+    const target = this.#target ??= this.#targetOf();
+    if (target === undefined) {
+      this.#isUnfit = true;
+      return undefined;
+    }
     try {
       for (let kept = this.#kept.pop(); kept !== undefined; kept = this.#kept.pop()) {
         const head = await this.#ask(kept, sign, signal);
         if (head !== undefined) return this.#answerOf(kept, head);
         kept[Symbol.dispose]();
       }
-      const connection = await DirectConnection.open(this.#target, this.#silenceMs, signal);
+      const connection = await DirectConnection.open(target, this.#silenceMs, signal);
       const head = await this.#ask(connection, sign, signal);
       if (head !== undefined) return this.#answerOf(connection, head);
       connection[Symbol.dispose]();
@@ -124,11 +152,16 @@ export class DirectContent implements Disposable {
 
   async #ask(
     connection: DirectConnection,
-    sign: () => Promise<{ readonly path: string; readonly headers: Readonly<Record<string, string>> }>,
+    sign: () => Promise<DirectRequest>,
     signal: AbortSignal | undefined,
   ): Promise<DirectHead | undefined> {
-    const { path, headers } = await sign();
-    return await connection.get(path, headers, this.#silenceMs, signal);
+    try {
+      const { path, headers } = await sign();
+      return await connection.get(path, headers, this.#silenceMs, signal);
+    } catch (error) {
+      connection[Symbol.dispose]();
+      throw error;
+    }
   }
 
   #answerOf(connection: DirectConnection, head: DirectHead): DirectAnswer | undefined {

@@ -1,6 +1,7 @@
 /** The content of an object on its way here: whether it is the one that was asked for, from which byte, how much, and undamaged. */
 import type { ByteStream } from "../../src/stream/byte_stream.ts";
 import { Crc32c } from "../../src/stream/crc32c.ts";
+import type { DirectBody } from "../direct_content.ts";
 import type { HttpAnswer } from "../http_request.ts";
 import type { GetRequest, ObjectContent } from "../object/driver.ts";
 import { RequestFailure } from "../request_failure.ts";
@@ -13,11 +14,14 @@ export function rangeHeader({ offsetBytes, lengthBytes }: GetRequest): Readonly<
   return { range: `bytes=${offsetBytes}-${last}` };
 }
 
+/** An answer, whichever way it came. */
+type ContentAnswer = Pick<HttpAnswer, "status" | "headers"> & { readonly body: HttpAnswer["body"] | DirectBody };
+
 /**
  * Holds the head of a successful answer against what was asked for. Whatever ignores a range would otherwise give other bytes, in silence.
  * @throws RequestFailure; the connection is ended then
  */
-export function contentOf(what: string, request: GetRequest, answer: HttpAnswer): ObjectContent {
+export function contentOf(what: string, request: GetRequest, answer: ContentAnswer): ObjectContent {
   try {
     return judged(what, request, answer);
   } catch (error) {
@@ -26,7 +30,7 @@ export function contentOf(what: string, request: GetRequest, answer: HttpAnswer)
   }
 }
 
-function judged(what: string, request: GetRequest, { status, headers, body }: HttpAnswer): ObjectContent {
+function judged(what: string, request: GetRequest, { status, headers, body }: ContentAnswer): ObjectContent {
   const version = String(headers["x-goog-generation"] ?? "");
   if (!/^\d+$/.test(version)) throw notUnderstood(what, "the answer is no object (it has no generation)");
   if (request.version !== undefined && request.version !== version) throw replaced(what);

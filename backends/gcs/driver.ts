@@ -8,7 +8,8 @@ import type { Agent as HttpsAgent } from "node:https";
 import { type ErrorKind, WalferryError } from "../../src/errors.ts";
 import { Crc32c } from "../../src/stream/crc32c.ts";
 import type { GcsStorageConfig } from "../config.ts";
-import { type ConnectTarget, connectTarget, makeAgent } from "../http_agents.ts";
+import { type DirectAnswer, DirectContent } from "../direct_content.ts";
+import { type ConnectTarget, connectTarget, directTarget, makeAgent } from "../http_agents.ts";
 import { type HttpAnswer, sendHttpRequest } from "../http_request.ts";
 import type {
   GetRequest,
@@ -68,6 +69,8 @@ export class GcsDriver implements ObjectDriver {
   readonly #tokens: AccessTokenSource;
   readonly #agent: HttpAgent | HttpsAgent;
   readonly #target: ConnectTarget;
+  /** The quicker way for content, where it may be gone. */
+  readonly #direct: DirectContent;
   readonly #host: string;
   /** `/storage/v1/b/<bucket>`. */
   readonly #bucketPath: string;
@@ -79,6 +82,8 @@ export class GcsDriver implements ObjectDriver {
     const { hostname, host } = new URL(config.endpoint);
     this.#agent = makeAgent(config, hostname);
     this.#target = connectTarget(config, hostname);
+    const { network, directFromBytes } = config;
+    this.#direct = new DirectContent(() => directTarget(config, hostname), network.ioTimeoutMs, directFromBytes);
     this.#host = host;
     this.#bucketPath = `/storage/v1/b/${encodeURIComponent(config.bucket)}`;
   }
@@ -126,7 +131,7 @@ export class GcsDriver implements ObjectDriver {
       return await this.head(key, signal) === undefined ? undefined : { body: undefined, sizeBytes: 0, version };
     }
     const what = `unable to read '${this.#name(key)}'`;
-    const answer = await this.#api({
+    const asked: ApiRequest = {
       what,
       kind: "FileRead",
       method: "GET",
@@ -135,11 +140,35 @@ export class GcsDriver implements ObjectDriver {
       // Otherwise what is stored as gzip is unpacked on the way, without a length and with the checksum of something else.
       headers: { "accept-encoding": "gzip", ...rangeHeader(request) },
       signal,
-    }, (refusal) => isMissingObject(refusal) || refusal.status === 416 || refusal.status === 412);
+    };
+    const direct = await this.#getDirectly(asked);
+    if (direct !== undefined) {
+      const { head, body } = direct;
+      return contentOf(what, request, { status: head.status, headers: Object.fromEntries(head.headers), body });
+    }
+    const answer = await this.#api(
+      asked,
+      (refusal) => isMissingObject(refusal) || refusal.status === 416 || refusal.status === 412,
+    );
     if (answer.status === 404 && version === undefined) return undefined;
     if (answer.status === 416) return { body: undefined, sizeBytes: 0, version };
     if (answer.status === 404 || answer.status === 412) throw replaced(what);
-    return contentOf(what, request, answer);
+    const content = contentOf(what, request, answer);
+    this.#direct.count(content.sizeBytes);
+    return content;
+  }
+
+  /** `undefined`: Node's client is to ask. @throws RequestFailure */
+  async #getDirectly({ what, path, query = {}, headers, signal }: ApiRequest): Promise<DirectAnswer | undefined> {
+    const sign = async () => {
+      const authorization = `Bearer ${await this.#tokens.token(signal)}`;
+      return { path: `${path}${this.#queryText(query)}`, headers: { ...headers, host: this.#host, authorization } };
+    };
+    try {
+      return await this.#direct.get(sign, signal);
+    } catch (error) {
+      throw unanswered(what, error, signal);
+    }
   }
 
   async put(
@@ -310,10 +339,7 @@ export class GcsDriver implements ObjectDriver {
           signal,
         });
       } catch (error) {
-        signal?.throwIfAborted();
-        if (error instanceof WalferryError) throw error;
-        throw connectionFailure(what, error) ??
-          new RequestFailure("Protocol", `${what}: ${(error as Error).message}`, { transient: false, cause: error });
+        throw unanswered(what, error, signal);
       }
       if (answer.status !== 401 || attempt > 1 || !this.#tokens.renew(token)) return answer;
       await textOf(what, answer);
@@ -340,8 +366,17 @@ export class GcsDriver implements ObjectDriver {
 
   async close(): Promise<void> {
     this.#tokens.close();
+    this.#direct[Symbol.dispose]();
     await Promise.resolve(this.#agent.destroy());
   }
+}
+
+/** What kept a request from being answered. @throws the signal's reason */
+function unanswered(what: string, error: unknown, signal: AbortSignal | undefined): WalferryError {
+  signal?.throwIfAborted();
+  if (error instanceof WalferryError) return error;
+  return connectionFailure(what, error) ??
+    new RequestFailure("Protocol", `${what}: ${(error as Error).message}`, { transient: false, cause: error });
 }
 
 function entryOf({ name, size, updated }: ObjectResource): ObjectEntry {

@@ -5,6 +5,7 @@ import { Readable } from "node:stream";
 import type { Agent as HttpAgent } from "node:http";
 import type { Agent as HttpsAgent } from "node:https";
 import type { S3StorageConfig } from "../config.ts";
+import type { DirectRequest } from "../direct_content.ts";
 import { WALFERRY_VERSION } from "../../src/version.ts";
 import { connectTarget, makeAgent } from "../http_agents.ts";
 import { inPieces } from "../http_request.ts";
@@ -51,17 +52,11 @@ export function makeClient(config: S3StorageConfig, keys: SigningKeySource): S3C
   return client;
 }
 
-/** A request as it is to be sent: path and query, and all headers. */
-export interface SignedRequest {
-  readonly path: string;
-  readonly headers: Readonly<Record<string, string>>;
-}
-
 /**
  * Signs requests as a client does, and sends none.
  * @param client whose settings count, that of the time among them
  */
-export function makeSigner(client: S3Client): (command: GetObjectCommand) => Promise<SignedRequest> {
+export function makeSigner(client: S3Client): (command: GetObjectCommand) => Promise<DirectRequest> {
   const stack = client.middlewareStack.clone();
   stack.addRelativeTo(
     (() => (args: { readonly request: unknown }) =>

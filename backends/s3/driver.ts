@@ -35,12 +35,12 @@ import type {
   UploadPage,
   UploadToken,
 } from "../object/driver.ts";
-import { DirectContent } from "../direct_content.ts";
+import { DirectContent, type DirectRequest } from "../direct_content.ts";
 import { directTarget } from "../http_agents.ts";
 import { inRange } from "../object/answered_range.ts";
 import { RequestFailure } from "../request_failure.ts";
 import { NotAnAnswer } from "./answers.ts";
-import { hostNameOf, makeClient, makeSigner, type SignedRequest } from "./client.ts";
+import { hostNameOf, makeClient, makeSigner } from "./client.ts";
 import { crc32Base64, md5Base64 } from "./checksums.ts";
 import { SigningKeySource } from "./credentials.ts";
 import { codeOf, s3Failure, statusOf } from "./errors.ts";
@@ -48,12 +48,6 @@ import { codeOf, s3Failure, statusOf } from "./errors.ts";
 /** What S3 gives and takes at most per request (Amazon S3 API reference). */
 const LIST_PAGE = 1000;
 const REMOVE_BATCH = 1000;
-
-/**
- * The first connection of the other way costs as much processor time (30 ms) as it saves with so much content. In worker threads, which read and
- * ask for nothing else, it saves that of the client.
- */
-const DIRECT_FROM_BYTES = "WorkerGlobalScope" in globalThis ? 0 : 32 * 1024 * 1024;
 
 interface Sendable {
   readonly what: string;
@@ -70,11 +64,8 @@ export class S3Driver implements ObjectDriver {
   readonly #config: S3StorageConfig;
   readonly #client: S3Client;
   /** Signs what goes another way. */
-  readonly #sign: (command: GetObjectCommand) => Promise<SignedRequest>;
-  /** The quicker way for content; `false` where it must not be gone. */
-  #direct: DirectContent | false | undefined;
-  /** Content that came by the client. */
-  #clientBytes = 0;
+  readonly #sign: (command: GetObjectCommand) => Promise<DirectRequest>;
+  readonly #direct: DirectContent;
   readonly #keys: SigningKeySource;
   readonly #bucket: { readonly Bucket: string; readonly RequestPayer?: "requester" };
   readonly #customerKey: Pick<PutObjectCommandInput, "SSECustomerAlgorithm" | "SSECustomerKey">;
@@ -94,6 +85,12 @@ export class S3Driver implements ObjectDriver {
     this.#keys = new SigningKeySource(config.credentials, config.tls, config.network);
     this.#client = makeClient(config, this.#keys);
     this.#sign = makeSigner(this.#client);
+    const { network, directFromBytes } = config;
+    this.#direct = new DirectContent(
+      () => directTarget(config, hostNameOf(config)),
+      network.ioTimeoutMs,
+      directFromBytes,
+    );
     this.#isAmazon = new URL(config.endpoint).hostname.endsWith(".amazonaws.com");
     this.#bucket = { Bucket: config.bucket, ...(config.requesterPays ? { RequestPayer: "requester" } : {}) };
     this.#customerKey = config.sseCustomerKey === undefined ? {} : {
@@ -174,7 +171,7 @@ export class S3Driver implements ObjectDriver {
     });
     const what = `unable to read '${this.#name(key)}'`;
     return await this.#send({ what, kind: "FileRead" }, async () => {
-      const direct = await this.#directContent()?.get(() => this.#sign(command), signal);
+      const direct = await this.#direct.get(() => this.#sign(command), signal);
       if (direct !== undefined) {
         const { head: { headers }, ...content } = direct;
         return inRange(what, request, headers.get("content-range"), { ...content, version: headers.get("etag") });
@@ -193,7 +190,7 @@ export class S3Driver implements ObjectDriver {
       if (answer.Body === undefined || answer.ContentLength === undefined) {
         throw new RequestFailure("Protocol", `${what}: the answer has no content or no length`, { transient: false });
       }
-      this.#clientBytes += answer.ContentLength;
+      this.#direct.count(answer.ContentLength);
       const content = { body: answer.Body as Readable, sizeBytes: answer.ContentLength, version: answer.ETag };
       return inRange(what, request, answer.ContentRange, content);
     });
@@ -401,22 +398,12 @@ export class S3Driver implements ObjectDriver {
     }
   }
 
-  /** The quicker way, when it is open and worth its beginning. */
-  #directContent(): DirectContent | undefined {
-    const { directFromBytes = DIRECT_FROM_BYTES, network } = this.#config;
-    if (this.#direct === undefined && this.#clientBytes >= directFromBytes) {
-      const target = directTarget(this.#config, hostNameOf(this.#config));
-      this.#direct = target !== undefined && new DirectContent(target, network.ioTimeoutMs);
-    }
-    return this.#direct || undefined;
-  }
-
   #name(key: string): string {
     return `${this.location}/${key}`;
   }
 
   async close(): Promise<void> {
-    if (this.#direct) this.#direct[Symbol.dispose]();
+    this.#direct[Symbol.dispose]();
     await Promise.resolve(this.#client.destroy());
   }
 }

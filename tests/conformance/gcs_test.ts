@@ -162,6 +162,7 @@ behindProxy("a range that comes in pieces is read to its end", async ({ storage,
     kind: "answer",
     status: 206,
     headers: {
+      "content-length": "4",
       "content-range": "bytes 500-503/1000",
       "x-goog-generation": String(fake.buckets.get([...fake.buckets.keys()].at(-1)!)!.get("repo/f")!.generation),
     },

@@ -122,6 +122,8 @@ export class GcsFake implements AsyncDisposable {
       tls: { verify: true, caFile: this.tls?.caFile },
       tags: new Map(),
       uploadChunkBytes: 4 * 1024 * 1024,
+      // At once, so that it meets every trouble.
+      directFromBytes: 0,
       network: { ioTimeoutMs: 20_000, retryMs: 20_000 },
       ...more,
     };

@@ -131,6 +131,9 @@ async function received(
   };
 }
 
+/** From the first byte on. */
+const directTo = (target: DirectTarget, silenceMs = SILENCE_MS) => new DirectContent(() => target, silenceMs, 0);
+
 const codeOf = (error: unknown) => (error as { readonly code?: string } | undefined)?.code;
 
 Deno.test("direct content: comes whole, whatever the pieces on the line, and the connection serves the next request", async () => {
@@ -149,7 +152,7 @@ Deno.test("direct content: comes whole, whatever the pieces on the line, and the
     await stay(connection);
   };
   await using server = new ScriptedServer([thrice]);
-  using content = new DirectContent(server.target(), SILENCE_MS);
+  using content = directTo(server.target());
   const first = await received(content);
   assertEquals([first.bytes.toHex() === CONTENT.toHex(), first.pieces, first.error], [true, 3, undefined]);
   assertEquals(new TextDecoder().decode((await received(content)).bytes), "hello");
@@ -167,7 +170,7 @@ Deno.test("direct content: comes whole, whatever the pieces on the line, and the
 
 Deno.test("direct content: pieces are in memory of their own where they must be", async () => {
   await using server = new ScriptedServer([answers(OK(CONTENT.length), CONTENT)]);
-  using content = new DirectContent(server.target(), SILENCE_MS);
+  using content = directTo(server.target());
   const answer = (await content.get(REQUEST))!;
   const pieces: Uint8Array[] = [];
   const options = { sizeBytes: answer.sizeBytes, silenceMs: SILENCE_MS, chunksPass: false };
@@ -187,7 +190,7 @@ Deno.test("direct content: what is no content is left to the store's own client"
     "HTTP/1.1 200 OK\r\n\r\nabc",
   ];
   await using server = new ScriptedServer([...others.map((text) => answers(text)), answers(OK(2), "ok")]);
-  using content = new DirectContent(server.target(), SILENCE_MS);
+  using content = directTo(server.target());
   for (const text of others) assertEquals(await content.get(REQUEST), undefined, text);
   // Each ended its connection, and the way is still open.
   assertEquals(new TextDecoder().decode((await received(content)).bytes), "ok");
@@ -205,7 +208,7 @@ Deno.test("direct content: behind an answer that is none, or where nobody can be
   ];
   for (const text of noAnswers) {
     await using server = new ScriptedServer([answers(text), answers(OK(2), "ok")]);
-    using content = new DirectContent(server.target(), SILENCE_MS);
+    using content = directTo(server.target());
     assertEquals(await content.get(REQUEST), undefined, text.slice(0, 60));
     assertEquals(await content.get(REQUEST), undefined);
     assertEquals(server.connections, 1);
@@ -214,7 +217,7 @@ Deno.test("direct content: behind an answer that is none, or where nobody can be
   const { port } = gone.addr as Deno.NetAddr;
   gone.close();
   for (const host of ["127.0.0.1", "no-such-host.invalid"]) {
-    using content = new DirectContent({ protocol: "http:", host, port, hostName: host, authorities: [] }, SILENCE_MS);
+    using content = directTo({ protocol: "http:", host, port, hostName: host, authorities: [] });
     assertEquals(await content.get(REQUEST), undefined);
   }
 });
@@ -223,7 +226,7 @@ Deno.test("direct content: nothing gets into a request that is not of it", async
   await using server = new ScriptedServer([]);
   const headers: Record<string, string> = { range: "bytes=0-\r\nx: y" };
   for (const request of [{ path: "/a\r\nx: y", headers: {} }, { path: "/a", headers }]) {
-    using content = new DirectContent(server.target(), SILENCE_MS);
+    using content = directTo(server.target());
     assertEquals(await content.get(() => Promise.resolve(request)), undefined);
   }
   assertEquals(server.requests, []);
@@ -235,7 +238,7 @@ Deno.test("direct content: a kept connection that has ended meanwhile costs noth
     await send(connection, OK(text.length), text);
   };
   await using server = new ScriptedServer([once("first"), once("second")]);
-  using content = new DirectContent(server.target(), SILENCE_MS);
+  using content = directTo(server.target());
   assertEquals(new TextDecoder().decode((await received(content)).bytes), "first");
   assertEquals(new TextDecoder().decode((await received(content)).bytes), "second");
   assertEquals(server.connections, 2);
@@ -257,7 +260,7 @@ Deno.test("direct content: a connection is not used again that has more than its
     },
     answers(OK(2), "ok"),
   ]);
-  using content = new DirectContent(server.target(), SILENCE_MS);
+  using content = directTo(server.target());
   assertEquals((await received(content)).bytes.length, 2);
   assertEquals((await received(content)).bytes.length, 2);
   const left = (await content.get(REQUEST))!;
@@ -270,7 +273,7 @@ Deno.test("direct content: a connection is not used again that has more than its
 
 Deno.test("direct content: what came before a cut is given, and then the cut is told", async () => {
   await using server = new ScriptedServer([answers(OK(CONTENT.length), CONTENT.subarray(0, 300_000))]);
-  using content = new DirectContent(server.target(), SILENCE_MS);
+  using content = directTo(server.target());
   const { bytes, error } = await received(content);
   assertEquals(bytes.toHex() === CONTENT.subarray(0, 300_000).toHex(), true);
   assertEquals(codeOf(error), "ECONNRESET");
@@ -287,7 +290,7 @@ Deno.test("direct content: silence ends it, before the head and behind it, and a
     await stay(connection);
   };
   await using server = new ScriptedServer([silent, half, answers(OK(600_000), CONTENT.subarray(0, 600_000))]);
-  using content = new DirectContent(server.target(), SHORT_SILENCE_MS);
+  using content = directTo(server.target(), SHORT_SILENCE_MS);
   try {
     await content.get(REQUEST);
     assert(false, "it gave an answer");
@@ -319,7 +322,7 @@ Deno.test("direct content: an abort is heard at once, before the head and behind
     await stay(connection);
   };
   await using server = new ScriptedServer([silent, half]);
-  using content = new DirectContent(server.target(), 60_000);
+  using content = directTo(server.target(), 60_000);
   for (const when of ["before the head", "behind it", "before the request"]) {
     const controller = new AbortController();
     if (when === "before the request") controller.abort(reason);
@@ -343,13 +346,32 @@ Deno.test("direct content: over TLS only from whom the certificate names and an 
   const secure = { protocol: "https:" as const, hostName: "localhost", authorities: [authority] };
   {
     await using server = new ScriptedServer([answers(OK(CONTENT.length), CONTENT)], { cert, key });
-    using content = new DirectContent(server.target(secure), SILENCE_MS);
+    using content = directTo(server.target(secure));
     assertEquals((await received(content)).bytes.toHex() === CONTENT.toHex(), true);
   }
   for (const wrong of [{ authorities: [] }, { hostName: "elsewhere.example" }]) {
     await using server = new ScriptedServer([answers(OK(2), "ok")], { cert, key });
-    using content = new DirectContent(server.target({ ...secure, ...wrong }), SILENCE_MS);
+    using content = directTo(server.target({ ...secure, ...wrong }));
     assertEquals(await content.get(REQUEST), undefined, JSON.stringify(wrong));
     assertEquals(server.requests, []);
   }
+});
+
+Deno.test("direct content: begins behind so much that came by the client, and asks only then where it leads", async () => {
+  await using server = new ScriptedServer([answers(OK(2), "ok")]);
+  let asked = 0;
+  const targetOf = () => {
+    asked++;
+    return server.target();
+  };
+  using content = new DirectContent(targetOf, SILENCE_MS, 100);
+  for (const bytes of [0, 60, 39]) {
+    content.count(bytes);
+    assertEquals([await content.get(REQUEST), asked], [undefined, 0]);
+  }
+  content.count(1);
+  assertEquals(new TextDecoder().decode((await received(content)).bytes), "ok");
+  assertEquals(asked, 1);
+  using forbidden = new DirectContent(() => undefined, SILENCE_MS, 0);
+  assertEquals(await forbidden.get(REQUEST), undefined);
 });
