@@ -45,6 +45,27 @@ async function directoryState(repository: Repository, stanza: string, label: str
   return { label, complete: manifest !== undefined, hasCopy: copy !== undefined };
 }
 
+/**
+ * Labels of listed backups that cannot be restored from here: their manifest and its copy are gone, or they build on such a one. Manifests are
+ * not read.
+ */
+export async function lostLabels(
+  repository: Repository,
+  stanza: string,
+  backups: readonly BackupInfoEntry[],
+): Promise<ReadonlySet<string>> {
+  const first: string[] = [];
+  for (let from = 0; from < backups.length; from += ASKED_TOGETHER) {
+    const some = backups.slice(from, from + ASKED_TOGETHER);
+    first.push(...(await Promise.all(some.map(async ({ label }) => {
+      const path = repository.backupPath(stanza, label, "backup.manifest");
+      const found = await repository.storage.info(path) ?? await repository.storage.info(`${path}.copy`);
+      return found === undefined ? [label] : [];
+    }))).flat());
+  }
+  return new Set(withDependants(backups, first));
+}
+
 /** What became of the list. */
 export interface Reconciled {
   /** There is something to save. */

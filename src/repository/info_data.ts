@@ -9,6 +9,7 @@ import type { Clock } from "../process/clock.ts";
 import { type LockProgress, readLockState } from "../process/locks.ts";
 import type { RepositoryRole } from "./config.ts";
 import { type ArchiveState, readArchiveState } from "./archive_state.ts";
+import { lostLabels } from "./backup_catalog.ts";
 import type { InfoOptions } from "./options.ts";
 import { type Outlook, outlookOf } from "./outlook.ts";
 import type { Repository } from "./repository.ts";
@@ -51,6 +52,8 @@ export interface BackupRow {
   readonly isCurrent: boolean;
   /** Only with `--set`. */
   readonly manifest?: Manifest;
+  /** It cannot be restored from this repository: its manifest is gone, or that of a backup that it builds on. Absent where nobody looked. */
+  readonly isLost?: boolean;
 }
 
 /** A cluster that the stanza belonged to, as one repository knows it. */
@@ -190,11 +193,14 @@ async function repositoryInfo(
       systemId,
     }));
     const archives = await archiveRanges(repository, stanza, archiveInfo);
-    const backups = await backupRows(repository, stanza, backupInfo, options);
+    const isSeen = options.sight !== undefined && options.sight !== "none";
+    const lost = isSeen ? await lostLabels(repository, stanza, backupInfo.backups) : undefined;
+    const backups = await backupRows(repository, stanza, backupInfo, options, lost);
+    const usable = { ...backupInfo, backups: backupInfo.backups.filter(({ label }) => !lost?.has(label)) };
     const status = backupInfo.backups.length === 0 ? INFO_STATUS.noBackup : INFO_STATUS.ok;
     const outlook = options.sight === undefined
       ? undefined
-      : await outlookOf(repository, stanza, { archiveInfo, backupInfo }, options, nowMs, signal);
+      : await outlookOf(repository, stanza, { archiveInfo, backupInfo: usable }, options, nowMs, signal);
     return { ...base, archives, backups, databases, status, outlook };
   } catch (error) {
     return { ...base, status: otherStatus(error) };
@@ -271,6 +277,7 @@ async function backupRows(
   stanza: string,
   info: BackupInfo,
   options: InfoOptions,
+  lost: ReadonlySet<string> | undefined,
 ): Promise<BackupRow[]> {
   const rows: BackupRow[] = [];
   for (const entry of info.backups) {
@@ -281,6 +288,7 @@ async function backupRows(
       entry,
       pgVersion: info.history.find(({ id }) => id === entry.historyId)?.pgVersion ?? "",
       isCurrent: entry.historyId === info.currentId,
+      isLost: lost?.has(entry.label),
       manifest: options.set === undefined
         ? undefined
         : await repository.loadManifest(stanza, entry.label, info.cipherPass),

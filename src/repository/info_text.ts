@@ -136,6 +136,11 @@ function backupText(rows: readonly BackupRow[]): string {
     const reason = annotations?.get(PIN);
     if (reason !== undefined) text += line(`${rows.length === 1 ? "" : `repo${repositoryKey}: `}pinned: ${reason}`);
   }
+  for (const { isLost, repositoryKey } of rows) {
+    if (isLost !== true) continue;
+    const where = rows.length === 1 ? "" : `repo${repositoryKey}: `;
+    text += line(`${where}manifest lost, cannot be restored: verify --repair mends it where another repository has it`);
+  }
   if (manifest !== undefined) text += detailText(rows[0]!, line);
   else if (entry.error) text += line("error(s) detected during backup");
   return text;

@@ -23,6 +23,7 @@ export function ownKey({ archive: { debts, outages, holes }, repositories }: Sta
       "repo-key": key,
       since: seconds(outage.sinceMs),
     })),
+    lost: of("lost"),
     pin: of("pin"),
     recoverable: of("recoverable"),
     unknown: of("unknown"),
@@ -32,11 +33,11 @@ export function ownKey({ archive: { debts, outages, holes }, repositories }: Sta
 }
 
 function outlookLists({ key, outlook, backups }: RepositoryInfo): Record<
-  "gap" | "pin" | "recoverable" | "unknown" | "verified",
+  "gap" | "lost" | "pin" | "recoverable" | "unknown" | "verified",
   JsonObject[]
 > {
   const repository = { "repo-key": key };
-  if (outlook === undefined) return { gap: [], pin: [], recoverable: [], unknown: [], verified: [] };
+  if (outlook === undefined) return { gap: [], lost: [], pin: [], recoverable: [], unknown: [], verified: [] };
   const { wal = [], verified, unknown } = outlook;
   return {
     gap: wal.flatMap(({ archiveId, gaps }) =>
@@ -51,6 +52,7 @@ function outlookLists({ key, outlook, backups }: RepositoryInfo): Record<
         size: sizeBytes,
       }))
     ),
+    lost: backups.filter(({ isLost = false }) => isLost).map(({ entry: { label } }) => ({ ...repository, label })),
     pin: backups.flatMap(({ entry: { label, annotations } }) => {
       const reason = annotations?.get(PIN);
       return reason === undefined ? [] : [{ ...repository, label, reason }];

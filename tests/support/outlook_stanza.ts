@@ -54,7 +54,7 @@ export class OutlookStanza implements Disposable {
   readonly config = repositoryConfig(1, `${this.path}/repo`);
   readonly spoolPath = `${this.path}/spool`;
 
-  /** Writes the info files. */
+  /** Writes the info files, and manifests that nobody reads. */
   async make(backups: BackupInfoEntry[]): Promise<void> {
     await using repository = await Repository.open(this.config);
     const entry = { id: 1, pgVersion: "15", systemId: SYSTEM_ID };
@@ -65,6 +65,15 @@ export class OutlookStanza implements Disposable {
       history: [{ ...entry, catalogVersion: 202_209_061, controlVersion: 1300 }],
       backups,
     });
+    for (const { label } of backups) {
+      Deno.mkdirSync(this.backupPath(label), { recursive: true });
+      Deno.writeTextFileSync(`${this.backupPath(label)}/backup.manifest`, "");
+    }
+  }
+
+  /** Directory of a backup. */
+  backupPath(label: string): string {
+    return `${this.path}/repo/backup/${STANZA}/${label}`;
   }
 
   /** Where a segment is stored. */

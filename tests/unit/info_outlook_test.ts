@@ -294,3 +294,25 @@ Deno.test("a backup that expired while the WAL was listed lacks nothing, and onl
   await stanza.make(before.backups.filter(({ label }) => label !== LABEL));
   assertEquals(await look(), []);
 });
+
+Deno.test("a backup whose manifest is lost, and what builds on it, is told and not recovered from", async () => {
+  using stanza = new OutlookStanza();
+  const [first, full, incr] = [LABEL, "20261119-080000F", "20261119-080000F_20261120-080000I"];
+  await stanza.make([
+    fullBackup(first, 5, 7),
+    fullBackup(full, 15, 16),
+    fullBackup(incr, 25, 26, { type: "incr", prior: full, references: [full] }),
+  ]);
+  stanza.store(1, 1, 30);
+  const lost = (info: StanzaInfo) => own(info).lost;
+  assertEquals(lost(await stanza.info()), []);
+  // The copy is as good.
+  Deno.renameSync(`${stanza.backupPath(full)}/backup.manifest`, `${stanza.backupPath(full)}/backup.manifest.copy`);
+  assertEquals(lost(await stanza.info()), []);
+  Deno.removeSync(`${stanza.backupPath(full)}/backup.manifest.copy`);
+  const info = await stanza.info();
+  assertEquals(lost(info), [{ label: full, "repo-key": 1 }, { label: incr, "repo-key": 1 }]);
+  assertEquals(text(info).match(/manifest lost, cannot be restored/g)?.length, 2);
+  assertEquals(own(info).recoverable.map(({ backup }: { readonly backup: string }) => backup), [first]);
+  assertEquals(own(await stanza.info({ sight: "none" }))?.lost ?? [], []);
+});
