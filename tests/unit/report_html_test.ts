@@ -127,3 +127,17 @@ Deno.test("attention: WAL that waits a moment is on its way; backups that need n
   assertEquals(alone({ ...online, options: { ...online.options, archiveCopy: true } }), []);
   assertEquals(alone({ ...online, archiveStart: undefined, archiveStop: undefined }), []);
 });
+
+Deno.test("attention: a backup whose manifest is lost is told", () => {
+  const sample = sampleRepository(1, {
+    backups: [sampleBackup("20260601-000000F", "full", 9, { archiveStart: undefined, archiveStop: undefined })],
+  });
+  const told = (isLost: boolean) => {
+    const repository = { ...sample, backups: sample.backups.map((row) => ({ ...row, isLost })) };
+    return attentionsOf(sampleStanza("main", [repository]), REPORT_NOW).map(({ level, text }) => `${level}: ${text}`);
+  };
+  assertEquals(told(false), []);
+  assertEquals(told(true), [
+    "bad: repo1: backup 20260601-000000F cannot be restored, a manifest is lost: verify --repair mends what another copy has",
+  ]);
+});
