@@ -99,7 +99,9 @@ export class DirectContent implements Disposable {
   readonly #fromBytes: number;
   /** Content that came by the store's own client. */
   #clientBytes = 0;
+  /** Wait for a request. */
   readonly #kept: DirectConnection[] = [];
+  readonly #all = new Set<DirectConnection>();
   #isClosed = false;
   /** The other side is not to be had this way. */
   #isUnfit = false;
@@ -136,12 +138,13 @@ export class DirectContent implements Disposable {
       for (let kept = this.#kept.pop(); kept !== undefined; kept = this.#kept.pop()) {
         const head = await this.#ask(kept, sign, signal);
         if (head !== undefined) return this.#answerOf(kept, head);
-        kept[Symbol.dispose]();
+        this.#end(kept);
       }
       const connection = await DirectConnection.open(target, this.#silenceMs, signal);
+      this.#all.add(connection);
       const head = await this.#ask(connection, sign, signal);
       if (head !== undefined) return this.#answerOf(connection, head);
-      connection[Symbol.dispose]();
+      this.#end(connection);
       throw Object.assign(new Error("the connection was closed"), { code: "ECONNRESET" });
     } catch (error) {
       if (!(error instanceof NotDirect)) throw error;
@@ -159,7 +162,7 @@ export class DirectContent implements Disposable {
       const { path, headers } = await sign();
       return await connection.get(path, headers, this.#silenceMs, signal);
     } catch (error) {
-      connection[Symbol.dispose]();
+      this.#end(connection);
       throw error;
     }
   }
@@ -169,18 +172,25 @@ export class DirectContent implements Disposable {
     if ((status === 200 || status === 206) && sizeBytes !== undefined) {
       return { head, sizeBytes, body: new DirectBody(connection, (one) => this.#release(one)) };
     }
-    connection[Symbol.dispose]();
+    this.#end(connection);
     return undefined;
   }
 
   #release(connection: DirectConnection): void {
     if (connection.isFree && !this.#isClosed && this.#kept.length < KEPT_MAX) this.#kept.push(connection);
-    else connection[Symbol.dispose]();
+    else this.#end(connection);
   }
 
-  /** Ends the connections that wait. */
+  #end(connection: DirectConnection): void {
+    this.#all.delete(connection);
+    connection[Symbol.dispose]();
+  }
+
+  /** Ends all connections, also those whose content nobody has read to its end. */
   [Symbol.dispose](): void {
     this.#isClosed = true;
-    for (const connection of this.#kept.splice(0)) connection[Symbol.dispose]();
+    this.#kept.length = 0;
+    for (const connection of this.#all) connection[Symbol.dispose]();
+    this.#all.clear();
   }
 }

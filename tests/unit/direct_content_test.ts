@@ -375,3 +375,18 @@ Deno.test("direct content: begins behind so much that came by the client, and as
   using forbidden = new DirectContent(() => undefined, SILENCE_MS, 0);
   assertEquals(await forbidden.get(REQUEST), undefined);
 });
+
+Deno.test("direct content: who is done with a store ends also what was never read", async () => {
+  const left = Promise.withResolvers<void>();
+  await using server = new ScriptedServer([async (connection, request) => {
+    await request();
+    await send(connection, OK(10), "half");
+    await stay(connection);
+    left.resolve();
+  }]);
+  const content = directTo(server.target());
+  assertEquals((await content.get(REQUEST))?.sizeBytes, 10);
+  content[Symbol.dispose]();
+  await left.promise;
+  assertEquals(await content.get(REQUEST), undefined);
+});
