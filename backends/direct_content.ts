@@ -81,6 +81,7 @@ export class DirectBody {
   /** Ends the connection. */
   destroy(): void {
     this.#connection[Symbol.dispose]();
+    this.#release(this.#connection);
   }
 }
 
