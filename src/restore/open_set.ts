@@ -52,7 +52,8 @@ class ManifestLost extends WalferryError {
 
   /** With what can be done at night: the backup before this one, where there is one. */
   told({ info, entry }: ChosenSet): WalferryError {
-    const isBefore = ({ timestampStop }: BackupInfoEntry) => timestampStop < entry.timestampStart;
+    // Where one follows the other at once it ends in the second in which that one begins.
+    const isBefore = ({ timestampStart }: BackupInfoEntry) => timestampStart < entry.timestampStart;
     const earlier = info.backups.findLast(isBefore);
     if (earlier === undefined) return this;
     const way =
