@@ -110,6 +110,19 @@ async function stay(connection: Deno.Conn): Promise<void> {
 const CONTENT = Uint8Array.from({ length: 700_001 }, (_, at) => at * 31 >> 3);
 const OK = (length: number, more = "") => `HTTP/1.1 200 OK\r\nETag: "v1"\r\nContent-Length: ${length}\r\n${more}\r\n`;
 
+/** Takes a request and says nothing. */
+const silent: Script = async (connection, request) => {
+  await request();
+  await stay(connection);
+};
+
+/** Sends some of what it promised. */
+const half: Script = async (connection, request) => {
+  await request();
+  await send(connection, OK(10), "half");
+  await stay(connection);
+};
+
 async function received(
   content: DirectContent,
   options: Partial<ArrivalOptions> = {},
@@ -280,15 +293,6 @@ Deno.test("direct content: what came before a cut is given, and then the cut is 
 });
 
 Deno.test("direct content: silence ends it, before the head and behind it, and a slow reader does not", async () => {
-  const silent: Script = async (connection, request) => {
-    await request();
-    await stay(connection);
-  };
-  const half: Script = async (connection, request) => {
-    await request();
-    await send(connection, OK(10), "half");
-    await stay(connection);
-  };
   await using server = new ScriptedServer([silent, half, answers(OK(600_000), CONTENT.subarray(0, 600_000))]);
   using content = directTo(server.target(), SHORT_SILENCE_MS);
   try {
@@ -312,15 +316,6 @@ Deno.test("direct content: silence ends it, before the head and behind it, and a
 
 Deno.test("direct content: an abort is heard at once, before the head and behind it", async () => {
   const reason = new Error("stopped");
-  const silent: Script = async (connection, request) => {
-    await request();
-    await stay(connection);
-  };
-  const half: Script = async (connection, request) => {
-    await request();
-    await send(connection, OK(10), "half");
-    await stay(connection);
-  };
   await using server = new ScriptedServer([silent, half]);
   using content = directTo(server.target(), 60_000);
   for (const when of ["before the head", "behind it", "before the request"]) {
