@@ -4,6 +4,7 @@
  * a length; whatever else comes is left to the store's own client. Source: RFC 9112.
  */
 import type { ConnectTarget } from "./http_agents.ts";
+import { silenceError, socketError } from "./request_failure.ts";
 
 /** Head of an answer at most. Bytes. */
 const HEAD_BYTES_MAX = 64 * 1024;
@@ -108,9 +109,9 @@ export class DirectConnection implements Disposable {
       for (let at = 0; at < bytes.length;) at += await this.#connection.write(bytes.subarray(at));
       return await this.#head();
     } catch (error) {
-      // The other side closed it while it was kept.
-      if (isCut(error) && this.#ahead.length === 0) return undefined;
-      throw isCut(error) ? coded("ECONNRESET", "the connection was cut") : error;
+      // The other side closed it while it was kept, or while it answered: then another one is asked.
+      if (isCut(error)) return undefined;
+      throw error;
     }
   }
 
@@ -121,7 +122,7 @@ export class DirectConnection implements Disposable {
       const count = await this.#connection.read(memory.subarray(size, Math.min(size + READ_BYTES, memory.length)));
       if (count === null || count === 0) {
         if (size === 0) return undefined;
-        throw coded("ECONNRESET", "the connection ended within the head of an answer");
+        throw socketError("ECONNRESET", "the connection ended within the head of an answer");
       }
       const from = Math.max(0, size - 3);
       size += count;
@@ -165,7 +166,7 @@ export class DirectConnection implements Disposable {
     } catch (error) {
       if (!isCut(error)) throw error;
     }
-    throw coded("ECONNRESET", "the connection was closed");
+    throw socketError("ECONNRESET", "the connection was closed");
   }
 
   /** Whether the next request may go this way: all content has come, and nothing else. */
@@ -214,7 +215,7 @@ function parseHead(text: string): DirectHead {
 async function within<T>(work: Promise<T>, silenceMs: number, signal?: AbortSignal): Promise<T> {
   signal?.throwIfAborted();
   const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(coded("ETIMEDOUT", `nothing came for ${silenceMs} ms`)), silenceMs);
+  const timer = setTimeout(() => reject(silenceError(silenceMs)), silenceMs);
   const onAbort = () => reject(signal!.reason);
   signal?.addEventListener("abort", onAbort, { once: true });
   try {
@@ -224,11 +225,6 @@ async function within<T>(work: Promise<T>, silenceMs: number, signal?: AbortSign
     signal?.removeEventListener("abort", onAbort);
     work.catch(() => undefined);
   }
-}
-
-/** An error as sockets of node have it: what its code means stands in request_failure.ts. */
-function coded(code: string, message: string): Error {
-  return Object.assign(new Error(message), { code });
 }
 
 function isCut(error: unknown): boolean {

@@ -1,10 +1,9 @@
 /** Content of objects over connections of the runtime's own, which are kept for the next request. */
 import { memoryForReading } from "../src/stream/aligned_memory.ts";
 import { DirectConnection, type DirectHead, type DirectTarget, NotDirect } from "./direct_connection.ts";
-import type { ArrivalOptions } from "./object/arrivals.ts";
+import { type ArrivalOptions, PIECE_BYTES } from "./object/arrivals.ts";
+import { silenceError, socketError } from "./request_failure.ts";
 
-/** Bytes of a piece. */
-const PIECE_BYTES = 256 * 1024;
 /** Connections that wait for a request at most. */
 const KEPT_MAX = 16;
 /**
@@ -45,7 +44,7 @@ export class DirectBody {
     let sinceMs: number | undefined;
     const watch = setInterval(() => {
       if (sinceMs === undefined || performance.now() - sinceMs < silenceMs) return;
-      end(Object.assign(new Error(`nothing came for ${silenceMs} ms`), { code: "ETIMEDOUT" }));
+      end(silenceError(silenceMs));
     }, Math.max(1, silenceMs / 8));
     const onAbort = () => end(signal!.reason);
     signal?.addEventListener("abort", onAbort, { once: true });
@@ -146,7 +145,7 @@ export class DirectContent implements Disposable {
       const head = await this.#ask(connection, sign, signal);
       if (head !== undefined) return this.#answerOf(connection, head);
       this.#end(connection);
-      throw Object.assign(new Error("the connection was closed"), { code: "ECONNRESET" });
+      throw socketError("ECONNRESET", "the connection was closed");
     } catch (error) {
       if (!(error instanceof NotDirect)) throw error;
       this.#isUnfit = true;

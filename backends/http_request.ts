@@ -8,6 +8,7 @@ import {
 } from "node:http";
 import { type Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import type { ConnectTarget } from "./http_agents.ts";
+import { silenceError } from "./request_failure.ts";
 
 /** Content goes out in pieces of this size: only whole writes count as a sign of life, and one of many MiB takes minutes on a slow link. */
 const PIECE_BYTES = 256 * 1024;
@@ -62,7 +63,7 @@ export function sendHttpRequest(request: HttpRequest): Promise<HttpAnswer> {
   signal?.addEventListener("abort", onAbort, { once: true });
   sent.on("close", () => signal?.removeEventListener("abort", onAbort));
   sent.setTimeout(silenceMs, () => {
-    sent.destroy(Object.assign(new Error(`nothing came for ${silenceMs} ms`), { code: "ETIMEDOUT" }));
+    sent.destroy(silenceError(silenceMs));
   });
   sent.on("error", reject);
   if (typeof body === "string" || body === undefined) sent.end(body);
@@ -98,11 +99,7 @@ export async function answerText(answer: HttpAnswer, maxBytes = 16 * 1024 * 1024
   const decoder = new TextDecoder();
   let text = "";
   let bytes = 0;
-  const watch = () =>
-    setTimeout(() => {
-      const reason = `nothing came for ${answer.silenceMs} ms`;
-      answer.body.destroy(Object.assign(new Error(reason), { code: "ETIMEDOUT" }));
-    }, answer.silenceMs);
+  const watch = () => setTimeout(() => void answer.body.destroy(silenceError(answer.silenceMs)), answer.silenceMs);
   let timer = watch();
   try {
     for await (const chunk of answer.body as AsyncIterable<Uint8Array>) {

@@ -51,6 +51,16 @@ const CUT: Diagnosis = {
   hint: "the connection was cut: check the network and the server.",
 };
 
+/** An error as the runtime's sockets have it, of a connection that this program found ended or ended itself. */
+export function socketError(code: "ECONNRESET" | "ETIMEDOUT", message: string): Error {
+  return Object.assign(new Error(message), { code });
+}
+
+/** Nobody said anything for so many milliseconds. */
+export function silenceError(silenceMs: number): Error {
+  return socketError("ETIMEDOUT", `nothing came for ${silenceMs} ms`);
+}
+
 /** What the codes of sockets, TLS and name resolution mean. */
 const DIAGNOSES: Readonly<Record<string, Diagnosis>> = {
   ECONNREFUSED: {

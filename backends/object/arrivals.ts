@@ -4,9 +4,10 @@
  */
 import type { Readable } from "node:stream";
 import { concatenate } from "../../src/stream/sources.ts";
+import { silenceError, socketError } from "../request_failure.ts";
 
-/** Bytes of a piece. */
-const PIECE_BYTES = 256 * 1024;
+/** Bytes of a piece at most. */
+export const PIECE_BYTES = 256 * 1024;
 
 /** How content is taken. */
 export interface ArrivalOptions {
@@ -117,7 +118,7 @@ class Receiver {
   readonly #onClose = (): void =>
     this.#end({
       failed: true,
-      error: Object.assign(new Error("the connection was closed"), { code: "ECONNRESET" }),
+      error: socketError("ECONNRESET", "the connection was closed"),
     });
 
   readonly #onAbort = (): void => this.#end({ failed: true, error: this.#options.signal!.reason });
@@ -127,7 +128,7 @@ class Receiver {
     if (this.#sinceMs === undefined || performance.now() - this.#sinceMs < silenceMs) return;
     this.#end({
       failed: true,
-      error: Object.assign(new Error(`nothing came for ${silenceMs} ms`), { code: "ETIMEDOUT" }),
+      error: silenceError(silenceMs),
     });
   }
 

@@ -3,7 +3,7 @@ import { createPrivateKey } from "node:crypto";
 import type { Client, ClientChannel, ConnectConfig } from "ssh2";
 import { WalferryError } from "../../src/errors.ts";
 import type { SftpStorageConfig } from "../config.ts";
-import { connectionFailure, RequestFailure } from "../request_failure.ts";
+import { connectionFailure, RequestFailure, socketError } from "../request_failure.ts";
 import { untilAborted } from "./abort.ts";
 import { HostKeyJudge } from "./host_keys.ts";
 import type { SftpChannel } from "./session.ts";
@@ -51,7 +51,7 @@ async function openSubsystem(
   const { promise, resolve, reject } = Promise.withResolvers<ClientChannel>();
   let timer: ReturnType<typeof setTimeout> | undefined;
   client.on("error", reject);
-  client.on("close", () => reject(Object.assign(new Error("the connection was closed"), { code: "ECONNRESET" })));
+  client.on("close", () => reject(socketError("ECONNRESET", "the connection was closed")));
   client.on("ready", () => {
     // Small packets would wait for each other's acknowledgement otherwise: 20 times slower.
     client.setNoDelay(true);

@@ -3,6 +3,7 @@
  * paid once for many requests, not for each.
  */
 import { WalferryError } from "../../src/errors.ts";
+import { silenceError } from "../request_failure.ts";
 import { type Field, makePacket, PACKET, PacketReader, STATUS } from "./packets.ts";
 
 /** The two directions of a connection to a server's SFTP subsystem. */
@@ -159,7 +160,7 @@ export class SftpSession {
       this.#watch = setTimeout(() => {
         const silentMs = performance.now() - this.#lastHeardMs;
         if (silentMs < this.#silenceMs) look(this.#silenceMs - silentMs);
-        else this.#end(Object.assign(new Error(`nothing came for ${this.#silenceMs} ms`), { code: "ETIMEDOUT" }));
+        else this.#end(silenceError(this.#silenceMs));
       }, waitMs);
     };
     clearTimeout(this.#watch);

@@ -10,7 +10,7 @@ import { writeFully } from "../report/write_fully.ts";
 import { memoryForReading } from "../stream/aligned_memory.ts";
 import { openForRead, readFully } from "../stream/sources.ts";
 import { TemporaryFile } from "./temporary_file.ts";
-import { directoryNames } from "../process/directory_names.ts";
+import { namesIfThere } from "../process/directory_names.ts";
 import { readIfThere, replaceFile } from "../process/local_file.ts";
 
 /** Ending of a file that is being fetched. */
@@ -106,7 +106,7 @@ export class GetQueue {
 
   /** Names of the segments that are there whole. @throws WalferryError `PathOpen` */
   async segments(): Promise<string[]> {
-    return (await this.#names()).filter(isWalSegmentName);
+    return (await namesIfThere(this.path)).filter(isWalSegmentName);
   }
 
   /** Whether a segment is there whole. */
@@ -134,7 +134,7 @@ export class GetQueue {
    * @throws WalferryError `PathOpen`, `FileRemove`
    */
   async keepOnly(wanted: ReadonlySet<string>, fetching: ReadonlySet<string> = new Set()): Promise<void> {
-    for (const name of await this.#names()) {
+    for (const name of await namesIfThere(this.path)) {
       const isOnItsWay = name.endsWith(FETCHING) && fetching.has(name.split(".", 1)[0]!);
       if (!wanted.has(name) && !isOnItsWay) this.remove(name);
     }
@@ -166,17 +166,6 @@ export class GetQueue {
     } catch (error) {
       if (error instanceof WalferryError && error.kind === "FileMissing") return false;
       throw error;
-    }
-  }
-
-  async #names(): Promise<string[]> {
-    try {
-      return await directoryNames(this.path);
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return [];
-      throw new WalferryError("PathOpen", `unable to list path '${this.path}': ${(error as Error).message}`, {
-        cause: error,
-      });
     }
   }
 }

@@ -3,7 +3,7 @@
  * so that either program can go on with what the other left.
  */
 import { ERROR_CODES, type ErrorKind, WalferryError } from "../errors.ts";
-import { directoryNames } from "../process/directory_names.ts";
+import { namesIfThere } from "../process/directory_names.ts";
 import { modifiedIfThere, readIfThere, replaceFile } from "../process/local_file.ts";
 
 /** What a status file says. */
@@ -73,14 +73,7 @@ export class PushSpool {
 
   /** Names of all files, with their endings. @throws WalferryError `PathOpen` */
   async names(): Promise<string[]> {
-    try {
-      return await directoryNames(this.path);
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return [];
-      throw new WalferryError("PathOpen", `unable to list path '${this.path}': ${(error as Error).message}`, {
-        cause: error,
-      });
-    }
+    return await namesIfThere(this.path);
   }
 
   /**

@@ -25,7 +25,7 @@ import {
   skippedRelationFiles,
 } from "../postgres/directory_rules.ts";
 import { Accounts } from "../process/accounts.ts";
-import { directoryNames } from "../process/directory_names.ts";
+import { directoryNames, listFailure } from "../process/directory_names.ts";
 import { letGo } from "../process/garbage.ts";
 import type { Log } from "../report/log.ts";
 
@@ -367,9 +367,7 @@ async function listDirectory(absolute: string): Promise<string[] | undefined> {
     return (await directoryNames(absolute)).sort(compareBytes);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
-    throw new WalferryError("PathOpen", `unable to list path '${absolute}': ${(error as Error).message}`, {
-      cause: error,
-    });
+    throw listFailure(absolute, error);
   }
 }
 

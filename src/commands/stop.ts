@@ -1,7 +1,7 @@
 /** `stop` */
 import { WalferryError } from "../errors.ts";
 import type { CommandContext } from "../process/command_context.ts";
-import { directoryNames } from "../process/directory_names.ts";
+import { directoryNames, listFailure } from "../process/directory_names.ts";
 import { isLockName, type LockState, makeLockPath, readLockFile } from "../process/locks.ts";
 import type { StartStopOptions } from "../process/options.ts";
 import { isStopped, makeStopFile } from "../process/stop_file.ts";
@@ -54,6 +54,6 @@ async function lockNames(path: string): Promise<string[]> {
   try {
     return await directoryNames(path);
   } catch (error) {
-    throw new WalferryError("PathOpen", `unable to list path '${path}': ${(error as Error).message}`, { cause: error });
+    throw listFailure(path, error);
   }
 }

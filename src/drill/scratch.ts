@@ -4,7 +4,7 @@
  */
 import { WalferryError } from "../errors.ts";
 import type { Clock } from "../process/clock.ts";
-import { directoryNames } from "../process/directory_names.ts";
+import { directoryNames, listFailure } from "../process/directory_names.ts";
 import { freeBytes } from "../process/free_space.ts";
 import type { Log } from "../report/log.ts";
 import { formatSize } from "../report/units.ts";
@@ -100,13 +100,9 @@ async function markOfCluster(path: string): Promise<string | undefined> {
   } catch (error) {
     // What this account may not list it does not own, and data directories belong to the account of the server.
     if (error instanceof Deno.errors.PermissionDenied) return undefined;
-    throw unlisted(path, error);
+    throw listFailure(path, error);
   }
   return names.find((name) => name === "PG_VERSION" || /^PG_\d+(?:\.\d+)?_\d{9}$/.test(name));
-}
-
-function unlisted(path: string, error: unknown): WalferryError {
-  return new WalferryError("PathOpen", `unable to list path '${path}': ${(error as Error).message}`, { cause: error });
 }
 
 /** @throws WalferryError `FileWrite` when the cluster would not fit */
@@ -212,7 +208,7 @@ export async function warnOfLeftovers(scratch: Scratch, log: Log): Promise<void>
   try {
     names = await directoryNames(parent);
   } catch (error) {
-    throw unlisted(parent, error);
+    throw listFailure(parent, error);
   }
   for (const name of names) {
     const path = `${parent}/${name}`;

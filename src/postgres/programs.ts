@@ -1,6 +1,6 @@
 /** Where PostgreSQL's own programs are on this host. */
 import { isWalferryError, WalferryError } from "../errors.ts";
-import { directoryNames } from "../process/directory_names.ts";
+import { namesIfThere } from "../process/directory_names.ts";
 import { runProgram } from "../process/run_program.ts";
 import { PG_RELEASES } from "./version.ts";
 
@@ -15,7 +15,7 @@ const MAJORS = PG_RELEASES.map(({ version }) => Number(version));
  */
 export async function programPaths(searchPath: string): Promise<string[]> {
   const called = searchPath.split(":").filter((path) => path.startsWith("/"));
-  const debian = (await namesIn("/usr/lib/postgresql")).filter((name) => /^\d+$/.test(name)).map(Number)
+  const debian = (await namesIfThere("/usr/lib/postgresql")).filter((name) => /^\d+$/.test(name)).map(Number)
     .sort((a, b) => b - a).map((major) => `/usr/lib/postgresql/${major}/bin`);
   const redHat = MAJORS.toReversed().map((major) => `/usr/pgsql-${major}/bin`);
   return [...new Set([...called, ...debian, ...redHat, "/usr/local/pgsql/bin", "/usr/local/bin", "/usr/bin"])];
@@ -83,13 +83,4 @@ async function versionOrNothing(binPath: string): Promise<string | undefined> {
 
 async function versionOf(binPath: string): Promise<string> {
   return versionIn(await runProgram(`${binPath}/postgres`, ["--version"], { cwd: "/" }));
-}
-
-async function namesIn(path: string): Promise<string[]> {
-  try {
-    return await directoryNames(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw new WalferryError("PathOpen", `unable to list path '${path}': ${(error as Error).message}`, { cause: error });
-  }
 }

@@ -46,24 +46,27 @@ async function directoryState(repository: Repository, stanza: string, label: str
 }
 
 /**
- * Labels of listed backups that cannot be restored from here: their manifest and its copy are gone, or they build on such a one. Manifests are
- * not read.
+ * Labels of listed backups that cannot be restored from here: their manifest and its copy are gone. What builds on them can be: its own
+ * manifest says where everything is. Manifests are not read.
  */
 export async function lostLabels(
   repository: Repository,
   stanza: string,
   backups: readonly BackupInfoEntry[],
 ): Promise<ReadonlySet<string>> {
-  const first: string[] = [];
+  const lost = new Set<string>();
   for (let from = 0; from < backups.length; from += ASKED_TOGETHER) {
     const some = backups.slice(from, from + ASKED_TOGETHER);
-    first.push(...(await Promise.all(some.map(async ({ label }) => {
+    await Promise.all(some.map(async ({ label }) => {
       const path = repository.backupPath(stanza, label, "backup.manifest");
       const found = await repository.storage.info(path) ?? await repository.storage.info(`${path}.copy`);
-      return found === undefined ? [label] : [];
-    }))).flat());
+      if (found === undefined) lost.add(label);
+    }));
   }
-  return new Set(withDependants(backups, first));
+  if (lost.size === 0) return lost;
+  // An expire at work takes a backup off the list before its files.
+  const { backups: listed } = await repository.loadBackupInfo(stanza);
+  return lost.intersection(new Set(listed.map(({ label }) => label)));
 }
 
 /** What became of the list. */

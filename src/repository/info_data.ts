@@ -52,7 +52,7 @@ export interface BackupRow {
   readonly isCurrent: boolean;
   /** Only with `--set`. */
   readonly manifest?: Manifest;
-  /** It cannot be restored from this repository: its manifest is gone, or that of a backup that it builds on. Absent where nobody looked. */
+  /** It cannot be restored from this repository: its manifest and the copy are gone. Absent where nobody looked. */
   readonly isLost?: boolean;
 }
 

@@ -123,7 +123,7 @@ function damageOf({ backups, outlook }: RepositoryInfo): string[] {
   const newest = [...backups].sort(byStop).at(-1)?.entry;
   return [
     ...backups.filter(({ isLost = false }) => isLost).map(({ entry: { label } }) =>
-      `backup ${label} cannot be restored, a manifest is lost: verify --repair mends what another copy has`
+      `backup ${label} cannot be restored, its manifest is lost: verify --repair mends what another copy has`
     ),
     ...standingResults(outlook?.verified ?? []).filter(({ damages }) => damages > 0).map(({ mode, time, damages }) =>
       `the verification (${mode}) of ${

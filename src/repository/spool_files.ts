@@ -1,6 +1,6 @@
 /** Small files of the spool that must survive a crash of the host: written whole, synced with the directories that lead to them. */
 import { WalferryError } from "../errors.ts";
-import { directoryNames } from "../process/directory_names.ts";
+import { namesIfThere } from "../process/directory_names.ts";
 
 const FILE_MODE = 0o640;
 const PATH_MODE = 0o750;
@@ -88,7 +88,7 @@ export class SpoolDirectory {
 
   /** Removes what a crash left of writing a file, for the one who alone writes it. @throws WalferryError `PathOpen`; Deno's own errors */
   async removeUnfinished(name: string): Promise<void> {
-    for (const temporary of await this.#entries()) {
+    for (const temporary of await namesIfThere(this.path)) {
       if (temporary.startsWith(`${name}.`) && temporary.endsWith(TEMPORARY)) {
         Deno.removeSync(`${this.path}/${temporary}`);
       }
@@ -97,18 +97,7 @@ export class SpoolDirectory {
 
   /** Names of the files, in order: all of them, or none when the directory is not there. @throws WalferryError `PathOpen` */
   async names(): Promise<string[]> {
-    return (await this.#entries()).filter((name) => !name.endsWith(TEMPORARY)).sort();
-  }
-
-  async #entries(): Promise<string[]> {
-    try {
-      return await directoryNames(this.path);
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return [];
-      throw new WalferryError("PathOpen", `unable to list path '${this.path}': ${(error as Error).message}`, {
-        cause: error,
-      });
-    }
+    return (await namesIfThere(this.path)).filter((name) => !name.endsWith(TEMPORARY)).sort();
   }
 }
 

@@ -138,6 +138,6 @@ Deno.test("attention: a backup whose manifest is lost is told", () => {
   };
   assertEquals(told(false), []);
   assertEquals(told(true), [
-    "bad: repo1: backup 20260601-000000F cannot be restored, a manifest is lost: verify --repair mends what another copy has",
+    "bad: repo1: backup 20260601-000000F cannot be restored, its manifest is lost: verify --repair mends what another copy has",
   ]);
 });
