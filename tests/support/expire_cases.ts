@@ -9,6 +9,7 @@ import { PIN } from "../../src/repository/keep.ts";
 import { BACKREST_VERSION } from "../../src/version.ts";
 import { MANIFEST } from "./info_samples.ts";
 import { random } from "./random.ts";
+import { ONLINE } from "./backup_options.ts";
 import { STANZA } from "./stanza_files.ts";
 
 const HASH = "0123456789abcdef0123456789abcdef01234567";
@@ -199,15 +200,7 @@ class CaseMaker {
       timestampStart: this.#seconds,
       timestampStop: this.#seconds + this.#pick([60, 2 * HOUR, 30 * HOUR]),
       historyId,
-      options: {
-        archiveCheck: true,
-        archiveCopy: false,
-        backupStandby: false,
-        checksumPage: true,
-        compress: true,
-        hardlink: false,
-        online,
-      },
+      options: { ...ONLINE, online },
     };
     this.#backups.push(entry);
     return entry;

@@ -6,6 +6,7 @@ import type { InfoOptions } from "../../src/repository/options.ts";
 import { Repository } from "../../src/repository/repository.ts";
 import { RepositorySet } from "../../src/repository/repository_set.ts";
 import { BACKREST_VERSION } from "../../src/version.ts";
+import { ONLINE } from "./backup_options.ts";
 import { hurryingClock, repositoryConfig, STANZA } from "./stanza_files.ts";
 
 const SEGMENT_BYTES = 16 * 1024 * 1024;
@@ -36,15 +37,7 @@ export function fullBackup(label: string, first: number, last: number, more: Par
     timestampStart: STORED_SECONDS - 3660,
     timestampStop: STORED_SECONDS - 3600,
     historyId: 1,
-    options: {
-      archiveCheck: true,
-      archiveCopy: false,
-      backupStandby: false,
-      checksumPage: true,
-      compress: true,
-      hardlink: false,
-      online: true,
-    },
+    options: ONLINE,
     ...more,
   } satisfies BackupInfoEntry as BackupInfoEntry;
 }

@@ -4,6 +4,7 @@ import type { DrillRecord } from "../../src/repository/drill_record.ts";
 import { type BackupRow, INFO_STATUS, type RepositoryInfo, type StanzaInfo } from "../../src/repository/info_data.ts";
 import type { ReportedStanza } from "../../src/repository/report_data.ts";
 import type { VerificationMode, VerificationResult } from "../../src/repository/verification_results.ts";
+import { ONLINE } from "./backup_options.ts";
 import type { GapReason, RecoverableRange, WalGap } from "../../src/repository/wal_coverage.ts";
 
 /** When the report is made, milliseconds since the epoch. */
@@ -46,15 +47,7 @@ export function sampleBackup(
     timestampStart: stop - Math.round(part * wave * 9000),
     timestampStop: stop,
     historyId: 1,
-    options: {
-      archiveCheck: true,
-      archiveCopy: false,
-      backupStandby: false,
-      checksumPage: true,
-      compress: true,
-      hardlink: false,
-      online: true,
-    },
+    options: ONLINE,
     ...more,
   };
 }

@@ -12,6 +12,7 @@ import { Repository } from "../../src/repository/repository.ts";
 import { BACKREST_VERSION } from "../../src/version.ts";
 import { TestFolder } from "../support/accounts.ts";
 import { assert, assertEquals, assertIncludes, assertThrows } from "../support/assert.ts";
+import { ONLINE } from "../support/backup_options.ts";
 import { hurryingClock, repositoryConfig, STANZA, testContext } from "../support/stanza_files.ts";
 
 const CLUSTERS = [
@@ -57,15 +58,7 @@ function entryOf({ label, start, stop, historyId = 1, other }: MadeBackup): Back
     timestampStart: 0,
     timestampStop: 60,
     historyId,
-    options: {
-      archiveCheck: true,
-      archiveCopy: false,
-      backupStandby: false,
-      checksumPage: true,
-      compress: true,
-      hardlink: false,
-      online: true,
-    },
+    options: ONLINE,
     ...other,
   };
 }

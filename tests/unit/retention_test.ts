@@ -13,6 +13,7 @@ import {
   overlaps,
   recoversFrom,
 } from "../../src/repository/retention.ts";
+import { ONLINE } from "../support/backup_options.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 
 const DAY = 86400;
@@ -41,15 +42,7 @@ function backup(
     timestampStart: (options.day ?? 0) * DAY,
     timestampStop: (options.day ?? 0) * DAY + 60,
     historyId: 1,
-    options: {
-      archiveCheck: true,
-      archiveCopy: false,
-      backupStandby: false,
-      checksumPage: true,
-      compress: true,
-      hardlink: false,
-      online: true,
-    },
+    options: ONLINE,
     ...options,
   };
 }
